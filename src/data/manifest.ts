@@ -1,0 +1,40 @@
+import { z } from 'zod';
+
+export const DATASET_FORMAT = 1;
+
+/** `manifest.json` of a dataset directory. */
+export const datasetManifestSchema = z.object({
+  kind: z.literal('dataset'),
+  formatVersion: z.number().int(),
+  createdWith: z.string(),
+  name: z.string(),
+  counts: z.object({
+    users: z.number(),
+    items: z.number(),
+    interactions: z.number(),
+    train: z.number(),
+    validation: z.number(),
+    test: z.number(),
+    rejected: z.number(),
+  }),
+  behaviours: z.array(z.object({ name: z.string(), weight: z.number() })),
+  /** How rows were divided: the split, the order inside a user, and the catalogue that is ranked. */
+  split: z.object({
+    kind: z.enum(['leave-last-out', 'global-time', 'user-ratio', 'cold']),
+    order: z.enum(['temporal', 'random']),
+    catalogue: z.enum(['train', 'all']),
+    seed: z.number(),
+    parameters: z.record(z.string(), z.unknown()),
+  }),
+  time: z.enum(['epoch', 'order', 'none']),
+  /** Users whose last two rows carry the same time: their order is the file's. */
+  ties: z.object({ usersTiedAtLast: z.number() }),
+  columns: z.record(z.string(), z.unknown()),
+  /** Hash of the contents: equal fingerprints mean equal data, order and split. */
+  fingerprint: z.string(),
+  /** Hash of the test rows alone (user id, item id, position). */
+  testSetHash: z.string(),
+  files: z.record(z.string(), z.object({ bytes: z.number(), sha256: z.string() })),
+});
+
+export type DatasetManifest = z.infer<typeof datasetManifestSchema>;
