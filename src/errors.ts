@@ -4,7 +4,15 @@
  */
 
 /** Process exit codes (docs/errors.md). */
-export const EXIT = { ok: 0, internal: 1, usage: 2, data: 3, checkpoint: 4, environment: 5, interrupted: 130 } as const;
+export const EXIT = {
+  ok: 0,
+  internal: 1,
+  usage: 2,
+  data: 3,
+  checkpoint: 4,
+  environment: 5,
+  interrupted: 130,
+} as const;
 
 type Kind = Exclude<keyof typeof EXIT, 'ok' | 'internal'>;
 
@@ -17,27 +25,57 @@ interface Entry {
 export const CATALOGUE = {
   // usage and configuration (exit 2)
   USAGE: { kind: 'usage', remedy: 'See `recsys <stage> --help`.' },
-  CONFIG_INVALID: { kind: 'usage', remedy: 'Correct the keys named above; `recsys config schema <stage>` lists all of them.' },
+  CONFIG_INVALID: {
+    kind: 'usage',
+    remedy: 'Correct the keys named above; `recsys config schema <stage>` lists all of them.',
+  },
   CONFIG_SYNTAX: { kind: 'usage', remedy: 'Correct the YAML at the place named above.' },
+  CONFIG_UNREADABLE: { kind: 'usage', remedy: 'Check the path given with --config.' },
   OUTPUT_EXISTS: { kind: 'usage', remedy: 'Choose another --out, or replace it with --force.' },
   OUTPUT_BUSY: { kind: 'usage', remedy: 'Wait until the other process is done, or end it.' },
-  PROTOCOL_MISMATCH: { kind: 'usage', remedy: 'Evaluate both models with the same dataset and evaluation settings.' },
+  PROTOCOL_MISMATCH: {
+    kind: 'usage',
+    remedy: 'Evaluate both models with the same dataset and evaluation settings.',
+  },
   // input data (exit 3)
-  FILE_MISSING: { kind: 'data', remedy: 'Check the path; paths in a YAML are relative to the YAML, paths in flags to the working directory.' },
-  COLUMN_MISSING: { kind: 'data', remedy: 'Check `columns`, `delimiter` and `header` in the YAML against the first lines of the file.' },
-  TOO_MANY_REJECTED: { kind: 'data', remedy: 'Look into rejected.csv; correct the column mapping, or raise `rejectLimit`.' },
-  DATA_EMPTY: { kind: 'data', remedy: 'Loosen the filters (k-core, minimum rating, time range) or give more data.' },
+  FILE_MISSING: {
+    kind: 'data',
+    remedy:
+      'Check the path; paths in a YAML are relative to the YAML, paths in flags to the working directory.',
+  },
+  COLUMN_MISSING: {
+    kind: 'data',
+    remedy: 'Check `columns`, `delimiter` and `header` in the YAML against the first lines of the file.',
+  },
+  TOO_MANY_REJECTED: {
+    kind: 'data',
+    remedy: 'Look into rejected.csv; correct the column mapping, or raise `rejectLimit`.',
+  },
+  DATA_EMPTY: {
+    kind: 'data',
+    remedy: 'Loosen the filters (k-core, minimum rating, time range) or give more data.',
+  },
   DATA_UNREADABLE: { kind: 'data', remedy: 'Check that the file is what its name says and is not damaged.' },
   DATASET_DAMAGED: { kind: 'data', remedy: 'Run `recsys prepare` again.' },
   SPLIT_IMPOSSIBLE: { kind: 'data', remedy: 'Choose another split or give users with more interactions.' },
   LEAK: { kind: 'data', remedy: 'Train on a dataset prepared with the same split as the one evaluated on.' },
+  JOURNAL_DAMAGED: {
+    kind: 'data',
+    remedy: 'Restore the state directory from a copy, or serve with a fresh --state.',
+  },
   // checkpoints (exit 4)
   CHECKPOINT_DAMAGED: { kind: 'checkpoint', remedy: 'Restore the directory from a copy or train again.' },
-  CHECKPOINT_INCOMPATIBLE: { kind: 'checkpoint', remedy: 'Use a checkpoint of the model and format this stage expects (`recsys inspect <dir>`).' },
+  CHECKPOINT_INCOMPATIBLE: {
+    kind: 'checkpoint',
+    remedy: 'Use a checkpoint of the model and format this stage expects (`recsys inspect <dir>`).',
+  },
   // resources and environment (exit 5)
   BACKEND_UNAVAILABLE: { kind: 'environment', remedy: 'Run `recsys doctor`.' },
   DISK: { kind: 'environment', remedy: 'Free space or choose a writable folder.' },
-  PORT_IN_USE: { kind: 'environment', remedy: 'Choose another --port or end the process that listens on it.' },
+  PORT_IN_USE: {
+    kind: 'environment',
+    remedy: 'Choose another --port or end the process that listens on it.',
+  },
   ENVIRONMENT: { kind: 'environment', remedy: 'Run `recsys doctor`.' },
   DIVERGED: { kind: 'environment', remedy: 'Lower the learning rate or set `clipNorm`.' },
   // interruption (exit 130)

@@ -6,4 +6,9 @@ export function path(description: string) {
 }
 
 /** The seed every stage takes. */
-export const seed = z.number().int().min(0).default(42).describe('seed of the run; with the same seed, machine type and backend a run repeats bit for bit');
+export const seed = z
+  .number()
+  .int()
+  .min(0)
+  .default(42)
+  .describe('seed of the run; with the same seed, machine type and backend a run repeats bit for bit');

@@ -17,6 +17,10 @@ export const datasetManifestSchema = z.object({
     test: z.number(),
     rejected: z.number(),
   }),
+  /** Rows left after each cleaning step, in order. */
+  funnel: z.array(z.object({ step: z.string(), rows: z.number() })),
+  /** Held-out rows dropped because their item has no training row (catalogue: train). */
+  droppedUnknownItems: z.number(),
   behaviours: z.array(z.object({ name: z.string(), weight: z.number() })),
   /** How rows were divided: the split, the order inside a user, and the catalogue that is ranked. */
   split: z.object({
@@ -29,7 +33,12 @@ export const datasetManifestSchema = z.object({
   time: z.enum(['epoch', 'order', 'none']),
   /** Users whose last two rows carry the same time: their order is the file's. */
   ties: z.object({ usersTiedAtLast: z.number() }),
+  /** What the columns were called in the source, by role. */
   columns: z.record(z.string(), z.unknown()),
+  /** Attributes of items and users: name → type. */
+  attributes: z.object({ items: z.record(z.string(), z.string()), users: z.record(z.string(), z.string()) }),
+  /** Fingerprint of the dataset whose numbering this one extends. */
+  extends: z.string().optional(),
   /** Hash of the contents: equal fingerprints mean equal data, order and split. */
   fingerprint: z.string(),
   /** Hash of the test rows alone (user id, item id, position). */

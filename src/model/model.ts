@@ -1,26 +1,9 @@
-import type { Scalar, Tensor, Tensor2D, Tensor3D } from '@tensorflow/tfjs-core';
+import type { Tensor, Tensor2D, Tensor3D } from '@tensorflow/tfjs-core';
+import type { z } from 'zod';
+import type { PassContext } from '../compute/dropout.js';
+import type { ParameterInits, Params } from '../compute/parameters.js';
 import type { Random } from '../random.js';
-import type { Catalogue } from '../types.js';
-
-/** Initial value of one parameter. `table` marks an embedding table of which a batch touches few rows. */
-export interface ParameterInit {
-  readonly shape: readonly number[];
-  readonly data: Float32Array;
-  readonly table: boolean;
-  /** Rows follow this vocabulary and grow with it; row 0 is padding. */
-  readonly grows?: 'users' | 'items' | 'behaviours' | 'itemTokens' | 'userTokens';
-}
-export type ParameterInits = Map<string, ParameterInit>;
-
-/** How a model reads its parameters: dense tensors whole, tables by rows (compute/ decides how rows are held). */
-export interface Params {
-  /** The whole parameter. */
-  get(name: string): Tensor;
-  /** Rows of a parameter: ids of any shape → [...ids.shape, width]. */
-  lookup(name: string, ids: Tensor): Tensor;
-  /** False where reading the parameter whole would copy a table that is held by rows. */
-  isDense(name: string): boolean;
-}
+import type { Catalogue, TensorMap } from '../types.js';
 
 /** A batch of histories, right-aligned: position length − 1 is the most recent, 0 pads on the left. */
 export interface SequenceBatch {
@@ -30,12 +13,6 @@ export interface SequenceBatch {
   readonly items: Tensor2D;
   /** [B, L] behaviour index + 1 (0 = padding). */
   readonly behaviours: Tensor2D;
-}
-
-/** Randomness of a pass. At inference `training` is false and dropout is the identity. */
-export interface PassContext {
-  readonly training: boolean;
-  dropout<T extends Tensor>(x: T, rate: number): T;
 }
 
 /** User states at every position, and the hidden layers feature alignment may use (bottom to top). */
@@ -57,18 +34,24 @@ export interface Model {
   readonly width: number;
   /** Longest history read. */
   readonly length: number;
+  /** True where `encode` gives a state at every position ([B, L, D]); false: one state a user ([B, 1, D]). */
+  readonly positional: boolean;
   /** Names of the layers `encode` returns, bottom to top. */
   readonly layerNames: readonly string[];
   init(rng: Random): ParameterInits;
+  /** Tensors that are read like parameters but neither trained nor saved: they follow from the catalogue. */
+  constants(): TensorMap;
   encode(params: Params, batch: SequenceBatch, pass: PassContext): Encoded;
   /** Logits of candidates for states [N, D] → [N, items + 1] ('all'; column 0 is padding) or [N, C]. */
   logits(params: Params, states: Tensor2D, candidates: Candidates, pass: PassContext): Tensor2D;
 }
 
 /** What the registry holds: the model's own config schema and how to build it for a catalogue. */
-export interface ModelDefinition<C> {
-  readonly schema: { parse(value: unknown): C };
-  create(config: C, catalogue: Catalogue): Model;
+export interface ModelDefinition<S extends z.ZodType = z.ZodType> {
+  readonly schema: S;
+  create(config: z.output<S>, catalogue: Catalogue): Model;
 }
 
-export type LossTensor = Scalar;
+export function defineModel<S extends z.ZodType>(definition: ModelDefinition<S>): ModelDefinition<S> {
+  return definition;
+}

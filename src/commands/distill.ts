@@ -1,0 +1,24 @@
+import { restoreModel } from '../model/restore.js';
+import { readCheckpoint } from '../storage/checkpoint.js';
+import { distill, distillSchema } from '../training/distill.js';
+import { defineStage } from './stage.js';
+import { runTraining } from './training.js';
+
+export default defineStage({
+  name: 'distill',
+  describe: 'dataset + teacher → student checkpoint',
+  schema: distillSchema,
+  flags: {
+    data: { key: 'data', describe: 'prepared dataset', type: 'string', stdin: true },
+    teacher: { key: 'teacher', describe: 'teacher checkpoint', type: 'string', stdin: true },
+  },
+  defaultOut: 'student',
+  async run(run) {
+    const teacher = await readCheckpoint(run.config.teacher);
+    return runTraining(run, {
+      stage: 'distill',
+      parents: [teacher],
+      train: (dataset, config, hooks) => distill(config, dataset, restoreModel(teacher), hooks, run),
+    });
+  },
+});

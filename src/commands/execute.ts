@@ -1,0 +1,142 @@
+import { resolve } from 'node:path';
+import { flagLayer, type Layer, setLayer } from '../config/layers.js';
+import { resolveConfig } from '../config/load.js';
+import { RecsysError } from '../errors.js';
+import type { StageContext } from '../types.js';
+import { createLogger, type LogLevel } from './render/logger.js';
+import { lineProgress, type ProgressView, silentProgress, spinnerProgress } from './render/progress.js';
+import { renderResult } from './render/result.js';
+import { commonLayers, nowhere, settingsLayer } from './settings.js';
+import type { CommandTable, StageDefinition } from './stage.js';
+import { pathFromStdin, readAll } from './stdin.js';
+
+/** The process around a command. */
+export interface Io {
+  readonly stdin: NodeJS.ReadStream;
+  readonly stdout: NodeJS.WriteStream;
+  readonly stderr: NodeJS.WriteStream;
+  readonly cwd: string;
+  readonly signal: AbortSignal;
+  now(): number;
+}
+
+/** A parsed command line: flags and positionals by name. */
+export interface Args {
+  readonly config?: string;
+  readonly out?: string;
+  readonly set: readonly string[];
+  readonly seed?: number;
+  readonly backend?: string;
+  readonly resume: boolean;
+  readonly force: boolean;
+  readonly json: boolean;
+  readonly quiet: boolean;
+  readonly logLevel: LogLevel;
+  /** Values of the stage's own flags and positionals that were given. */
+  readonly own: Readonly<Record<string, string | number | boolean | readonly string[]>>;
+}
+
+/** Resolves a stage's settings, runs it and prints its result. */
+export async function execute(
+  stage: StageDefinition,
+  args: Args,
+  commands: CommandTable,
+  io: Io,
+): Promise<void> {
+  const configFile = args.config === undefined ? undefined : resolve(io.cwd, args.config);
+  const layers = await gather(stage, args, configFile, io.cwd);
+  let config: unknown = resolveConfig(stage.schema, layers, stage.name).config;
+  const piped = await stdinLayer(stage, args, io);
+  if (piped !== undefined) config = resolveConfig(stage.schema, [...layers, piped], stage.name).config;
+
+  const out = args.out ?? stage.defaultOut;
+  const view = await progressView(args, io);
+  const result = await stage
+    .run({
+      config,
+      flags: {
+        out: out === undefined ? undefined : resolve(io.cwd, out),
+        seed: args.seed,
+        resume: args.resume,
+        force: args.force,
+        json: args.json,
+        quiet: args.quiet,
+      },
+      invocation: {
+        commands,
+        cwd: io.cwd,
+        configFile,
+        sets: stage.ownSets === true ? args.set : [],
+        backend: args.backend,
+      },
+      ...(await context(args, view, io)),
+    })
+    .finally(() => view.close());
+  await write(io.stdout, renderResult(result, args.json));
+}
+
+/** Layers in order: YAML < --set < flags. */
+async function gather(
+  stage: StageDefinition,
+  args: Args,
+  configFile: string | undefined,
+  cwd: string,
+): Promise<Layer[]> {
+  const layers = [configFile === undefined ? nowhere(cwd) : await settingsLayer(configFile, cwd)];
+  if (stage.ownSets !== true) layers.push(...args.set.map((assignment) => setLayer(assignment, cwd)));
+  if (stage.ownSets !== true) layers.push(...commonLayers(stage, args.seed, args.backend, cwd));
+  for (const [name, value] of Object.entries(args.own)) {
+    const flag = stage.flags[name];
+    const positional = stage.positionals?.find((one) => one.name === name);
+    if (flag !== undefined) layers.push(flagLayer(name, flag.key, value, cwd));
+    else if (positional !== undefined)
+      layers.push({ ...flagLayer(name, positional.key, value, cwd), where: () => `<${name}>` });
+  }
+  return layers;
+}
+
+async function stdinLayer(stage: StageDefinition, args: Args, io: Io): Promise<Layer | undefined> {
+  const piped = Object.entries(args.own).filter(
+    ([name, value]) => value === '-' && stage.flags[name]?.stdin === true,
+  );
+  const [first, second] = piped;
+  if (first === undefined) return undefined;
+  if (second !== undefined)
+    throw new RecsysError('USAGE', `--${first[0]} - and --${second[0]} -: only one flag can take stdin`);
+  const name = first[0];
+  if (io.stdin.isTTY)
+    throw new RecsysError(
+      'USAGE',
+      `--${name} -: stdin is the terminal; put a stage before this one in a pipe`,
+    );
+  return flagLayer(
+    name,
+    stage.flags[name]!.key,
+    pathFromStdin(await readAll(io.stdin), name, io.cwd),
+    io.cwd,
+  );
+}
+
+async function progressView(args: Args, io: Io): Promise<ProgressView> {
+  const plain = { write: (text: string) => void io.stderr.write(text) };
+  if (args.quiet) return silentProgress(plain);
+  return io.stderr.isTTY ? await spinnerProgress(io.stderr, io.now) : lineProgress(plain, io.now);
+}
+
+async function context(args: Args, view: ProgressView, io: Io): Promise<StageContext> {
+  const level =
+    args.quiet && (args.logLevel === 'info' || args.logLevel === 'debug') ? 'warn' : args.logLevel;
+  const logger = await createLogger(level, io.stderr.isTTY === true, view);
+  return {
+    progress: (event) => view.show(event),
+    log: (severity, message, fields = {}) => logger[severity](fields, message),
+    signal: io.signal,
+  };
+}
+
+function write(stream: NodeJS.WriteStream, text: string): Promise<void> {
+  return new Promise((done, fail) => {
+    if (text === '') done();
+    else stream.write(text, (error) => (error == null ? done() : fail(error)));
+  });
+}

@@ -1,0 +1,24 @@
+import { restoreModel } from '../model/restore.js';
+import { readCheckpoint } from '../storage/checkpoint.js';
+import { finetune, finetuneSchema } from '../training/finetune.js';
+import { defineStage } from './stage.js';
+import { runTraining } from './training.js';
+
+export default defineStage({
+  name: 'finetune',
+  describe: 'checkpoint + labelled target dataset → tuned checkpoint',
+  schema: finetuneSchema,
+  flags: {
+    data: { key: 'data', describe: 'prepared target dataset', type: 'string', stdin: true },
+    from: { key: 'from', describe: 'checkpoint to continue', type: 'string', stdin: true },
+  },
+  defaultOut: 'tuned',
+  async run(run) {
+    const from = await readCheckpoint(run.config.from);
+    return runTraining(run, {
+      stage: 'finetune',
+      parents: [from],
+      train: (dataset, config, hooks) => finetune(config, dataset, restoreModel(from), hooks, run),
+    });
+  },
+});

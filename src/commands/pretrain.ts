@@ -1,0 +1,24 @@
+import { restoreModel } from '../model/restore.js';
+import { readCheckpoint } from '../storage/checkpoint.js';
+import { pretrain, pretrainSchema } from '../training/pretrain.js';
+import { defineStage } from './stage.js';
+import { runTraining } from './training.js';
+
+export default defineStage({
+  name: 'pretrain',
+  describe: 'dataset → teacher checkpoint (or continue one with --from)',
+  schema: pretrainSchema,
+  flags: {
+    data: { key: 'data', describe: 'prepared dataset', type: 'string', stdin: true },
+    from: { key: 'from', describe: 'checkpoint to continue', type: 'string', stdin: true },
+  },
+  defaultOut: 'teacher',
+  async run(run) {
+    const from = run.config.from === undefined ? undefined : await readCheckpoint(run.config.from);
+    return runTraining(run, {
+      stage: 'pretrain',
+      parents: from ? [from] : [],
+      train: (dataset, config, hooks) => pretrain(config, dataset, from && restoreModel(from), hooks, run),
+    });
+  },
+});

@@ -1,0 +1,63 @@
+import { performance } from 'node:perf_hooks';
+import { z } from 'zod';
+import { BACKENDS } from '../compute/backend.js';
+import { selectBackend } from '../compute/select.js';
+import { path, seed } from '../config/fields.js';
+import { readDataset } from '../data/read.js';
+import { learningSchema, requestSchema, retentionSchema } from '../online/schema.js';
+import { serve } from '../online/serve.js';
+import { writeFileAtomic } from '../storage/atomic.js';
+import { readCheckpoint } from '../storage/checkpoint.js';
+import { defineStage } from './stage.js';
+
+const schema = z.strictObject({
+  model: path('checkpoint to serve'),
+  data: path('dataset whose histories are known from the start').optional(),
+  state: path('state directory: the event journal and the snapshot'),
+  host: z.string().min(1).default('127.0.0.1').describe('address to listen on'),
+  port: z.number().int().min(0).max(65535).default(8080).describe('port to listen on; 0 = any free one'),
+  readyFile: path('file to write {url, pid} to once requests are answered').optional(),
+  backend: z.enum(BACKENDS).optional().describe('tensor backend; absent: the best there is'),
+  seed,
+  learning: learningSchema,
+  retention: retentionSchema,
+  requests: requestSchema,
+});
+
+export default defineStage({
+  name: 'serve-online',
+  describe: 'serve recommendations over HTTP and learn from every event',
+  schema,
+  flags: {
+    model: { key: 'model', describe: 'checkpoint to serve', type: 'string', stdin: true },
+    data: { key: 'data', describe: 'dataset whose histories are known from the start', type: 'string' },
+    state: { key: 'state', describe: 'state directory: journal and snapshot', type: 'string' },
+    host: { key: 'host', describe: 'address to listen on', type: 'string' },
+    port: { key: 'port', describe: 'port to listen on; 0 = any free one', type: 'number' },
+    'ready-file': { key: 'readyFile', describe: 'file to write {url, pid} to when ready', type: 'string' },
+    k: { key: 'requests.k', describe: 'items returned where a request does not say', type: 'number' },
+  },
+  async run({ config, flags, ...context }) {
+    const start = performance.now();
+    const backend = await selectBackend(config.backend);
+    const checkpoint = await readCheckpoint(config.model);
+    const data = config.data === undefined ? undefined : await readDataset(config.data);
+    const result = await serve(
+      {
+        ...config,
+        checkpoint,
+        data,
+        backend,
+        config,
+        out: flags.out,
+        force: flags.force,
+        async ready(address) {
+          if (config.readyFile === undefined) return;
+          await writeFileAtomic(config.readyFile, `${JSON.stringify(address)}\n`);
+        },
+      },
+      context,
+    );
+    return { ...result, seconds: (performance.now() - start) / 1000 };
+  },
+});

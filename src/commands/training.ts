@@ -1,0 +1,200 @@
+import { arch, cpus, platform } from 'node:os';
+import { resolve } from 'node:path';
+import { z } from 'zod';
+import type { BackendInfo, BackendName } from '../compute/backend.js';
+import { selectBackend } from '../compute/select.js';
+import type { Dataset } from '../data/dataset.js';
+import { eventHashes } from '../data/events.js';
+import { readDataset } from '../data/read.js';
+import { RecsysError } from '../errors.js';
+import { openMetricsLog } from '../report/metrics-log.js';
+import { writeReport } from '../report/report.js';
+import { openEventFile } from '../report/tensorboard.js';
+import { withOutputDirectory } from '../storage/atomic.js';
+import { type Checkpoint, lineageOf, sealCheckpoint, writeCheckpoint } from '../storage/checkpoint.js';
+import { readSnapshot, saveSnapshot } from '../storage/snapshot.js';
+import type { Row } from '../training/progress.js';
+import type { StageHooks, TrainedModel } from '../training/stage.js';
+import type { StageResult, StageRun } from './stage.js';
+
+/** The part of a training stage's config the directory around it needs. */
+export interface TrainingConfig {
+  readonly data: string;
+  readonly backend?: BackendName | undefined;
+  readonly seed: number;
+}
+
+export interface TrainingStage<C extends TrainingConfig> {
+  readonly stage: 'pretrain' | 'distill' | 'finetune';
+  /** Checkpoints the result descends from; the first one is the parent whose line is continued. */
+  readonly parents: readonly Checkpoint[];
+  train(dataset: Dataset, config: C, hooks: StageHooks): Promise<TrainedModel>;
+}
+
+/**
+ * Runs a training stage into its directory: backend, dataset, snapshots, resume, metrics.jsonl, TensorBoard events,
+ * checkpoint, report.
+ */
+export async function runTraining<C extends TrainingConfig>(
+  run: StageRun<C>,
+  stage: TrainingStage<C>,
+): Promise<StageResult> {
+  const started = performance.now();
+  const { config, flags } = run;
+  const out = resolve(flags.out ?? stage.stage);
+  return withOutputDirectory(out, { force: flags.force, resume: flags.resume }, async (partial, resumed) => {
+    const backend = await selectBackend(config.backend);
+    run.log(
+      'info',
+      `${stage.stage} on ${backend.name} (${backend.version}, ${backend.device}, ${backend.threads} threads)`,
+    );
+    const compute = {
+      backend: backend.name,
+      device: backend.device,
+      threads: backend.threads,
+      machine: machineName(),
+    };
+    const dataset = await readDataset(config.data);
+    const identity = { config: JSON.stringify(config), fingerprint: dataset.manifest.fingerprint, compute };
+    const resumeFrom = resumed ? await continued(partial, identity, run) : undefined;
+    if (flags.resume && !resumeFrom) run.log('info', 'nothing to resume: starting afresh');
+    const record = await openRecord(
+      partial,
+      resumeFrom ? (resumeFrom.progress as { epoch: number }).epoch : 0,
+    );
+    const trained = await stage
+      .train(dataset, config, {
+        saveSnapshot: (s) => saveSnapshot(partial, { ...s, progress: { identity, fit: s.progress } }),
+        resumeFrom,
+        onEpoch: async (row) => {
+          run.log('info', `epoch ${row.epoch}`, rounded(row));
+          await record.append(row);
+        },
+      })
+      .finally(() => record.close());
+    const seconds = (performance.now() - started) / 1000;
+    const [parent] = stage.parents;
+    const manifest = await writeCheckpoint(partial, {
+      manifest: {
+        stage: stage.stage,
+        model: { name: trained.config.name, config: trained.config },
+        seed: config.seed,
+        metrics: validationMetrics(trained.fit.bestRow),
+        dataset: {
+          path: dataset.path,
+          fingerprint: dataset.manifest.fingerprint,
+          testSetHash: dataset.manifest.testSetHash,
+        },
+        lineage: parent ? lineageOf(parent) : [],
+        compute,
+        ...libtensorflow(backend),
+      },
+      config,
+      tensors: trained.tensors,
+      catalogue: trained.catalogue,
+      trainedEvents: mergeEvents([
+        eventHashes(dataset, 'train'),
+        ...stage.parents.map((p) => p.trainedEvents),
+      ]),
+      last: { ...trained.fit.last, progress: { identity, fit: trained.fit.last.progress } },
+    });
+    await writeReport(partial, {
+      title: `${stage.stage}: ${trained.config.name}`,
+      manifest,
+      metricsHistory: trained.fit.history,
+    });
+    await sealCheckpoint(partial);
+    return { path: out, metrics: manifest.metrics, parameters: manifest.model.parameters, seconds };
+  });
+}
+
+const savedProgress = z.object({
+  identity: z.object({
+    config: z.string(),
+    fingerprint: z.string(),
+    compute: z.object({ backend: z.string(), device: z.string(), threads: z.number(), machine: z.string() }),
+  }),
+  fit: z.unknown(),
+});
+
+/** The snapshot to go on from. Another config or dataset is refused; another machine is said. */
+async function continued(
+  partial: string,
+  now: z.infer<typeof savedProgress>['identity'],
+  run: StageRun<TrainingConfig>,
+) {
+  const snapshot = await readSnapshot(partial);
+  if (!snapshot) return undefined;
+  const saved = savedProgress.safeParse(snapshot.progress);
+  if (!saved.success)
+    throw new RecsysError(
+      'CHECKPOINT_DAMAGED',
+      `${partial}: the snapshot's progress.json is not one of recsys`,
+    );
+  const { identity, fit } = saved.data;
+  if (identity.config !== now.config || identity.fingerprint !== now.fingerprint) {
+    const what = identity.config !== now.config ? 'config' : 'dataset';
+    throw new RecsysError('CONFIG_INVALID', `${partial} was begun with another ${what}`, {
+      remedy: 'Give the same config and data to --resume, or start afresh with --force.',
+    });
+  }
+  if (JSON.stringify(identity.compute) !== JSON.stringify(now.compute)) {
+    const was = Object.values(identity.compute).join(', ');
+    run.log('warn', `this run was begun on ${was}: it goes on, but will not repeat bit for bit`);
+  }
+  return { tensors: snapshot.tensors, optimizer: snapshot.optimizer, progress: fit };
+}
+
+/** metrics.jsonl and TensorBoard events, both cut back to what a resumed run continues from. */
+async function openRecord(dir: string, epoch: number) {
+  const resume = epoch > 0 ? { resumeFrom: epoch } : {};
+  const log = await openMetricsLog(`${dir}/metrics.jsonl`, resume);
+  const events = await openEventFile(`${dir}/tensorboard`, resume);
+  return {
+    async append(row: Row): Promise<void> {
+      await log.append(row);
+      const { epoch: at, ...scalars } = row;
+      await events.scalars(at, scalars);
+    },
+    async close(): Promise<void> {
+      await log.close();
+      await events.close();
+    },
+  };
+}
+
+function rounded(row: Row): Record<string, number> {
+  return Object.fromEntries(Object.entries(row).map(([k, v]) => [k, Number(v.toPrecision(5))]));
+}
+
+function validationMetrics(row: Row): Record<string, number> {
+  const { step: _step, learningRate: _rate, ...metrics } = row;
+  return metrics;
+}
+
+function libtensorflow(backend: BackendInfo): { libtensorflow?: string } {
+  const version = /libtensorflow ([\d.]+)/.exec(backend.version)?.[1];
+  return version ? { libtensorflow: version } : {};
+}
+
+/** The machine type that bit-equal repetition is promised for. */
+function machineName(): string {
+  return `${platform()} ${arch()} ${cpus()[0]?.model.trim() ?? 'unknown'}`;
+}
+
+/** Sorted union of sorted hashes. */
+export function mergeEvents(lists: readonly BigUint64Array[]): BigUint64Array {
+  const [first, ...rest] = lists.filter((l) => l.length > 0);
+  if (!first) return new BigUint64Array(0);
+  if (rest.length === 0) return first;
+  const all = new BigUint64Array(lists.reduce((n, l) => n + l.length, 0));
+  let n = 0;
+  for (const list of lists) {
+    all.set(list, n);
+    n += list.length;
+  }
+  all.sort();
+  let kept = 0;
+  for (let i = 0; i < all.length; i++) if (i === 0 || all[i] !== all[i - 1]) all[kept++] = all[i]!;
+  return all.slice(0, kept);
+}

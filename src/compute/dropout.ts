@@ -1,0 +1,41 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { hash32 } from '../random.js';
+
+/** Randomness of one pass through a model. At inference `training` is false and dropout is the identity. */
+export interface PassContext {
+  readonly training: boolean;
+  dropout<T extends tf.Tensor>(x: T, rate: number): T;
+}
+
+export const INFERENCE: PassContext = { training: false, dropout: (x) => x };
+
+/**
+ * A training pass whose dropout masks are a function of (seed, step, micro-batch, call): inverted dropout
+ * (Srivastava et al. 2014), kept values scaled by 1 / (1 − rate).
+ */
+export function trainingPass(seed: number, step: number, micro: number): PassContext {
+  let call = 0;
+  return {
+    training: true,
+    dropout: <T extends tf.Tensor>(x: T, rate: number): T => {
+      if (rate <= 0) return x;
+      const mask = dropoutMask(x.size, rate, hash32(`${step}/${micro}/${call++}`, seed));
+      return tf.mul(x, tf.tensor(mask, x.shape, 'float32')) as T;
+    },
+  };
+}
+
+/** [n] values 0 (with probability `rate`) or 1 / (1 − rate), by xorshift32 from `seed`. */
+export function dropoutMask(n: number, rate: number, seed: number): Float32Array {
+  const mask = new Float32Array(n);
+  const keep = 1 / (1 - rate);
+  const threshold = Math.floor(rate * 4294967296);
+  let s = seed | 0 || 0x9e3779b9;
+  for (let i = 0; i < n; i++) {
+    s ^= s << 13;
+    s ^= s >>> 17;
+    s ^= s << 5;
+    mask[i] = s >>> 0 < threshold ? 0 : keep;
+  }
+  return mask;
+}

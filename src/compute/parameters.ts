@@ -1,0 +1,198 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { RecsysError } from '../errors.js';
+import type { HostTensor, TensorMap } from '../types.js';
+
+/** Initial value of one parameter. */
+export interface ParameterInit {
+  readonly shape: readonly number[];
+  readonly data: Float32Array;
+  /** An embedding table of which a batch may touch few rows; held by rows when the store is asked to. */
+  readonly table: boolean;
+  /** Rows follow this vocabulary and grow with it; row 0 is padding. */
+  readonly grows?: Vocabulary;
+}
+export type Vocabulary = 'users' | 'items' | 'behaviours' | 'itemTokens' | 'userTokens';
+export type ParameterInits = Map<string, ParameterInit>;
+
+/** How a model reads its parameters and constants. */
+export interface Params {
+  /** The whole parameter or constant. */
+  get(name: string): tf.Tensor;
+  /** Rows: int32 ids of any shape → [...ids.shape, width]. */
+  lookup(name: string, ids: tf.Tensor): tf.Tensor;
+}
+
+/** An embedding table held as rows in host memory: a step costs by the rows it touches, not by the table's size. */
+export interface Table {
+  readonly rows: number;
+  readonly width: number;
+  readonly data: Float32Array;
+}
+
+/** Gradients of table rows, one entry a lookup, before ids are merged. Tensors are kept; the step disposes them. */
+export interface RowGradient {
+  readonly name: string;
+  readonly ids: Int32Array;
+  readonly gradient: tf.Tensor;
+}
+
+/**
+ * A model's parameters on the active backend: dense ones as variables, tables (when `sparseTables`) as host rows.
+ * Constants (attribute encodings and the like) are readable like parameters, but neither trained nor saved.
+ */
+export class ParameterStore {
+  readonly variables = new Map<string, tf.Variable>();
+  readonly tables = new Map<string, Table>();
+  private readonly constants = new Map<string, tf.Tensor>();
+
+  constructor(
+    inits: ParameterInits,
+    constants: TensorMap = new Map(),
+    options: { sparseTables?: boolean } = {},
+  ) {
+    for (const [name, init] of inits) {
+      if (init.table && options.sparseTables) {
+        const [rows, width] = init.shape as [number, number];
+        this.tables.set(name, { rows, width, data: Float32Array.from(init.data) });
+      } else {
+        const value = tf.tensor(init.data, [...init.shape], 'float32');
+        this.variables.set(name, tf.variable(value, true));
+        value.dispose();
+      }
+    }
+    for (const [name, constant] of constants) this.constants.set(name, upload(constant));
+  }
+
+  /** Parameters as a model reads them outside training. Whole tables are uploaded on each `get`: cache the result. */
+  reader(): Params {
+    return {
+      get: (name) => this.whole(name),
+      lookup: (name, ids) => {
+        const table = this.tables.get(name);
+        return table ? gatherRows(table, ids) : embeddingLookup(this.whole(name), ids);
+      },
+    };
+  }
+
+  /** Parameters as the loss reads them inside a gradient tape; each table lookup appends its gradient to `sink`. */
+  recorder(anchor: tf.Variable, sink: RowGradient[]): Params {
+    return {
+      get: (name) => {
+        if (this.tables.has(name))
+          throw new Error(`table ${name} is held by rows: a loss must not read it whole`);
+        return this.whole(name);
+      },
+      lookup: (name, ids) => {
+        const table = this.tables.get(name);
+        return table
+          ? recordedLookup(name, table, ids, anchor, sink)
+          : embeddingLookup(this.whole(name), ids);
+      },
+    };
+  }
+
+  whole(name: string): tf.Tensor {
+    const held = this.variables.get(name) ?? this.constants.get(name);
+    if (held) return held;
+    const table = this.tables.get(name);
+    if (!table) throw new Error(`no parameter or constant named ${name}`);
+    return tf.tensor2d(table.data, [table.rows, table.width]);
+  }
+
+  /** All parameters, copied to host memory. */
+  async export(): Promise<TensorMap> {
+    const out: TensorMap = new Map();
+    for (const [name, v] of this.variables) {
+      out.set(name, { dtype: 'F32', shape: v.shape, data: Float32Array.from(await v.data()) });
+    }
+    for (const [name, t] of this.tables) {
+      out.set(name, { dtype: 'F32', shape: [t.rows, t.width], data: Float32Array.from(t.data) });
+    }
+    return out;
+  }
+
+  /** Replaces all parameters. Throws CHECKPOINT_INCOMPATIBLE naming the tensor, what was expected and found. */
+  load(tensors: TensorMap): void {
+    const check = (name: string, shape: readonly number[]): Float32Array => {
+      const t = tensors.get(name);
+      if (!t) throw new RecsysError('CHECKPOINT_INCOMPATIBLE', `tensor "${name}" [${shape}] is missing`);
+      if (t.dtype !== 'F32' || t.shape.join() !== shape.join()) {
+        throw new RecsysError(
+          'CHECKPOINT_INCOMPATIBLE',
+          `tensor "${name}": expected F32 [${shape}], found ${t.dtype} [${t.shape}]`,
+        );
+      }
+      return t.data as Float32Array;
+    };
+    for (const [name, v] of this.variables) {
+      const data = check(name, v.shape);
+      tf.tidy(() => v.assign(tf.tensor(data, v.shape)));
+    }
+    for (const [name, t] of this.tables) t.data.set(check(name, [t.rows, t.width]));
+  }
+
+  dispose(): void {
+    for (const v of this.variables.values()) v.dispose();
+    for (const c of this.constants.values()) c.dispose();
+    this.variables.clear();
+    this.constants.clear();
+    this.tables.clear();
+  }
+}
+
+/** Uploads a host tensor. The caller owns the result. */
+export function upload(t: HostTensor): tf.Tensor {
+  return tf.tensor(t.data, [...t.shape], t.dtype === 'F32' ? 'float32' : 'int32');
+}
+
+/**
+ * Rows of a dense matrix [V, D] for int32 ids of any shape → [...ids.shape, D].
+ * The gradient is a scatter-add (`scatterND`), since tfjs's own needs UnsortedSegmentSum, which wasm lacks.
+ */
+export function embeddingLookup(table: tf.Tensor, ids: tf.Tensor): tf.Tensor {
+  const [rows, width] = table.shape as [number, number];
+  const n = ids.size;
+  const op = tf.customGrad((x, save) => {
+    const flat = tf.reshape(ids, [n]);
+    (save as (tensors: tf.Tensor[]) => void)([flat]);
+    return {
+      value: tf.gather(x as tf.Tensor, flat),
+      gradFunc: (dy: tf.Tensor | tf.Tensor[], saved: tf.Tensor[]) =>
+        tf.scatterND(tf.reshape(saved[0]!, [n, 1]), dy as tf.Tensor, [rows, width]),
+    };
+  });
+  return tf.reshape(op(table), [...ids.shape, width]);
+}
+
+function gatherRows(table: Table, ids: tf.Tensor): tf.Tensor {
+  return tf.tensor(copyRows(table, ids.dataSync() as Int32Array), [...ids.shape, table.width], 'float32');
+}
+
+function copyRows(table: Table, ids: Int32Array): Float32Array {
+  const { width, data } = table;
+  const out = new Float32Array(ids.length * width);
+  for (let i = 0; i < ids.length; i++) {
+    const from = ids[i]! * width;
+    out.set(data.subarray(from, from + width), i * width);
+  }
+  return out;
+}
+
+/** A lookup whose gradient is recorded by rows: the scalar anchor only makes the tape reach it. */
+function recordedLookup(
+  name: string,
+  table: Table,
+  ids: tf.Tensor,
+  anchor: tf.Variable,
+  sink: RowGradient[],
+): tf.Tensor {
+  const host = Int32Array.from(ids.dataSync());
+  const op = tf.customGrad(() => ({
+    value: tf.tensor(copyRows(table, host), [host.length, table.width], 'float32'),
+    gradFunc: (dy: tf.Tensor | tf.Tensor[]) => {
+      sink.push({ name, ids: host, gradient: tf.keep(tf.clone(dy as tf.Tensor)) });
+      return tf.scalar(0);
+    },
+  }));
+  return tf.reshape(op(anchor), [...ids.shape, table.width]);
+}

@@ -1,0 +1,25 @@
+import type { TimeKind } from '../ingest.js';
+import type { SplitConfig, SplitKind } from '../schema.js';
+import type { Staging } from '../staging.js';
+
+export interface SplitInput<K extends SplitKind> {
+  readonly config: Extract<SplitConfig, { kind: K }>;
+  readonly staging: Staging;
+  readonly time: TimeKind;
+  readonly seed: number;
+}
+
+/**
+ * Divides rows: replaces the staging table `rows` by one with a column `split` (SPLIT codes).
+ * Adding a split: one file here, one line in splits/index.ts, one schema.
+ */
+export type Split<K extends SplitKind> = (input: SplitInput<K>) => Promise<void>;
+
+/** Sort keys of a user's rows, oldest first: ties in time keep the order of the source. */
+export const OLDEST_FIRST = '"time", ord, seq';
+export const NEWEST_FIRST = '"time" DESC, ord DESC, seq DESC';
+
+/** SQL for a number in [0, 1) drawn from `key` (an SQL text) and the seed; the same on every machine and version. */
+export function draw(seed: number, purpose: string, key: string): string {
+  return `(CAST(md5_number_lower('${seed}:${purpose}:' || ${key}) AS DOUBLE) / 18446744073709551616.0)`;
+}

@@ -1,0 +1,55 @@
+import { z } from 'zod';
+import { protocolSchema } from './protocol.js';
+
+/** Version of an evaluation directory's format (docs/evaluation.md). */
+export const EVALUATION_FORMAT = 1;
+
+const interval = z.object({ mean: z.number(), low: z.number(), high: z.number() });
+
+/** One line of the table. */
+export const rowSchema = z.object({
+  name: z.string(),
+  kind: z.enum(['model', 'baseline']),
+  /** The checkpoint, for a model. */
+  path: z.string().optional(),
+  metrics: z.record(z.string(), z.number()),
+  /** 95 % bootstrap intervals of the metrics that are means over users. */
+  intervals: z.record(z.string(), interval),
+  parameters: z.number(),
+  bytes: z.number(),
+  /** Median over single requests: scores of all items and the top list. */
+  milliseconds: z.number().optional(),
+  /** Hyperparameters of a baseline. */
+  settings: z.record(z.string(), z.union([z.number(), z.string()])).optional(),
+  note: z.string().optional(),
+  /** Candidates the model does not know: tied on the last place. */
+  unknownItems: z.number().optional(),
+  /** Targets that are no candidates: misses. */
+  unreachable: z.number(),
+});
+export type ResultRow = z.infer<typeof rowSchema>;
+
+/** Mean of row − against over the same users. */
+export const differenceSchema = z.object({
+  row: z.string(),
+  against: z.string(),
+  metrics: z.record(z.string(), interval),
+});
+export type Difference = z.infer<typeof differenceSchema>;
+
+/** `results.json` of an evaluation directory. */
+export const resultsSchema = z.object({
+  kind: z.literal('evaluation'),
+  formatVersion: z.number().int(),
+  dataset: z.object({ path: z.string(), name: z.string() }),
+  protocol: protocolSchema,
+  rows: z.array(rowSchema),
+  skipped: z.array(z.object({ name: z.string(), reason: z.string() })),
+  /** Each model against the best baseline, and against the rows of `against` where that was given. */
+  differences: z.array(differenceSchema),
+  against: z.string().optional(),
+  labels: z.object({ count: z.number(), majority: z.number() }).optional(),
+  ratings: z.object({ count: z.number(), rmseOfMean: z.number(), maeOfMean: z.number() }).optional(),
+  seconds: z.number(),
+});
+export type Results = z.infer<typeof resultsSchema>;

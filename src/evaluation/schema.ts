@@ -1,0 +1,124 @@
+import { z } from 'zod';
+import { BACKENDS } from '../compute/backend.js';
+import { path, seed } from '../config/fields.js';
+import { BASELINES } from './baselines/registry.js';
+
+const model = z.union([
+  path('checkpoint directory'),
+  z.strictObject({
+    name: z.string().min(1).optional().describe('name in tables; default: the directory’s name'),
+    path: path('checkpoint directory'),
+  }),
+]);
+
+/** What is ranked, and how: shared by every row of a result. */
+export const taskFields = {
+  part: z.enum(['test', 'validation']).default('test').describe('which held-out rows are the targets'),
+  ks: z
+    .array(z.number().int().min(1))
+    .min(1)
+    .default([1, 5, 10, 20])
+    .transform((ks) => [...new Set(ks)].sort((a, b) => a - b))
+    .describe('lengths k of the lists the metrics are computed on'),
+  filterSeen: z
+    .boolean()
+    .default(true)
+    .describe('remove the items of the user’s history from the ranking (never a target)'),
+  candidates: z
+    .enum(['train', 'all'])
+    .optional()
+    .describe('items that are ranked: those with train rows, or all; default: as the dataset declares'),
+  targetBehaviours: z
+    .array(z.string().min(1))
+    .optional()
+    .describe('only held-out rows of these behaviours are targets; default: all'),
+  sampledNegatives: z
+    .number()
+    .int()
+    .min(1)
+    .optional()
+    .describe(
+      'rank each target among so many random items instead of all candidates: biased, and marked in every name',
+    ),
+  maxUsers: z
+    .number()
+    .int()
+    .min(1)
+    .optional()
+    .describe('evaluate at most so many users, drawn with the seed'),
+};
+
+/** The YAML of `recsys evaluate`. */
+export const evaluateSchema = z.strictObject({
+  data: path('prepared dataset directory'),
+  models: z.array(model).default([]).describe('checkpoints to evaluate'),
+  baselines: z
+    .array(z.enum(BASELINES))
+    .default([...BASELINES])
+    .describe('simple models fitted on the train rows, shown beside'),
+  easeItems: z
+    .number()
+    .int()
+    .min(1)
+    .default(6000)
+    .describe(
+      'largest catalogue EASE is fitted on: its memory grows with the square of the items, its time with the cube',
+    ),
+  ...taskFields,
+  labels: z
+    .strictObject({
+      minimumValue: z.number().describe('label 1 where the value (rating) is at least this, else 0'),
+    })
+    .optional()
+    .describe(
+      'also score single held-out pairs against labels: AUC, log-loss, accuracy (for models trained on labels)',
+    ),
+  ratings: z
+    .boolean()
+    .default(false)
+    .describe(
+      'also score single held-out pairs against their values: RMSE, MAE (for models trained with mse)',
+    ),
+  bootstrap: z
+    .strictObject({
+      resamples: z.number().int().min(100).default(2000).describe('resamples of the users'),
+    })
+    .prefault({})
+    .describe('95 % intervals by bootstrap over users'),
+  latencyQueries: z
+    .number()
+    .int()
+    .min(0)
+    .default(200)
+    .describe('single requests timed for milliseconds per request; 0 = none'),
+  against: path('another evaluation’s directory: paired differences with it').optional(),
+  backend: z.enum(BACKENDS).optional().describe('tensor backend; default: the best one available'),
+  seed,
+});
+export type EvaluateConfig = z.output<typeof evaluateSchema>;
+
+/** The YAML of `recsys recommend`. */
+export const recommendSchema = z.strictObject({
+  model: path('checkpoint directory'),
+  data: path(
+    'prepared dataset that holds the users’ histories; default: the one the model was trained on',
+  ).optional(),
+  users: z.array(z.string().min(1)).optional().describe('user ids; default: every user of the dataset'),
+  usersFile: path('text file with one user id a line').optional(),
+  histories: path(
+    'JSONL file of histories, one user a line: {"user": id, "items": [id, …]} or {"user": id, "events": [{"item": id, "behaviour": name}, …]}',
+  ).optional(),
+  k: z.number().int().min(1).max(10_000).default(10).describe('items a user'),
+  filterSeen: z.boolean().default(true).describe('leave out the items of the user’s history'),
+  candidates: z
+    .enum(['train', 'all'])
+    .default('all')
+    .describe('items that may be recommended: those with train rows, or all the model knows'),
+  format: z
+    .enum(['csv', 'jsonl', 'parquet'])
+    .optional()
+    .describe('output format; default: by the extension of --out'),
+  batchSize: z.number().int().min(1).default(128).describe('users scored at a time'),
+  backend: z.enum(BACKENDS).optional().describe('tensor backend; default: the best one available'),
+});
+export type RecommendConfig = z.output<typeof recommendSchema>;

@@ -1,0 +1,35 @@
+import * as tf from '@tensorflow/tfjs-core';
+import type { PassContext } from '../../compute/dropout.js';
+import type { ParameterInits, Params } from '../../compute/parameters.js';
+import type { Random } from '../../random.js';
+import { constant, glorot } from '../initial.js';
+
+export function initFeedForward(
+  into: ParameterInits,
+  name: string,
+  width: number,
+  inner: number,
+  rng: Random,
+): void {
+  into.set(`${name}.in`, glorot(rng, width, inner));
+  into.set(`${name}.inBias`, constant([inner], 0));
+  into.set(`${name}.out`, glorot(rng, inner, width));
+  into.set(`${name}.outBias`, constant([width], 0));
+}
+
+/** Position-wise two-layer network with ReLU: [B, L, D] → [B, L, D]. */
+export function feedForward(
+  params: Params,
+  name: string,
+  x: tf.Tensor3D,
+  rate: number,
+  pass: PassContext,
+): tf.Tensor3D {
+  const [batch, length, width] = x.shape;
+  const flat = tf.reshape(x, [batch * length, width]) as tf.Tensor2D;
+  const inner = tf.relu(
+    tf.add(tf.matMul(flat, params.get(`${name}.in`) as tf.Tensor2D), params.get(`${name}.inBias`)),
+  ) as tf.Tensor2D;
+  const out = tf.matMul(pass.dropout(inner, rate), params.get(`${name}.out`) as tf.Tensor2D);
+  return tf.reshape(tf.add(out, params.get(`${name}.outBias`)), [batch, length, width]) as tf.Tensor3D;
+}

@@ -1,0 +1,128 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { z } from 'zod';
+import type { PassContext } from '../../compute/dropout.js';
+import type { ParameterInits, Params } from '../../compute/parameters.js';
+import type { TensorMap } from '../../types.js';
+import { EntityEncoder } from '../entity.js';
+import { paddingMask } from '../factorised.js';
+import { constant, glorot } from '../initial.js';
+import { defineModel, type Model } from '../model.js';
+
+const schema = z.strictObject({
+  name: z.literal('mlp'),
+  width: z.number().int().min(2).default(32).describe('width of the user and item embeddings'),
+  hidden: z.array(z.number().int().min(1)).min(1).default([64, 32]).describe('widths of the hidden layers'),
+  user: z
+    .enum(['id', 'history', 'both'])
+    .default('both')
+    .describe('what a user is: an embedding of the id, the mean of the recent items, or their sum'),
+  length: z.number().int().min(1).default(20).describe('how many recent events `history` reads'),
+  dropout: z.number().min(0).max(0.95).default(0).describe('dropout rate of the hidden layers'),
+  itemAttributes: z.boolean().default(true).describe('add vectors computed from item attributes'),
+  userAttributes: z.boolean().default(true).describe('add a vector computed from user attributes'),
+});
+
+/**
+ * User vector ⊕ item vector → hidden layers with ReLU → one logit (the multi-layer perceptron of neural collaborative
+ * filtering: He et al. 2017). The first layer is applied to the two halves apart and added, which equals applying it to
+ * their concatenation and lets many items share one user's half.
+ */
+export const mlp = defineModel({
+  schema,
+  create(config, catalogue): Model {
+    const { width, hidden } = config;
+    const first = hidden[0]!;
+    const rows = catalogue.items.length;
+    const items = new EntityEncoder(
+      { kind: 'item', ids: true, attributes: config.itemAttributes },
+      rows,
+      width,
+      catalogue.itemFeatures,
+    );
+    const users = new EntityEncoder(
+      { kind: 'user', ids: config.user !== 'history', attributes: config.userAttributes },
+      catalogue.users.length,
+      width,
+      catalogue.userFeatures,
+    );
+    return {
+      name: 'mlp',
+      width,
+      length: config.length,
+      positional: false,
+      layerNames: ['user'],
+      init(rng) {
+        const into: ParameterInits = new Map();
+        users.init(rng, into);
+        items.init(rng, into);
+        into.set('hidden.0.user', glorot(rng, width, first));
+        into.set('hidden.0.item', glorot(rng, width, first));
+        into.set('hidden.0.bias', constant([first], 0));
+        hidden.slice(1).forEach((size, i) => {
+          into.set(`hidden.${i + 1}.weight`, glorot(rng, hidden[i]!, size));
+          into.set(`hidden.${i + 1}.bias`, constant([size], 0));
+        });
+        into.set('logit.weight', glorot(rng, hidden.at(-1)!, 1));
+        into.set('logit.bias', constant([1], 0));
+        return into;
+      },
+      constants() {
+        const into: TensorMap = new Map();
+        users.constants(into);
+        items.constants(into);
+        into.set('padding.mask', { dtype: 'F32', shape: [rows], data: paddingMask(rows) });
+        return into;
+      },
+      encode(params, batch) {
+        const size = batch.users.size;
+        let state = users.encode(params, batch.users);
+        if (config.user !== 'id') state = tf.add(state, meanOfHistory(params, items, batch.items));
+        const states = tf.reshape(state, [size, 1, width]) as tf.Tensor3D;
+        return { states, layers: [states] };
+      },
+      logits(params, states, candidates, pass) {
+        const [n] = states.shape;
+        const userHalf = tf.matMul(states, params.get('hidden.0.user') as tf.Tensor2D);
+        const vectors = candidates === 'all' ? items.all(params) : items.encode(params, candidates);
+        const flat = tf.reshape(vectors, [-1, width]) as tf.Tensor2D;
+        const itemHalf = tf.matMul(flat, params.get('hidden.0.item') as tf.Tensor2D);
+        const perState = candidates !== 'all' && candidates.rank === 2;
+        const count = perState ? candidates.shape[1]! : flat.shape[0];
+        const sum = tf.add(
+          tf.reshape(userHalf, [n, 1, first]),
+          tf.reshape(itemHalf, [perState ? n : 1, count, first]),
+        );
+        const logits = tf.reshape(
+          tower(params, config, tf.reshape(sum, [n * count, first]) as tf.Tensor2D, pass),
+          [n, count],
+        );
+        return (candidates === 'all' ? tf.add(logits, params.get('padding.mask')) : logits) as tf.Tensor2D;
+      },
+    };
+  },
+});
+
+/** Mean vector of the items present [B, L] → [B, D]; 0 for an empty history. */
+function meanOfHistory(params: Params, items: EntityEncoder, ids: tf.Tensor2D): tf.Tensor {
+  const present = tf.expandDims(tf.cast(tf.notEqual(ids, 0), 'float32'), 2);
+  const total = tf.sum(tf.mul(items.encode(params, ids), present), 1);
+  return tf.div(total, tf.maximum(tf.sum(present, 1), 1));
+}
+
+/** The layers after the first affine map: [n, first] → [n, 1]. */
+function tower(
+  params: Params,
+  config: { hidden: readonly number[]; dropout: number },
+  affine: tf.Tensor2D,
+  pass: PassContext,
+): tf.Tensor {
+  let x = pass.dropout(tf.relu(tf.add(affine, params.get('hidden.0.bias'))), config.dropout);
+  for (let i = 1; i < config.hidden.length; i++) {
+    const y = tf.matMul(x as tf.Tensor2D, params.get(`hidden.${i}.weight`) as tf.Tensor2D);
+    x = pass.dropout(tf.relu(tf.add(y, params.get(`hidden.${i}.bias`))), config.dropout);
+  }
+  return tf.add(
+    tf.matMul(x as tf.Tensor2D, params.get('logit.weight') as tf.Tensor2D),
+    params.get('logit.bias'),
+  );
+}

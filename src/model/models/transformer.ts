@@ -1,0 +1,120 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { z } from 'zod';
+import type { ParameterInits } from '../../compute/parameters.js';
+import type { TensorMap } from '../../types.js';
+import { EntityEncoder } from '../entity.js';
+import { dotLogits, paddingMask } from '../factorised.js';
+import { embedding, normal } from '../initial.js';
+import { attention, causalMask, initAttention } from '../layers/attention.js';
+import { feedForward, initFeedForward } from '../layers/feedforward.js';
+import { initNorm, layerNorm } from '../layers/norm.js';
+import { defineModel, type Model } from '../model.js';
+
+const schema = z.strictObject({
+  name: z.literal('transformer'),
+  width: z.number().int().min(4).default(64).describe('width D of the states and embeddings'),
+  depth: z.number().int().min(1).default(2).describe('number of blocks'),
+  heads: z.number().int().min(1).default(2).describe('attention heads; must divide the width'),
+  feedForward: z.number().min(0.25).default(2).describe('inner width of the feed-forward layers, in widths'),
+  length: z.number().int().min(2).default(50).describe('longest history read, in events'),
+  dropout: z.number().min(0).max(0.95).default(0.2).describe('dropout rate'),
+  itemAttributes: z.boolean().default(true).describe('add vectors computed from item attributes'),
+  userAttributes: z.boolean().default(false).describe('add a vector computed from user attributes'),
+  behaviours: z.boolean().default(true).describe('add a vector for the behaviour type of each event'),
+});
+
+/**
+ * Causal transformer over a user's events (SASRec: Kang & McAuley 2018, pre-normalised), with item attributes, behaviour
+ * types and user attributes as inputs, learned positions, and item vectors tied between input and output.
+ */
+export const transformer = defineModel({
+  schema: schema.refine((c) => c.width % c.heads === 0, {
+    path: ['heads'],
+    message: 'must divide width',
+  }),
+  create(config, catalogue): Model {
+    const { width, depth, heads, length, dropout } = config;
+    const items = new EntityEncoder(
+      { kind: 'item', ids: true, attributes: config.itemAttributes },
+      catalogue.items.length,
+      width,
+      catalogue.itemFeatures,
+    );
+    const users = new EntityEncoder(
+      { kind: 'user', ids: false, attributes: config.userAttributes },
+      catalogue.users.length,
+      width,
+      catalogue.userFeatures,
+    );
+    const typed = config.behaviours && catalogue.behaviours.length > 1;
+    const blocks = Array.from({ length: depth }, (_, i) => `blocks.${i}`);
+    return {
+      name: 'transformer',
+      width,
+      length,
+      positional: true,
+      layerNames: blocks,
+      init(rng) {
+        const into: ParameterInits = new Map();
+        items.init(rng, into);
+        users.init(rng, into);
+        into.set('position.embedding', normal(rng, [length, width], 0.02));
+        if (typed) {
+          const rows = catalogue.behaviours.length + 1;
+          into.set('behaviour.embedding', embedding(rng, rows, width, 'behaviours', { table: false }));
+        }
+        for (const block of blocks) {
+          initNorm(into, `${block}.norm1`, width);
+          initAttention(into, `${block}.attention`, width, rng);
+          initNorm(into, `${block}.norm2`, width);
+          initFeedForward(into, `${block}.feedForward`, width, Math.round(width * config.feedForward), rng);
+        }
+        initNorm(into, 'norm', width);
+        return into;
+      },
+      constants() {
+        const into: TensorMap = new Map();
+        items.constants(into);
+        users.constants(into);
+        const rows = catalogue.items.length;
+        into.set('padding.mask', { dtype: 'F32', shape: [rows], data: paddingMask(rows) });
+        into.set('attention.mask', { dtype: 'F32', shape: [length, length], data: causalMask(length) });
+        return into;
+      },
+      encode(params, batch, pass) {
+        const [size, steps] = batch.items.shape;
+        const present = tf.cast(tf.notEqual(batch.items, 0), 'float32');
+        const presentColumn = tf.expandDims(present, 2);
+        const scale = Math.sqrt(width);
+        const from = length - steps;
+        let x = tf.add(
+          tf.mul(items.encode(params, batch.items), scale),
+          tf.slice(params.get('position.embedding'), [from, 0], [steps, width]),
+        );
+        if (typed) x = tf.add(x, params.lookup('behaviour.embedding', batch.behaviours));
+        if (config.userAttributes) {
+          x = tf.add(x, tf.reshape(users.encode(params, batch.users), [size, 1, width]));
+        }
+        x = tf.mul(pass.dropout(x, dropout), presentColumn);
+        const mask = tf.add(
+          tf.slice(params.get('attention.mask'), [0, 0], [steps, steps]),
+          tf.mul(tf.sub(tf.reshape(present, [size, 1, 1, steps]), 1), 1e9),
+        );
+        const layers: tf.Tensor3D[] = [];
+        for (const block of blocks) {
+          const normed = layerNorm(params, `${block}.norm1`, x) as tf.Tensor3D;
+          const mixed = attention(params, `${block}.attention`, normed, mask, heads, dropout, pass);
+          x = tf.add(x, pass.dropout(mixed, dropout));
+          const inner = layerNorm(params, `${block}.norm2`, x) as tf.Tensor3D;
+          x = tf.add(
+            x,
+            pass.dropout(feedForward(params, `${block}.feedForward`, inner, dropout, pass), dropout),
+          );
+          layers.push(x as tf.Tensor3D);
+        }
+        return { states: layerNorm(params, 'norm', x) as tf.Tensor3D, layers };
+      },
+      logits: (params, states, candidates) => dotLogits(params, items, states, candidates, undefined),
+    };
+  },
+});

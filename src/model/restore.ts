@@ -1,0 +1,53 @@
+import type { ParameterInits } from '../compute/parameters.js';
+import { RecsysError } from '../errors.js';
+import { Random } from '../random.js';
+import type { Catalogue, TensorMap } from '../types.js';
+import type { Model } from './model.js';
+import { createModel, type ModelConfig, parseModelConfig } from './registry.js';
+
+/** The part of a checkpoint a model is rebuilt from. */
+export interface StoredModel {
+  readonly path: string;
+  readonly manifest: { readonly model: { readonly config: unknown } };
+  readonly tensors: TensorMap;
+  readonly catalogue: Catalogue;
+}
+
+export interface RestoredModel {
+  readonly model: Model;
+  readonly config: ModelConfig;
+  readonly catalogue: Catalogue;
+  /** The checkpoint's values in the model's skeleton. */
+  readonly inits: ParameterInits;
+}
+
+/**
+ * Rebuilds a model from its checkpoint: the skeleton from the config, then every tensor checked by name and shape.
+ * Throws CHECKPOINT_INCOMPATIBLE naming the tensor, what was expected and what was found.
+ */
+export function restoreModel(stored: StoredModel): RestoredModel {
+  const config = parseModelConfig(stored.manifest.model.config, stored.path);
+  const model = createModel(config, stored.catalogue);
+  const skeleton = model.init(new Random(0));
+  return { model, config, catalogue: stored.catalogue, inits: fill(skeleton, stored.tensors, stored.path) };
+}
+
+/** The skeleton with its values replaced by `tensors`; neither a missing nor an unexpected tensor passes. */
+export function fill(skeleton: ParameterInits, tensors: TensorMap, where: string): ParameterInits {
+  const filled: ParameterInits = new Map();
+  const bad = (message: string): never => {
+    throw new RecsysError('CHECKPOINT_INCOMPATIBLE', `${where}: ${message}`);
+  };
+  for (const [name, init] of skeleton) {
+    const found = tensors.get(name);
+    if (!found) return bad(`tensor "${name}" (expected F32 [${init.shape}]) is missing`);
+    if (found.dtype !== 'F32' || found.shape.join() !== init.shape.join()) {
+      return bad(`tensor "${name}": expected F32 [${init.shape}], found ${found.dtype} [${found.shape}]`);
+    }
+    filled.set(name, { ...init, data: found.data as Float32Array });
+  }
+  for (const name of tensors.keys()) {
+    if (!skeleton.has(name)) return bad(`unexpected tensor "${name}"`);
+  }
+  return filled;
+}

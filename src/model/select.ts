@@ -1,0 +1,13 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { embeddingLookup } from '../compute/parameters.js';
+
+/**
+ * Rows of a [B, L, D] tensor at flat positions p = b·L + t, [P] → [P, D]. A layer without positions ([B, 1, D]) gives the
+ * row of the same user, for any t.
+ */
+export function atPositions(layer: tf.Tensor3D, positions: tf.Tensor, length: number): tf.Tensor2D {
+  const [batch, steps, width] = layer.shape;
+  const flat = tf.reshape(layer, [batch * steps, width]);
+  const rows = steps === 1 && length !== 1 ? tf.floorDiv(positions, tf.scalar(length, 'int32')) : positions;
+  return embeddingLookup(flat, tf.cast(rows, 'int32')) as tf.Tensor2D;
+}

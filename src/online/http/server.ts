@@ -1,0 +1,94 @@
+import { randomUUID } from 'node:crypto';
+import swagger from '@fastify/swagger';
+import swaggerUi from '@fastify/swagger-ui';
+import fastify, { type FastifyInstance } from 'fastify';
+import { RecsysError } from '../../errors.js';
+import type { StageContext } from '../../types.js';
+import type { ServiceMetrics } from '../metrics.js';
+import type { RecommenderService } from '../service.js';
+import { installErrors } from './errors.js';
+import { eventRoutes } from './events.js';
+import { operationRoutes } from './operations.js';
+import { recommendationRoutes } from './recommendations.js';
+
+export interface ServerOptions {
+  readonly service: RecommenderService;
+  readonly metrics: ServiceMetrics;
+  readonly version: string;
+  readonly bodyBytes: number;
+  readonly log: StageContext['log'];
+  /** Milliseconds since the epoch: the time of events that come without one. */
+  readonly now: () => number;
+}
+
+const REQUEST_TIMEOUT_MS = 30_000;
+
+/** The HTTP interface of a service; not yet listening. */
+export async function buildServer(options: ServerOptions): Promise<FastifyInstance> {
+  const { service, metrics, log } = options;
+  const app = fastify({
+    logger: false,
+    bodyLimit: options.bodyBytes,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    genReqId: () => randomUUID(),
+    // Requests are checked by the zod schemas the documented JSON Schemas come from.
+    routerOptions: { maxParamLength: 512 },
+  });
+  app.setValidatorCompiler(() => (value) => ({ value }));
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id);
+  });
+  app.addHook('onResponse', async (request, reply) => {
+    const route = request.routeOptions.url ?? 'none';
+    const seconds = reply.elapsedTime / 1000;
+    metrics.latency.observe({ method: request.method, route, status: String(reply.statusCode) }, seconds);
+    log('debug', 'request', {
+      requestId: request.id,
+      method: request.method,
+      route,
+      status: reply.statusCode,
+      seconds,
+    });
+  });
+  installErrors(app, log);
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'recsys',
+        description: 'Recommendations that learn from every event.',
+        version: options.version,
+      },
+      tags: [{ name: 'events' }, { name: 'recommendations' }, { name: 'operations' }],
+    },
+  });
+  await app.register(swaggerUi, { routePrefix: '/docs' });
+  // A plugin of its own, so that the routes come after swagger is there to see them.
+  await app.register(async (routes) => {
+    eventRoutes(routes, service, options.now);
+    recommendationRoutes(routes, service);
+    operationRoutes(routes, service, metrics);
+  });
+  await app.ready();
+  return app;
+}
+
+/**
+ * Listens and gives the URL.
+ * @throws RecsysError PORT_IN_USE, or ENVIRONMENT where the address cannot be had
+ */
+export async function listen(app: FastifyInstance, host: string, port: number): Promise<string> {
+  try {
+    return await app.listen({ host, port });
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+    if (code === 'EADDRINUSE') {
+      throw new RecsysError('PORT_IN_USE', `${host}:${port} is in use by another process`, { cause: error });
+    }
+    const remedy = 'Choose an address of this machine with --host and a port this user may open with --port.';
+    throw new RecsysError('ENVIRONMENT', `cannot listen on ${host}:${port}: ${code || String(error)}`, {
+      remedy,
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,43 @@
+import type { Query, TensorMap } from '../types.js';
+
+/** One event as the learner takes it: what the user had done before, and what came next. */
+export interface LearnExample {
+  /** Number in the journal, and the client's id: randomness of the update is keyed by the id. */
+  readonly seq: number;
+  readonly id: string;
+  /** The user as before this event. */
+  readonly query: Query;
+  /** Catalogue index of the item, from 1. */
+  readonly item: number;
+  /** Index into the catalogue's behaviours. */
+  readonly behaviour: number;
+  /** Weight of the behaviour; above 0. */
+  readonly weight: number;
+}
+
+/** What became of an event. */
+export type LearnOutcome =
+  | { readonly status: 'learned'; readonly loss: number }
+  | { readonly status: 'skipped'; readonly reason: string };
+
+/** Everything that scoring and learning depend on. */
+export interface LearnerState {
+  readonly parameters: TensorMap;
+  readonly optimizer: TensorMap;
+}
+
+/**
+ * A served model: scores users and learns from events. Deterministic: equal states and equal calls give equal bits.
+ * The service calls `learn` one batch at a time, in the journal's order; `score` may come in between.
+ */
+export interface OnlineLearner {
+  readonly name: string;
+  /** Longest history read. */
+  readonly length: number;
+  /** One update from a batch; one outcome an example. */
+  learn(examples: readonly LearnExample[]): Promise<LearnOutcome[]>;
+  /** Scores [queries × (items + 1)], row-major, higher is better; column 0 is meaningless. */
+  score(queries: readonly Query[]): Promise<Float32Array>;
+  snapshot(): Promise<LearnerState>;
+  dispose(): void;
+}

@@ -1,0 +1,57 @@
+import { OPTIMIZERS } from '../compute/optimizers/index.js';
+import { ParameterStore } from '../compute/parameters.js';
+import { compileStep } from '../compute/step.js';
+import type { RestoredModel } from '../model/restore.js';
+import { paramsScorer } from '../model/scorer.js';
+import type { TensorMap } from '../types.js';
+import { CachedParams } from './cached-params.js';
+import type { OnlineLearner } from './learner.js';
+import { PopularityProposal } from './negatives.js';
+import { nextItemLoss, packExamples } from './next-item-loss.js';
+import type { LearningConfig } from './schema.js';
+
+/**
+ * A checkpoint's model that learns from events: each event is the next item of its user's history, against negatives
+ * drawn by the popularity of the training rows. Embedding tables are updated in the rows a batch touches.
+ *
+ * @param optimizer state to go on from, of the same optimizer and model
+ */
+export function modelLearner(
+  restored: RestoredModel,
+  config: LearningConfig,
+  seed: number,
+  optimizer?: TensorMap,
+): OnlineLearner {
+  const { model, catalogue } = restored;
+  const store = new ParameterStore(restored.inits, model.constants(), { sparseTables: true });
+  const params = new CachedParams(store);
+  const scorer = paramsScorer(model, params, catalogue.items.length - 1, model.name);
+  const step = compileStep({
+    store,
+    optimizer: OPTIMIZERS[config.optimizer](),
+    loss: nextItemLoss(config.loss, model),
+    clipNorm: config.maxUpdateNorm,
+    seed,
+  });
+  if (optimizer && optimizer.size > 0) step.load(optimizer);
+  const negatives = { proposal: new PopularityProposal(catalogue.itemCounts), count: config.negatives, seed };
+  return {
+    name: model.name,
+    length: model.length,
+    score: (queries) => scorer.score(queries),
+    async learn(examples) {
+      const { loss } = await step.run([packExamples(examples, model.length, negatives)], config.learningRate);
+      params.refresh();
+      const weight = examples.reduce((sum, example) => sum + example.weight, 0);
+      return examples.map(() => ({ status: 'learned', loss: loss / weight }));
+    },
+    async snapshot() {
+      return { parameters: await store.export(), optimizer: await step.export() };
+    },
+    dispose() {
+      params.refresh();
+      step.dispose();
+      store.dispose();
+    },
+  };
+}

@@ -1,0 +1,94 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { INFERENCE } from '../compute/dropout.js';
+import type { Params } from '../compute/parameters.js';
+import type { Batch, Inputs } from '../compute/step.js';
+import { binaryCrossEntropy } from '../model/losses/bce.js';
+import { logSumExp, single } from '../model/losses/reduce.js';
+import type { Model } from '../model/model.js';
+import { packQueries } from '../model/scorer.js';
+import { Random } from '../random.js';
+import type { LearnExample } from './learner.js';
+import type { PopularityProposal } from './negatives.js';
+
+const TRIES = 8;
+
+export interface NegativeOptions {
+  readonly proposal: PopularityProposal;
+  /** Negatives an example. */
+  readonly count: number;
+  readonly seed: number;
+}
+
+/**
+ * Examples as a batch: histories [P, L], `targets` [P], `weights` [P], `negatives` [P, n] and `offsets` [P, n], the
+ * −log(n · q) by which a drawn negative's logit is corrected. Negatives avoid the target and the user's history, and
+ * their stream is named by the event's id: the same event always draws the same ones.
+ */
+export function packExamples(
+  examples: readonly LearnExample[],
+  length: number,
+  options: NegativeOptions,
+): Batch {
+  const size = examples.length;
+  const { proposal, count, seed } = options;
+  const { users, items, behaviours, steps } = packQueries(
+    examples.map((example) => example.query),
+    length,
+  );
+  const negatives = new Int32Array(size * count);
+  const offsets = new Float32Array(size * count);
+  for (const [row, { id, item, query }] of examples.entries()) {
+    const random = Random.of(seed, 'negatives', id);
+    const positive = new Set(query.items).add(item);
+    for (let j = 0; j < count; j++) {
+      let drawn = proposal.draw(random);
+      for (let t = 1; t < TRIES && positive.has(drawn); t++) drawn = proposal.draw(random);
+      negatives[row * count + j] = drawn;
+      // A catalogue the user knows whole leaves no negatives: such a draw is masked.
+      offsets[row * count + j] = drawn === item ? -1e9 : -Math.log(count) - proposal.logProbability(drawn);
+    }
+  }
+  return {
+    users: { dtype: 'I32', shape: [size], data: users },
+    items: { dtype: 'I32', shape: [size, steps], data: items },
+    behaviours: { dtype: 'I32', shape: [size, steps], data: behaviours },
+    targets: { dtype: 'I32', shape: [size], data: Int32Array.from(examples, (e) => e.item) },
+    weights: { dtype: 'F32', shape: [size], data: Float32Array.from(examples, (e) => e.weight) },
+    negatives: { dtype: 'I32', shape: [size, count], data: negatives },
+    offsets: { dtype: 'F32', shape: [size, count], data: offsets },
+  };
+}
+
+/**
+ * Weighted sum over a batch of the loss of each event's item against its negatives: events that share an update move the
+ * model as far as they would alone. No dropout: one look at an event should not be a noisy one.
+ *
+ * softmax: log(exp s⁺ + Σ exp(sⱼ − log(n qⱼ))) − s⁺, which estimates the loss over the whole catalogue
+ * (Bengio & Senécal 2008). bce: −log σ(s⁺) − meanⱼ log(1 − σ(sⱼ)).
+ */
+export function nextItemLoss(kind: 'softmax' | 'bce', model: Model) {
+  return (params: Params, inputs: Inputs): tf.Scalar => {
+    const { users, items, behaviours, targets, weights, negatives, offsets } = inputs;
+    const batch = { users: users!, items: items as tf.Tensor2D, behaviours: behaviours as tf.Tensor2D };
+    const { states } = model.encode(params, batch, INFERENCE);
+    const [size, positions, width] = states.shape;
+    const last = tf.reshape(tf.slice(states, [0, positions - 1, 0], [size, 1, width]), [
+      size,
+      width,
+    ]) as tf.Tensor2D;
+    const logits = (candidates: tf.Tensor): tf.Tensor2D => model.logits(params, last, candidates, INFERENCE);
+    const target = single(logits, targets!);
+    const against = logits(negatives!);
+    let losses: tf.Tensor;
+    if (kind === 'softmax') {
+      const corrected = tf.add(against, offsets!);
+      const joined = tf.concat([tf.expandDims(target, 1), corrected], 1) as tf.Tensor2D;
+      losses = tf.sub(logSumExp(joined), target);
+    } else {
+      const drawn = tf.cast(tf.greater(offsets!, -1e8), 'float32');
+      const negative = tf.mul(binaryCrossEntropy(against, tf.zerosLike(against)), drawn);
+      losses = tf.add(binaryCrossEntropy(target, tf.onesLike(target)), tf.mean(negative, 1));
+    }
+    return tf.sum(tf.mul(losses, weights!)) as tf.Scalar;
+  };
+}

@@ -1,0 +1,143 @@
+import { z } from 'zod';
+import { topK } from '../compute/topk.js';
+import type { Catalogue, Query, StageContext } from '../types.js';
+import { externalId } from './events.js';
+import type { OnlineLearner } from './learner.js';
+import type { ServiceMetrics } from './metrics.js';
+import type { UserHistories } from './users.js';
+
+const MAX_IDS = 10_000;
+const ids = z.array(externalId).max(MAX_IDS);
+
+/** Body of `POST /v1/recommendations`. */
+export const recommendSchema = z
+  .strictObject({
+    user: externalId.optional().describe('any id; one never seen before gets popular items'),
+    history: z
+      .array(
+        z.union([externalId, z.strictObject({ item: externalId, behaviour: z.string().max(64).optional() })]),
+      )
+      .max(1000)
+      .optional()
+      .describe(
+        'events of an anonymous session, oldest first; follows the history of `user` where both are given',
+      ),
+    k: z.number().int().min(1).max(1000).optional().describe('items returned'),
+    exclude: ids.optional().describe('items never returned'),
+    candidates: ids.min(1).optional().describe('rank these items only; those already seen stay in'),
+    includeSeen: z.boolean().default(false).describe('true: items of the history may be returned again'),
+    context: z.record(z.string().max(64), z.unknown()).optional().describe('kept for later use'),
+  })
+  .refine((r) => r.user !== undefined || r.history !== undefined, {
+    path: ['user'],
+    message: 'give `user` or `history`',
+  });
+export type RecommendRequest = z.output<typeof recommendSchema>;
+
+export interface RecommendedItem {
+  readonly item: string;
+  readonly title: string;
+  /** The model's score, or the item's popularity in a fallback. Higher is better; comparable within one list. */
+  readonly score: number;
+}
+
+export interface Recommendation {
+  readonly user?: string;
+  readonly items: readonly RecommendedItem[];
+  /** `<base checkpoint>+<events learned since>`. */
+  readonly modelVersion: string;
+  /** True where the list is popularity: nothing is known of the user, or the model could not score. */
+  readonly fallback: boolean;
+  /** Item ids of the request that are not in the catalogue. */
+  readonly unknown: readonly string[];
+}
+
+export interface RecommenderOptions {
+  readonly catalogue: Catalogue;
+  readonly learner: OnlineLearner;
+  readonly histories: UserHistories;
+  readonly itemIndex: ReadonlyMap<string, number>;
+  readonly behaviourIndex: ReadonlyMap<string, number>;
+  /** [items + 1] interactions by item: train rows and events. */
+  readonly popularity: Float32Array;
+  readonly defaultK: number;
+  readonly metrics: ServiceMetrics;
+  readonly log: StageContext['log'];
+  version(): string;
+}
+
+/** Lists for users and sessions: the learner's scores, or popularity where there is nothing to score by. */
+export class Recommender {
+  readonly popularity: Float32Array;
+
+  constructor(private readonly options: RecommenderOptions) {
+    this.popularity = options.popularity;
+  }
+
+  async recommend(request: RecommendRequest): Promise<Recommendation> {
+    const { catalogue, defaultK, itemIndex, metrics } = this.options;
+    const unknown: string[] = [];
+    const query = this.query(request, unknown);
+    const known = (list: readonly string[]): number[] =>
+      list.flatMap((id) => {
+        const item = itemIndex.get(id);
+        if (item === undefined) unknown.push(id);
+        return item ?? [];
+      });
+    const excluded = new Set(known(request.exclude ?? []));
+    if (!request.includeSeen && !request.candidates) for (const item of query.items) excluded.add(item);
+    const columns = catalogue.items.length;
+    const candidates = request.candidates && new Set(known(request.candidates));
+    const version = this.options.version();
+    const model = await this.modelScores(query);
+    const scores = model ?? this.popularity;
+    const barred = candidates ? { has: (i: number) => excluded.has(i) || !candidates.has(i) } : excluded;
+    const best = topK(scores, 0, columns, request.k ?? defaultK, barred);
+    metrics.recommendations.inc({ source: model ? 'model' : 'fallback' });
+    return {
+      ...(request.user === undefined ? {} : { user: request.user }),
+      items: Array.from(best.items, (item, i) => ({
+        item: catalogue.items[item]!,
+        title: catalogue.titles[item] ?? '',
+        score: best.scores[i]!,
+      })),
+      modelVersion: version,
+      fallback: model === undefined,
+      unknown,
+    };
+  }
+
+  private query(request: RecommendRequest, unknown: string[]): Query {
+    const { histories, itemIndex, behaviourIndex } = this.options;
+    const base = histories.query(request.user ?? '');
+    if (!request.history || request.history.length === 0) return base;
+    const items = [...base.items];
+    const behaviours = [...base.behaviours];
+    for (const entry of request.history) {
+      const { item: id, behaviour } =
+        typeof entry === 'string' ? { item: entry, behaviour: undefined } : entry;
+      const item = itemIndex.get(id);
+      if (item === undefined) {
+        unknown.push(id);
+        continue;
+      }
+      items.push(item);
+      behaviours.push(behaviourIndex.get(behaviour ?? '') ?? 0);
+    }
+    return { user: base.user, items: Int32Array.from(items), behaviours: Uint8Array.from(behaviours) };
+  }
+
+  /** The learner's scores of one user, or undefined where it has nothing to go by. */
+  private async modelScores(query: Query): Promise<Float32Array | undefined> {
+    if (query.user === 0 && query.items.length === 0) return undefined;
+    try {
+      const scores = await this.options.learner.score([query]);
+      // One look suffices: parameters that are no longer numbers spoil every score.
+      if (!Number.isNaN(scores[1])) return scores;
+      this.options.log('warn', 'the model gives scores that are not numbers; serving popular items');
+    } catch (error) {
+      this.options.log('warn', `the model could not score: ${String(error)}; serving popular items`);
+    }
+    return undefined;
+  }
+}

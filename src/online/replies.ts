@@ -1,0 +1,45 @@
+/**
+ * Errors of the HTTP interface: status, and what the caller can do. Clients see code, message and remedy, never a stack.
+ */
+export const REPLIES = {
+  REQUEST_INVALID: { status: 400, remedy: 'Correct what the message names; /docs describes every request.' },
+  NOT_FOUND: { status: 404, remedy: 'See /docs for the routes.' },
+  BODY_TOO_LARGE: { status: 413, remedy: 'Send fewer events in one request.' },
+  MEDIA_TYPE: { status: 415, remedy: 'Send JSON with content-type application/json.' },
+  INTERNAL: { status: 500, remedy: 'Look into the log of the service for the request id.' },
+  LEARNER_BEHIND: { status: 503, remedy: 'Try again after the time in the Retry-After header.' },
+  NOT_READY: { status: 503, remedy: 'Wait until /readyz answers 200.' },
+  STORAGE: {
+    status: 507,
+    remedy: 'Free space where the state directory is; recommendations go on meanwhile.',
+  },
+} as const;
+export type ReplyCode = keyof typeof REPLIES;
+
+/** One defect of a request: which event (where the request has several), which field, and what is wrong. */
+export interface RequestDefect {
+  readonly index?: number;
+  readonly field: string;
+  readonly message: string;
+}
+
+/** An error that a client of the service caused or can act on. */
+export class ReplyError extends Error {
+  readonly code: ReplyCode;
+  readonly defects: readonly RequestDefect[];
+
+  constructor(code: ReplyCode, message: string, defects: readonly RequestDefect[] = []) {
+    super(message);
+    this.name = 'ReplyError';
+    this.code = code;
+    this.defects = defects;
+  }
+
+  get status(): number {
+    return REPLIES[this.code].status;
+  }
+
+  get remedy(): string {
+    return REPLIES[this.code].remedy;
+  }
+}

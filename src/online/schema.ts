@@ -1,0 +1,86 @@
+import { z } from 'zod';
+import { OPTIMIZER_NAMES } from '../compute/optimizers/index.js';
+
+/** How the served model learns from events. */
+export const learningSchema = z
+  .strictObject({
+    enabled: z
+      .boolean()
+      .default(true)
+      .describe('false: events reach the histories only, parameters stay as they are'),
+    optimizer: z
+      .enum(OPTIMIZER_NAMES)
+      .default('adagrad')
+      .describe('update rule; embedding tables are updated by row'),
+    learningRate: z.number().positive().max(10).default(0.02).describe('step size of every update'),
+    negatives: z
+      .number()
+      .int()
+      .min(1)
+      .max(4096)
+      .default(64)
+      .describe('items drawn by popularity against each event'),
+    loss: z
+      .enum(['softmax', 'bce'])
+      .default('softmax')
+      .describe('sampled softmax or binary cross-entropy over target and negatives'),
+    maxUpdateNorm: z
+      .number()
+      .min(0)
+      .default(1)
+      .describe('largest norm of the gradient of one update; 0 = no limit'),
+    batch: z.number().int().min(1).max(256).default(16).describe('most events learned in one update'),
+    weights: z
+      .record(z.string(), z.number().min(0))
+      .default({})
+      .describe('weight of each behaviour; 0 is not learned; behaviours not named weigh 1'),
+    queue: z
+      .number()
+      .int()
+      .min(1)
+      .default(20_000)
+      .describe('events that may wait to be learned; beyond, new events are refused with 503'),
+  })
+  .prefault({});
+export type LearningConfig = z.output<typeof learningSchema>;
+
+/** What is kept of users and of the journal. */
+export const retentionSchema = z
+  .strictObject({
+    history: z.number().int().min(1).max(100_000).default(1000).describe('most recent events kept a user'),
+    segmentBytes: z
+      .number()
+      .int()
+      .min(4096)
+      .default(64 * 1024 * 1024)
+      .describe('size at which a journal segment is closed'),
+    segments: z
+      .number()
+      .int()
+      .min(1)
+      .optional()
+      .describe('closed journal segments kept once a snapshot covers them; absent: all'),
+    eventIds: z
+      .number()
+      .int()
+      .min(1)
+      .default(1_000_000)
+      .describe('most recent event ids remembered to recognise a repeated one'),
+  })
+  .prefault({});
+export type RetentionConfig = z.output<typeof retentionSchema>;
+
+/** What requests may ask. */
+export const requestSchema = z
+  .strictObject({
+    k: z.number().int().min(1).max(1000).default(10).describe('items returned where a request does not say'),
+    maxEvents: z.number().int().min(1).max(1000).default(1000).describe('most events in one request'),
+    bodyBytes: z
+      .number()
+      .int()
+      .min(1024)
+      .default(1024 * 1024)
+      .describe('largest request body'),
+  })
+  .prefault({});
+export type RequestConfig = z.output<typeof requestSchema>;

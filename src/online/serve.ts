@@ -1,0 +1,217 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { BackendInfo } from '../compute/backend.js';
+import type { Dataset } from '../data/dataset.js';
+import { RecsysError } from '../errors.js';
+import { restoreModel } from '../model/restore.js';
+import { withOutputDirectory } from '../storage/atomic.js';
+import { type Checkpoint, readCheckpoint } from '../storage/checkpoint.js';
+import { kindOf } from '../storage/disk.js';
+import { acquireLock } from '../storage/lock.js';
+import { versions } from '../storage/versions.js';
+import type { StageContext } from '../types.js';
+import { buildServer, listen } from './http/server.js';
+import { ServiceMetrics } from './metrics.js';
+import { modelLearner } from './model-learner.js';
+import type { LearningConfig, RequestConfig, RetentionConfig } from './schema.js';
+import { RecommenderService } from './service.js';
+import { type OnlineState, readOnlineState, writeServed } from './snapshot.js';
+import { warmHistories } from './warm.js';
+
+export interface ServeOptions {
+  readonly checkpoint: Checkpoint;
+  /** Histories known before the first event. */
+  readonly data: Dataset | undefined;
+  /** State directory: journal and snapshot. Held by one process at a time. */
+  readonly state: string;
+  readonly host: string;
+  readonly port: number;
+  readonly seed: number;
+  readonly learning: LearningConfig;
+  readonly retention: RetentionConfig;
+  readonly requests: RequestConfig;
+  readonly backend: BackendInfo;
+  /** The resolved config, as the checkpoint written at the end records it. */
+  readonly config: unknown;
+  /** Where to write a checkpoint when stopped, besides the snapshot in the state directory. */
+  readonly out: string | undefined;
+  readonly force: boolean;
+  /** Called once requests are answered. */
+  ready(address: { readonly url: string; readonly pid: number }): Promise<void>;
+}
+
+export interface ServeResult {
+  /** The checkpoint written. */
+  readonly path: string;
+  readonly metrics: Readonly<Record<string, number>>;
+}
+
+/**
+ * Serves a checkpoint until `context.signal` is aborted, then drains and writes what it has become.
+ *
+ * State = base checkpoint + journal. The snapshot in the state directory is a cache of that: it is used where it was made
+ * from the same checkpoint and dataset, and everything journalled after it is replayed.
+ */
+export async function serve(options: ServeOptions, context: StageContext): Promise<ServeResult> {
+  const { out, force } = options;
+  if (out === undefined) return serveLocked(options, context, undefined);
+  return withOutputDirectory(out, { force, resume: false }, async (partial) => ({
+    ...(await serveLocked(options, context, partial)),
+    path: out,
+  }));
+}
+
+async function serveLocked(
+  options: ServeOptions,
+  context: StageContext,
+  partial: string | undefined,
+): Promise<ServeResult> {
+  const lock = await acquireLock(join(options.state, 'lock'), options.state);
+  try {
+    return await serveState(options, context, partial);
+  } finally {
+    await lock.release();
+  }
+}
+
+async function serveState(
+  options: ServeOptions,
+  context: StageContext,
+  partial: string | undefined,
+): Promise<ServeResult> {
+  const { checkpoint, data, learning, seed } = options;
+  const { source, online } = await newestState(options, context);
+  const baseVersion = online?.baseVersion ?? checkpoint.manifestSha256.slice(0, 12);
+  const sameOptimizer = online?.optimizer === learning.optimizer;
+  if (online && !sameOptimizer) {
+    context.log(
+      'info',
+      `the optimizer changes from ${online.optimizer} to ${learning.optimizer}: it begins afresh`,
+    );
+  }
+  const learner = modelLearner(
+    restoreModel(source),
+    learning,
+    seed,
+    sameOptimizer ? online?.optimizerState : undefined,
+  );
+  const metrics = new ServiceMetrics();
+  const service = await RecommenderService.start({
+    catalogue: checkpoint.catalogue,
+    learner,
+    journal: join(options.state, 'journal'),
+    baseVersion,
+    learning,
+    retention: options.retention,
+    requests: options.requests,
+    ...(data ? { warm: (histories) => warmHistories(histories, data, checkpoint.catalogue) } : {}),
+    ...(online ? { from: online } : {}),
+    metrics,
+    context,
+  });
+  try {
+    await listenUntilStopped(options, context, service, metrics);
+    const { count, values } = service.prequential;
+    const state = service.position();
+    const served = {
+      base: checkpoint,
+      journalId: service.journalId,
+      baseVersion,
+      data: data?.manifest.fingerprint ?? null,
+      optimizer: learning.optimizer,
+      learner: await learner.snapshot(),
+      state,
+      backend: options.backend,
+      config: options.config,
+      seed,
+      metrics: { events: count, learned: state.learned, 'hr@10': values.hrAll, 'ndcg@10': values.ndcgAll },
+      trainedEvents: checkpoint.trainedEvents,
+    };
+    const path = snapshotPath(options.state);
+    await withOutputDirectory(path, { force: true, resume: false }, (into) => writeServed(into, served));
+    if (partial !== undefined) await writeServed(partial, served);
+    const removed = await service.prune();
+    if (removed > 0) context.log('info', `removed ${removed} journal segments that the snapshot covers`);
+    return { path, metrics: served.metrics };
+  } finally {
+    await service.close();
+  }
+}
+
+const snapshotPath = (state: string): string => join(state, 'snapshot');
+
+/** The snapshot in the state directory where it stands for this checkpoint and dataset, else the checkpoint itself. */
+async function newestState(
+  options: ServeOptions,
+  context: StageContext,
+): Promise<{ source: Checkpoint; online: OnlineState | undefined }> {
+  const { checkpoint, data } = options;
+  const path = snapshotPath(options.state);
+  if ((await kindOf(path)) === 'directory') {
+    try {
+      const snapshot = await readCheckpoint(path);
+      const online = await readOnlineState(snapshot);
+      const { model, data: fingerprint } = online?.base ?? {};
+      if (
+        online &&
+        model === checkpoint.manifestSha256 &&
+        fingerprint === (data?.manifest.fingerprint ?? null)
+      ) {
+        context.log('info', `going on from the snapshot at journal record ${online.state.position}`);
+        return { source: snapshot, online };
+      }
+      context.log(
+        'info',
+        'the snapshot was made from another checkpoint or dataset: replaying the journal on this one',
+      );
+    } catch (error) {
+      if (!(error instanceof RecsysError)) throw error;
+      context.log('warn', `the snapshot cannot be used (${error.message}): replaying the journal`);
+      await rm(path, { recursive: true, force: true });
+    }
+  }
+  return { source: checkpoint, online: await readOnlineState(checkpoint) };
+}
+
+async function listenUntilStopped(
+  options: ServeOptions,
+  context: StageContext,
+  service: RecommenderService,
+  metrics: ServiceMetrics,
+): Promise<void> {
+  const { host, port, requests } = options;
+  const app = await buildServer({
+    service,
+    metrics,
+    version: versions().recsys,
+    bodyBytes: requests.bodyBytes,
+    log: context.log,
+    now: Date.now,
+  });
+  try {
+    if (!LOOPBACK.test(host)) {
+      context.log('warn', `${host} can be reached from outside, and requests are not authenticated`);
+    }
+    const url = await listen(app, host, port);
+    context.log('info', `serving ${url}; API description at ${url}/docs`, { url, pid: process.pid });
+    await options.ready({ url, pid: process.pid });
+    await aborted(context.signal);
+    context.log('info', 'stopping: answering requests under way, learning what waits', {
+      waiting: service.lag,
+    });
+    const drained = service.drain();
+    await app.close();
+    await drained;
+  } finally {
+    await app.close();
+  }
+}
+
+const LOOPBACK = /^(localhost|127(\.\d+){3}|::1)$/;
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}

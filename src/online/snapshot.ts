@@ -1,0 +1,126 @@
+import { z } from 'zod';
+import type { BackendInfo } from '../compute/backend.js';
+import { RecsysError } from '../errors.js';
+import { type Checkpoint, lineageOf, readExtra, writeCheckpoint } from '../storage/checkpoint.js';
+import { decodeSafetensors, encodeSafetensors } from '../storage/safetensors.js';
+import { machine } from '../storage/versions.js';
+import type { HostTensor, TensorMap } from '../types.js';
+import type { LearnerState } from './learner.js';
+import type { ServicePosition } from './service.js';
+
+/**
+ * A served checkpoint is an ordinary one, with two more files that let the service go on where it stopped:
+ * `online.json` (journal position, users) and `online.safetensors` (histories, popularity, optimizer state).
+ */
+const FILE = { facts: 'online.json', tensors: 'online.safetensors' } as const;
+
+const factsSchema = z.object({
+  formatVersion: z.literal(1),
+  journalId: z.string(),
+  position: z.number().int(),
+  learned: z.number().int(),
+  baseVersion: z.string(),
+  /** What was served: a snapshot stands for this model with this dataset's histories at this position. */
+  base: z.object({ model: z.string(), data: z.string().nullable() }),
+  optimizer: z.string(),
+  users: z.array(z.string()),
+});
+
+/** Where a served checkpoint stood in its journal. */
+export interface OnlineState
+  extends Omit<z.output<typeof factsSchema>, 'users' | 'formatVersion' | 'position' | 'learned'> {
+  readonly state: ServicePosition;
+  readonly optimizerState: TensorMap;
+}
+
+/** The online state of a checkpoint, or undefined where a training stage wrote it. */
+export async function readOnlineState(checkpoint: Checkpoint): Promise<OnlineState | undefined> {
+  const facts = await readExtra(checkpoint, FILE.facts);
+  const bytes = await readExtra(checkpoint, FILE.tensors);
+  if (!facts || !bytes) return undefined;
+  const where = `${checkpoint.path}/${FILE.facts}`;
+  const parsed = factsSchema.safeParse(JSON.parse(new TextDecoder().decode(facts)));
+  if (!parsed.success) {
+    throw new RecsysError('CHECKPOINT_INCOMPATIBLE', `${where} is not an online state of format version 1`);
+  }
+  const tensors = decodeSafetensors(bytes, `${checkpoint.path}/${FILE.tensors}`);
+  const { users, position, learned, ...rest } = parsed.data;
+  const popularity = tensors.get('popularity');
+  if (!popularity || ['offsets', 'items', 'behaviours'].some((name) => !tensors.has(`history.${name}`))) {
+    throw new RecsysError(
+      'CHECKPOINT_DAMAGED',
+      `${checkpoint.path}/${FILE.tensors} lacks histories or popularity`,
+    );
+  }
+  return {
+    ...rest,
+    state: { position, learned, histories: { users, tensors }, popularity: popularity.data as Float32Array },
+    optimizerState: prefixed(tensors, 'optimizer/'),
+  };
+}
+
+function prefixed(tensors: TensorMap, prefix: string): TensorMap {
+  const found = [...tensors].filter(([name]) => name.startsWith(prefix));
+  return new Map(found.map(([name, tensor]): [string, HostTensor] => [name.slice(prefix.length), tensor]));
+}
+
+export interface ServedState {
+  /** The checkpoint named by the user, and the one whose parameters were taken up (a snapshot of it, or itself). */
+  readonly base: Checkpoint;
+  readonly journalId: string;
+  readonly baseVersion: string;
+  readonly data: string | null;
+  readonly optimizer: string;
+  readonly learner: LearnerState;
+  readonly state: ServicePosition;
+  readonly backend: BackendInfo;
+  readonly config: unknown;
+  readonly seed: number;
+  readonly metrics: Readonly<Record<string, number>>;
+  /** Sorted hashes of all events trained on, those learned while serving included. */
+  readonly trainedEvents: BigUint64Array;
+}
+
+/** Writes what is served as a checkpoint into an existing (partial) directory. */
+export async function writeServed(dir: string, served: ServedState): Promise<void> {
+  const { base, state, learner, backend } = served;
+  const tensors: TensorMap = new Map([
+    ...state.histories.tensors,
+    ['popularity', { dtype: 'F32', shape: [state.popularity.length], data: state.popularity }],
+    ...[...learner.optimizer].map(([name, tensor]): [string, HostTensor] => [`optimizer/${name}`, tensor]),
+  ]);
+  const facts: z.input<typeof factsSchema> = {
+    formatVersion: 1,
+    journalId: served.journalId,
+    position: state.position,
+    learned: state.learned,
+    baseVersion: served.baseVersion,
+    base: { model: base.manifestSha256, data: served.data },
+    optimizer: served.optimizer,
+    users: [...state.histories.users],
+  };
+  await writeCheckpoint(dir, {
+    manifest: {
+      stage: 'serve-online',
+      model: { name: base.manifest.model.name, config: base.manifest.model.config },
+      seed: served.seed,
+      metrics: served.metrics,
+      dataset: base.manifest.dataset,
+      lineage: lineageOf(base),
+      compute: {
+        backend: backend.name,
+        device: backend.device,
+        threads: backend.threads,
+        machine: machine(),
+      },
+    },
+    config: served.config,
+    tensors: learner.parameters,
+    catalogue: base.catalogue,
+    trainedEvents: served.trainedEvents,
+    extra: new Map([
+      [FILE.facts, new TextEncoder().encode(JSON.stringify(facts))],
+      [FILE.tensors, encodeSafetensors(tensors)],
+    ]),
+  });
+}

@@ -1,0 +1,145 @@
+import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { basename, dirname, join, resolve, sep } from 'node:path';
+import { RecsysError } from '../errors.js';
+import { diskError, kindOf, sync, syncTree } from './disk.js';
+import { acquireLock } from './lock.js';
+import { clearSnapshots, isResumable } from './snapshot.js';
+
+export interface OutputOptions {
+  /** Replace an existing `<out>`, and discard an unfinished `<out>.partial`. */
+  readonly force: boolean;
+  /** Continue `<out>.partial` where it holds enough to continue from. */
+  readonly resume: boolean;
+}
+
+/**
+ * Writes a directory all or nothing: `work` fills `<out>.partial/`, which is forced to the disk and renamed to `<out>/`.
+ *
+ * With `force` an existing `<out>/` stays whole until the new one is: it moves to `<out>.old/` for the moment between
+ * two renames, and is put back by the next run if the process dies in that moment. When `work` throws, `<out>.partial/`
+ * is removed unless it holds a snapshot or `progress.json` to resume from.
+ *
+ * @param work gets the directory to fill, and whether it continues an earlier run
+ * @throws OUTPUT_EXISTS before any work · OUTPUT_BUSY while another process writes the same output · DISK
+ */
+export async function withOutputDirectory<T>(
+  out: string,
+  options: OutputOptions,
+  work: (partial: string, resumed: boolean) => Promise<T>,
+): Promise<T> {
+  const target = resolve(out);
+  const partial = `${target}.partial`;
+  const old = `${target}.old`;
+  try {
+    await mkdir(dirname(target), { recursive: true });
+    const lock = await acquireLock(`${target}.lock`, out);
+    try {
+      await recover(target, old);
+      await checkTarget(out, target, options);
+      const resumed = await openPartial(out, partial, options);
+      try {
+        const result = await work(partial, resumed);
+        await syncTree(partial);
+        await publish(partial, target, old);
+        // Only now: a process killed before the rename can still be resumed.
+        await clearSnapshots(target);
+        return result;
+      } catch (error) {
+        if (!(await isResumable(partial))) await rm(partial, { recursive: true, force: true });
+        throw error;
+      }
+    } finally {
+      await lock.release();
+    }
+  } catch (error) {
+    throw diskError(error, target);
+  }
+}
+
+/** Finishes what a process killed between the renames of `publish` left behind. */
+async function recover(target: string, old: string): Promise<void> {
+  if ((await kindOf(old)) !== 'directory') return;
+  if ((await kindOf(target)) === 'none') await rename(old, target);
+  else if (await looksWritten(old)) await rm(old, { recursive: true, force: true });
+}
+
+async function checkTarget(out: string, target: string, options: OutputOptions): Promise<void> {
+  const kind = await kindOf(target);
+  if (kind === 'none') return;
+  if (kind === 'file') {
+    throw new RecsysError('OUTPUT_EXISTS', `${out} is a file, where a directory is to be written`, {
+      remedy: 'Choose another --out.',
+    });
+  }
+  if ((await readdir(target)).length === 0) return;
+  if (!options.force) throw new RecsysError('OUTPUT_EXISTS', `${out} exists already`);
+  const here = process.cwd();
+  const precious = target === here || here.startsWith(target + sep) || target === homedir();
+  if (precious || !(await looksWritten(target))) {
+    throw new RecsysError(
+      'OUTPUT_EXISTS',
+      `${out} does not look like something recsys wrote, so --force does not replace it`,
+      {
+        remedy: 'Choose another --out, or remove the directory yourself.',
+      },
+    );
+  }
+}
+
+/** Whether a directory may be replaced: every stage's output has a JSON file at its top, and none is a repository. */
+async function looksWritten(dir: string): Promise<boolean> {
+  const names = await readdir(dir);
+  return (
+    !names.includes('.git') && !names.includes('package.json') && names.some((name) => /\.jsonl?$/.test(name))
+  );
+}
+
+async function openPartial(out: string, partial: string, options: OutputOptions): Promise<boolean> {
+  const resumable = await isResumable(partial);
+  if (resumable && options.resume) return true;
+  if (resumable && !options.force) {
+    throw new RecsysError('OUTPUT_EXISTS', `${out}.partial holds an unfinished run`, {
+      remedy: 'Continue it with --resume, or start again with --force.',
+    });
+  }
+  await rm(partial, { recursive: true, force: true });
+  await mkdir(partial);
+  return false;
+}
+
+async function publish(partial: string, target: string, old: string): Promise<void> {
+  const parent = dirname(target);
+  const replaces = (await kindOf(target)) === 'directory' && (await readdir(target)).length > 0;
+  if (replaces) await rename(target, old);
+  try {
+    await rename(partial, target);
+  } catch (error) {
+    if (replaces) await rename(old, target);
+    throw error;
+  }
+  await sync(parent);
+  if (replaces) await rm(old, { recursive: true, force: true });
+}
+
+/**
+ * Writes a file all or nothing: a reader sees the old content or the new.
+ * @throws DISK
+ */
+export async function writeFileAtomic(path: string, data: string | Uint8Array): Promise<void> {
+  const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.tmp`);
+  try {
+    const handle = await open(temporary, 'w');
+    try {
+      await handle.writeFile(data);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(temporary, path);
+    await sync(dirname(path));
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => undefined);
+    throw diskError(error, path);
+  }
+}

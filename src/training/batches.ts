@@ -1,0 +1,36 @@
+import type { Batch } from '../compute/step.js';
+import type { HostTensor } from '../types.js';
+
+/** Batches by epoch and index: any of them can be made without the ones before it, so that a run can resume anywhere. */
+export interface BatchSource {
+  readonly batchesPerEpoch: number;
+  batch(epoch: number, index: number): Batch;
+}
+
+export const f32 = (data: Float32Array, shape: readonly number[]): HostTensor => ({
+  dtype: 'F32',
+  shape,
+  data,
+});
+export const i32 = (data: Int32Array, shape: readonly number[]): HostTensor => ({
+  dtype: 'I32',
+  shape,
+  data,
+});
+
+/** Rounds up to a multiple, so that few distinct tensor shapes occur. */
+export const roundUp = (n: number, multiple: number): number =>
+  Math.max(multiple, Math.ceil(n / multiple) * multiple);
+
+/** Copies the events before `end` (at most `steps` of them, not before `start`) right-aligned into row `row` of [B, steps]. */
+export function alignRight(
+  source: Int32Array,
+  start: number,
+  end: number,
+  into: Int32Array,
+  row: number,
+  steps: number,
+): void {
+  const n = Math.min(steps, end - start);
+  for (let t = 0; t < n; t++) into[(row + 1) * steps - n + t] = source[end - n + t]!;
+}

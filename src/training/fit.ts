@@ -1,0 +1,140 @@
+import { setImmediate } from 'node:timers/promises';
+import type { ParameterStore } from '../compute/parameters.js';
+import type { CompiledStep } from '../compute/step.js';
+import { RecsysError } from '../errors.js';
+import type { StageContext, TensorMap } from '../types.js';
+import type { BatchSource } from './batches.js';
+import { type FitProgress, freshProgress, joinBest, type Row, type Snapshot, splitBest } from './progress.js';
+
+export interface FitOptions {
+  readonly name: string;
+  readonly step: CompiledStep;
+  readonly store: ParameterStore;
+  readonly batches: BatchSource;
+  readonly epochs: number;
+  readonly accumulate: number;
+  learningRate(step: number, totalSteps: number): number;
+  /** Metrics after an epoch; `watch` names the one early stopping follows. */
+  validate(): Promise<Record<string, number>>;
+  readonly watch: { readonly metric: string; readonly every: number; readonly patience: number };
+  readonly snapshots: { readonly everySteps: number; save(snapshot: Snapshot): Promise<void> };
+  readonly resumeFrom?: Snapshot | undefined;
+  onEpoch?(row: Row): void | Promise<void>;
+}
+
+export interface FitResult {
+  /** Parameters of the best validation. */
+  readonly best: TensorMap;
+  readonly bestRow: Row;
+  readonly history: readonly Row[];
+  readonly last: Snapshot;
+}
+
+/**
+ * The training loop: epochs of steps, validation, early stopping, snapshots. Everything random is keyed by epoch and step, so
+ * continuing from a snapshot gives the same bits as never having stopped.
+ *
+ * @throws INTERRUPTED after saving a snapshot, once `context.signal` is aborted; DIVERGED when the loss is not finite
+ */
+export async function fit(options: FitOptions, context: StageContext): Promise<FitResult> {
+  const { step, store, batches, epochs, accumulate, watch } = options;
+  const stepsPerEpoch = Math.ceil(batches.batchesPerEpoch / accumulate);
+  const totalSteps = stepsPerEpoch * epochs;
+  const better = lowerIsBetter(watch.metric)
+    ? (a: number, b: number) => a < b
+    : (a: number, b: number) => a > b;
+  let progress: FitProgress = freshProgress();
+  let best: TensorMap | undefined;
+  if (options.resumeFrom) {
+    const restored = splitBest(options.resumeFrom);
+    progress = restored.progress;
+    best = restored.best;
+    store.load(restored.current);
+    step.load(options.resumeFrom.optimizer);
+    context.log('info', `resumed at epoch ${progress.epoch + 1}, step ${step.count}`);
+  }
+  const snapshot = async (): Promise<Snapshot> => ({
+    tensors: joinBest(await store.export(), best),
+    optimizer: await step.export(),
+    progress: structuredClone(progress),
+  });
+  const stopIfAsked = async (): Promise<void> => {
+    if (!context.signal.aborted) return;
+    await options.snapshots.save(await snapshot());
+    throw new RecsysError(
+      'INTERRUPTED',
+      `${options.name} was interrupted at epoch ${progress.epoch + 1}, step ${step.count}`,
+    );
+  };
+
+  while (progress.epoch < epochs && !progress.stopped) {
+    while (progress.batch < batches.batchesPerEpoch) {
+      await stopIfAsked();
+      const micro = Array.from(
+        { length: Math.min(accumulate, batches.batchesPerEpoch - progress.batch) },
+        (_, i) => batches.batch(progress.epoch, progress.batch + i),
+      );
+      const rate = options.learningRate(step.count + 1, totalSteps);
+      const { loss } = await step.run(micro, rate);
+      if (!Number.isFinite(loss)) {
+        throw new RecsysError(
+          'DIVERGED',
+          `${options.name}: the loss is ${loss} at step ${step.count} (learning rate ${rate})`,
+        );
+      }
+      progress.batch += micro.length;
+      progress.lossSum += loss;
+      progress.lossCount++;
+      context.progress({
+        task: options.name,
+        done: step.count,
+        total: totalSteps,
+        fields: { epoch: progress.epoch + 1, loss: progress.lossSum / progress.lossCount },
+      });
+      if (step.count % options.snapshots.everySteps === 0) await options.snapshots.save(await snapshot());
+      await setImmediate();
+    }
+    const row: Row = {
+      epoch: progress.epoch + 1,
+      step: step.count,
+      loss: progress.lossSum / Math.max(1, progress.lossCount),
+      learningRate: options.learningRate(step.count, totalSteps),
+    };
+    const last = progress.epoch + 1 === epochs;
+    if ((progress.epoch + 1) % watch.every === 0 || last) {
+      Object.assign(row, await options.validate());
+      const value = row[watch.metric];
+      if (value === undefined) {
+        const known = Object.keys(row).join(', ');
+        throw new RecsysError(
+          'CONFIG_INVALID',
+          `validation.metric: "${watch.metric}" is not computed here (there are ${known})`,
+        );
+      }
+      if (progress.bestValue === null || better(value, progress.bestValue)) {
+        progress.bestValue = value;
+        progress.bestEpoch = row.epoch;
+        progress.stale = 0;
+        best = await store.export();
+      } else {
+        progress.stale++;
+        progress.stopped = watch.patience > 0 && progress.stale >= watch.patience;
+      }
+    }
+    progress.history.push(row);
+    progress.epoch++;
+    progress.batch = 0;
+    progress.lossSum = 0;
+    progress.lossCount = 0;
+    await options.onEpoch?.(row);
+    if (progress.stopped)
+      context.log('info', `stopped early: no better ${watch.metric} since epoch ${progress.bestEpoch}`);
+  }
+  const bestRow = progress.history[progress.bestEpoch - 1];
+  if (!best || !bestRow) throw new Error('no epoch was validated');
+  return { best, bestRow, history: progress.history, last: await snapshot() };
+}
+
+function lowerIsBetter(metric: string): boolean {
+  return /loss|rmse|mae/.test(metric);
+}

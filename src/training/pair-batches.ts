@@ -1,0 +1,143 @@
+import type { Batch } from '../compute/step.js';
+import { Random } from '../random.js';
+import { alignRight, type BatchSource, f32, i32 } from './batches.js';
+import { drawNegatives, type NegativeOptions } from './negatives.js';
+import type { TrainRows } from './train-rows.js';
+
+/** One (user, history, item) example: the history is the rows from `start` to before `end`. */
+export interface Pairs {
+  readonly user: Int32Array;
+  readonly start: Int32Array;
+  readonly end: Int32Array;
+  readonly item: Int32Array;
+  readonly value: Float32Array;
+  readonly weight: Float32Array;
+}
+
+/** How labels are made from values; absent for the next-item task. */
+export interface Labelling {
+  /** Pairs whose value is at least this are 1, others 0; absent: every pair is 1. */
+  readonly minimumValue: number | undefined;
+  /** The label is the value itself (ratings). */
+  readonly regression: boolean;
+  /** Items without interaction drawn for each pair, labelled 0. */
+  readonly negatives: number;
+}
+
+export interface PairBatchOptions {
+  readonly length: number;
+  readonly batchSize: number;
+  readonly seed: number;
+  /** Next-item task: negatives in the form the loss needs. */
+  readonly negatives: NegativeOptions;
+  /** Label task. */
+  readonly labelling?: Labelling;
+  /** Items a user is known to have, so that drawn negatives are none of them. */
+  readonly known?: (user: number, item: number) => boolean;
+}
+
+/** Every train row that is a target, with the history before it. */
+export function trainPairs(rows: TrainRows): Pairs {
+  const chosen: number[] = [];
+  const users: number[] = [];
+  for (let u = 1; u <= rows.users; u++) {
+    for (let r = rows.offsets[u]!; r < rows.offsets[u + 1]!; r++) {
+      if (rows.weight[r]! <= 0) continue;
+      chosen.push(r);
+      users.push(u);
+    }
+  }
+  const user = Int32Array.from(users);
+  return {
+    user,
+    start: user.map((u) => rows.offsets[u]!),
+    end: Int32Array.from(chosen),
+    item: Int32Array.from(chosen, (r) => rows.item[r]!),
+    value: Float32Array.from(chosen, (r) => rows.value[r]!),
+    weight: Float32Array.from(chosen, (r) => rows.weight[r]!),
+  };
+}
+
+/**
+ * Batches of single examples: one position a row, with the item itself as target. For models with one state a user, and
+ * for label tasks, where each pair is followed by `labelling.negatives` drawn items labelled 0.
+ */
+export function pairBatches(rows: TrainRows, pairs: Pairs, options: PairBatchOptions): BatchSource {
+  const each = 1 + (options.labelling?.negatives ?? 0);
+  const total = pairs.user.length * each;
+  let cached: { epoch: number; order: Int32Array } | undefined;
+  return {
+    batchesPerEpoch: Math.ceil(total / options.batchSize),
+    batch(epoch, index) {
+      if (cached?.epoch !== epoch) {
+        const order = Int32Array.from({ length: total }, (_, i) => i);
+        cached = { epoch, order: Random.of(options.seed, 'order', epoch).shuffle(order) };
+      }
+      const chosen = cached.order.subarray(index * options.batchSize, (index + 1) * options.batchSize);
+      return assemble(rows, pairs, chosen, each, options, epoch, index);
+    },
+  };
+}
+
+function assemble(
+  rows: TrainRows,
+  pairs: Pairs,
+  chosen: Int32Array,
+  each: number,
+  options: PairBatchOptions,
+  epoch: number,
+  index: number,
+): Batch {
+  const size = chosen.length;
+  const steps = options.length;
+  const items = new Int32Array(size * steps);
+  const behaviours = new Int32Array(size * steps);
+  const users = new Int32Array(size);
+  const targets = new Int32Array(size);
+  const weights = new Float32Array(size);
+  const labels = new Float32Array(size);
+  const rng = Random.of(options.seed, 'negatives', epoch, index);
+  const { labelling } = options;
+  chosen.forEach((code, row) => {
+    const pair = Math.floor(code / each);
+    const user = pairs.user[pair]!;
+    users[row] = user;
+    weights[row] = pairs.weight[pair]!;
+    alignRight(rows.item, pairs.start[pair]!, pairs.end[pair]!, items, row, steps);
+    alignRight(rows.behaviour, pairs.start[pair]!, pairs.end[pair]!, behaviours, row, steps);
+    if (code % each === 0) {
+      targets[row] = pairs.item[pair]!;
+      labels[row] = labelling ? labelOf(pairs.value[pair]!, labelling) : 1;
+    } else {
+      targets[row] = drawUnknown(user, options, rng);
+    }
+  });
+  const batch = {
+    users: i32(users, [size]),
+    items: i32(items, [size, steps]),
+    behaviours: i32(behaviours, [size, steps]),
+    positions: i32(
+      Int32Array.from({ length: size }, (_, row) => (row + 1) * steps - 1),
+      [size],
+    ),
+    targets: i32(targets, [size]),
+    weights: f32(weights, [size]),
+  };
+  if (labelling) return { ...batch, labels: f32(labels, [size]) };
+  return { ...batch, ...drawNegatives(targets, options.negatives, rng) };
+}
+
+/** 0/1 by the threshold, the value itself for regression, 1 where neither applies. */
+export function labelOf(value: number, labelling: Labelling): number {
+  if (labelling.regression) return value;
+  if (labelling.minimumValue === undefined) return 1;
+  return value >= labelling.minimumValue ? 1 : 0;
+}
+
+/** A uniform item the user has no interaction with (after 20 draws: any, for users who have nearly everything). */
+function drawUnknown(user: number, options: PairBatchOptions, rng: Random): number {
+  const { items } = options.negatives;
+  let item = 1 + rng.int(items);
+  for (let tries = 0; tries < 20 && options.known?.(user, item); tries++) item = 1 + rng.int(items);
+  return item;
+}

@@ -1,0 +1,93 @@
+import { z } from 'zod';
+import { BACKENDS } from '../compute/backend.js';
+import { OPTIMIZER_NAMES } from '../compute/optimizers/index.js';
+import { path, seed } from '../config/fields.js';
+import { LOSS_NAMES } from '../model/losses/index.js';
+
+/** Keys that pretrain, distill and finetune share. */
+export const optimizerSchema = z
+  .strictObject({
+    name: z.enum(OPTIMIZER_NAMES).default('adam'),
+    learningRate: z.number().positive().default(1e-3).describe('peak learning rate'),
+    warmupSteps: z
+      .number()
+      .int()
+      .min(0)
+      .default(0)
+      .describe('steps over which the rate rises linearly from 0'),
+    decay: z
+      .enum(['constant', 'linear', 'cosine'])
+      .default('constant')
+      .describe('how it falls after the warm-up'),
+    finalFraction: z
+      .number()
+      .min(0)
+      .max(1)
+      .default(0.1)
+      .describe('share of the peak rate left at the last step'),
+  })
+  .prefault({})
+  .describe('optimizer and learning-rate schedule');
+
+export const validationSchema = z
+  .strictObject({
+    metric: z
+      .string()
+      .default('ndcg@10')
+      .describe('what early stopping watches: a ranking metric, loss, or accuracy'),
+    every: z.number().int().min(1).default(1).describe('epochs between validations'),
+    patience: z
+      .number()
+      .int()
+      .min(0)
+      .default(5)
+      .describe('validations without improvement before stopping; 0 = never stop'),
+    users: z.number().int().min(1).default(2000).describe('at most this many validation users'),
+  })
+  .prefault({})
+  .describe('validation on the dataset’s validation rows');
+
+export const targetsSchema = z
+  .strictObject({
+    behaviours: z
+      .array(z.string())
+      .optional()
+      .describe('only events of these behaviours are targets; all are inputs'),
+    minimumValue: z.number().optional().describe('only events with at least this value (rating) are targets'),
+    recent: z.number().int().min(1).optional().describe('only each user’s last n train events are targets'),
+  })
+  .prefault({})
+  .describe('which events the loss is computed on');
+
+export const labelSchema = z
+  .strictObject({
+    minimumValue: z.number().optional().describe('label 1 where the value (rating) is at least this, else 0'),
+    negatives: z
+      .number()
+      .int()
+      .min(0)
+      .default(0)
+      .describe('items without interaction drawn a positive, redrawn each epoch'),
+  })
+  .prefault({})
+  .describe('how the label task labels a pair; for mse the label is the value itself');
+
+export const commonTraining = {
+  data: path('prepared dataset directory'),
+  backend: z.enum(BACKENDS).optional().describe('tensor backend; default: the best one available'),
+  optimizer: optimizerSchema,
+  epochs: z.number().int().min(1).default(20).describe('most epochs'),
+  batchSize: z.number().int().min(1).default(64).describe('sequences (or pairs) a step'),
+  accumulate: z.number().int().min(1).default(1).describe('batches whose mean gradient makes one step'),
+  l2: z.number().min(0).default(0).describe('L2 penalty on matrices'),
+  clipNorm: z.number().min(0).default(5).describe('largest global gradient norm; 0 = no clipping'),
+  validation: validationSchema,
+  snapshotSteps: z.number().int().min(1).default(200).describe('steps between resumable snapshots'),
+  seed,
+};
+
+export const lossName = z.enum(LOSS_NAMES);
+export type TargetsConfig = z.output<typeof targetsSchema>;
+export type LabelConfig = z.output<typeof labelSchema>;
+export type OptimizerConfig = z.output<typeof optimizerSchema>;
+export type ValidationConfig = z.output<typeof validationSchema>;

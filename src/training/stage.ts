@@ -1,0 +1,209 @@
+import type { ParameterInits, ParameterStore } from '../compute/parameters.js';
+import type { Batch, CompiledStep } from '../compute/step.js';
+import { type Dataset, SPLIT } from '../data/dataset.js';
+import { RecsysError } from '../errors.js';
+import { LOSSES, type LossName } from '../model/losses/index.js';
+import type { Model } from '../model/model.js';
+import type { ModelConfig } from '../model/registry.js';
+import type { Catalogue, StageContext, TensorMap } from '../types.js';
+import type { BatchSource } from './batches.js';
+import { type FitResult, fit } from './fit.js';
+import { labelMetrics } from './label-metrics.js';
+import { type Labelling, type Pairs, pairBatches, trainPairs } from './pair-batches.js';
+import type { Row, Snapshot } from './progress.js';
+import { learningRate } from './schedule.js';
+import type { LabelConfig, OptimizerConfig, TargetsConfig, ValidationConfig } from './schema.js';
+import { sequenceBatches } from './sequence-batches.js';
+import { type TrainRows, trainRows } from './train-rows.js';
+import { rankingValidation } from './validation.js';
+
+/** How a training stage reaches its directory and its caller. */
+export interface StageHooks {
+  saveSnapshot(snapshot: Snapshot): Promise<void>;
+  readonly resumeFrom?: Snapshot | undefined;
+  onEpoch(row: Row): void | Promise<void>;
+}
+
+/** What every training stage gives back: the model to store. */
+export interface TrainedModel {
+  readonly config: ModelConfig;
+  readonly catalogue: Catalogue;
+  readonly tensors: TensorMap;
+  readonly fit: FitResult;
+}
+
+export interface TaskConfig {
+  readonly task: 'next-item' | 'label';
+  readonly loss: LossName;
+  readonly negatives: number;
+  readonly label: LabelConfig;
+  readonly targets: TargetsConfig;
+  readonly batchSize: number;
+  readonly seed: number;
+}
+
+/** Train batches of a task in the form the model and the loss need. */
+export function taskBatches(
+  model: Model,
+  dataset: Dataset,
+  config: TaskConfig,
+): { batches: BatchSource; rows: TrainRows } {
+  const loss = LOSSES[config.loss];
+  const need = (loss.tasks as Partial<Record<string, readonly never[]>>)[config.task];
+  if (!need) {
+    const able = Object.entries(LOSSES)
+      .filter(([, l]) => config.task in l.tasks)
+      .map(([name]) => name);
+    throw new RecsysError(
+      'CONFIG_INVALID',
+      `loss: "${config.loss}" cannot train the task "${config.task}" (${able.join(', ')} can)`,
+    );
+  }
+  const rows = trainRows(dataset, config.targets);
+  const items = dataset.catalogue.items.length - 1;
+  const negatives = { need, count: config.negatives, items };
+  const shared = { length: model.length, batchSize: config.batchSize, seed: config.seed, negatives };
+  if (config.task === 'next-item' && model.positional)
+    return { rows, batches: sequenceBatches(rows, shared) };
+  const labelling = config.task === 'label' ? labellingOf(config, rows) : undefined;
+  const known = knownItems(rows);
+  const batches = pairBatches(rows, trainPairs(rows), {
+    ...shared,
+    ...(labelling ? { labelling } : {}),
+    known,
+  });
+  return { rows, batches };
+}
+
+export function labellingOf(config: TaskConfig, rows: TrainRows): Labelling {
+  const regression = config.loss === 'mse';
+  const { minimumValue, negatives } = config.label;
+  if ((regression || minimumValue !== undefined) && rows.value.some(Number.isNaN)) {
+    throw new RecsysError(
+      'DATA_EMPTY',
+      'the label needs a value (rating) for every train row, and some rows have none',
+      {
+        remedy:
+          'Map a `value` column in `recsys prepare`, or use `label.negatives` instead of `label.minimumValue`.',
+      },
+    );
+  }
+  if (!regression && minimumValue === undefined && negatives === 0) {
+    throw new RecsysError(
+      'CONFIG_INVALID',
+      'label: give `minimumValue`, or `negatives` of at least 1: else every label is 1',
+    );
+  }
+  if (regression && negatives > 0)
+    throw new RecsysError('CONFIG_INVALID', 'label.negatives: mse has no label for drawn items');
+  return { minimumValue, regression, negatives };
+}
+
+function knownItems(rows: TrainRows): (user: number, item: number) => boolean {
+  let of = 0;
+  let items = new Set<number>();
+  return (user, item) => {
+    if (user !== of) {
+      of = user;
+      items = new Set(rows.item.subarray(rows.offsets[user], rows.offsets[user + 1]));
+    }
+    return items.has(item);
+  };
+}
+
+/** Label batches of the validation rows: each with the train history of its user. */
+export function validationLabelBatches(
+  model: Model,
+  dataset: Dataset,
+  rows: TrainRows,
+  config: TaskConfig,
+): Batch[] {
+  const labelling = labellingOf(config, rows);
+  const { interactions } = dataset;
+  const chosen: number[] = [];
+  for (let r = 0; r < interactions.length; r++)
+    if (interactions.split[r] === SPLIT.validation) chosen.push(r);
+  const pairs: Pairs = {
+    user: Int32Array.from(chosen, (r) => interactions.user[r]!),
+    start: Int32Array.from(chosen, (r) => rows.offsets[interactions.user[r]!]!),
+    end: Int32Array.from(chosen, (r) => rows.offsets[interactions.user[r]! + 1]!),
+    item: Int32Array.from(chosen, (r) => interactions.item[r]!),
+    value: Float32Array.from(chosen, (r) => interactions.value[r]!),
+    weight: new Float32Array(chosen.length).fill(1),
+  };
+  const source = pairBatches(rows, pairs, {
+    length: model.length,
+    batchSize: 1024,
+    seed: config.seed + 1,
+    negatives: { need: [], count: 0, items: dataset.catalogue.items.length - 1 },
+    labelling,
+    known: knownItems(rows),
+  });
+  return Array.from({ length: source.batchesPerEpoch }, (_, i) => source.batch(0, i));
+}
+
+export interface RunConfig extends TaskConfig {
+  readonly optimizer: OptimizerConfig;
+  readonly epochs: number;
+  readonly accumulate: number;
+  readonly validation: ValidationConfig;
+  readonly snapshotSteps: number;
+}
+
+/** Runs the loop for a built step; the same for every training stage. */
+export async function runFit(
+  name: string,
+  parts: {
+    model: Model;
+    store: ParameterStore;
+    step: CompiledStep;
+    dataset: Dataset;
+    batches: BatchSource;
+    rows: TrainRows;
+  },
+  config: RunConfig,
+  hooks: StageHooks,
+  context: StageContext,
+): Promise<FitResult> {
+  const { model, store, step, dataset, batches, rows } = parts;
+  const ranking = rankingValidation(model, store, dataset, config.validation, config.targets, config.seed);
+  const labelled = config.task === 'label' ? validationLabelBatches(model, dataset, rows, config) : [];
+  return fit(
+    {
+      name,
+      step,
+      store,
+      batches,
+      epochs: config.epochs,
+      accumulate: config.accumulate,
+      learningRate: (n, total) => learningRate(config.optimizer, n, total),
+      validate: async () => {
+        const metrics: Record<string, number> = { ...(await ranking?.()) };
+        if (labelled.length > 0)
+          Object.assign(metrics, prefixed(await labelMetrics(model, store, labelled, config.loss === 'mse')));
+        return metrics;
+      },
+      watch: watched(config, ranking !== undefined || labelled.length > 0),
+      snapshots: { everySteps: config.snapshotSteps, save: hooks.saveSnapshot },
+      resumeFrom: hooks.resumeFrom,
+      onEpoch: hooks.onEpoch,
+    },
+    context,
+  );
+}
+
+/** Without validation rows the last epoch is kept: the train loss never stops a run early. */
+function watched(config: RunConfig, validated: boolean): { metric: string; every: number; patience: number } {
+  const { metric, every, patience } = config.validation;
+  return validated ? { metric, every, patience } : { metric: 'epoch', every: 1, patience: 0 };
+}
+
+function prefixed(metrics: object): Record<string, number> {
+  const entries = Object.entries(metrics).filter((e): e is [string, number] => e[1] !== undefined);
+  return Object.fromEntries(entries.map(([name, value]) => [`validation_${name}`, value]));
+}
+
+/** Tables may stay sparse where the loss reads only some rows of the catalogue. */
+export function keepsSparse(inits: ParameterInits, readsCatalogue: boolean): boolean {
+  return !readsCatalogue && [...inits.values()].some((i) => i.table);
+}

@@ -1,0 +1,73 @@
+import { type Dataset, SPLIT } from '../data/dataset.js';
+import { RecsysError } from '../errors.js';
+import type { TargetsConfig } from './schema.js';
+
+/** The train rows of a dataset, user by user in order, as the batches read them. */
+export interface TrainRows {
+  readonly users: number;
+  /** [users + 2] user u's rows are offsets[u] … offsets[u + 1] − 1. */
+  readonly offsets: Int32Array;
+  readonly item: Int32Array;
+  /** Behaviour index + 1. */
+  readonly behaviour: Int32Array;
+  readonly value: Float32Array;
+  /** Weight of the row as a target: its behaviour's weight, or 0 where it is none. */
+  readonly weight: Float32Array;
+}
+
+/** Collects the train rows and says which of them are targets. Throws CONFIG_INVALID for an unknown behaviour. */
+export function trainRows(dataset: Dataset, targets: TargetsConfig): TrainRows {
+  const { interactions, manifest, catalogue } = dataset;
+  const users = catalogue.users.length - 1;
+  const weights = behaviourWeights(dataset, targets);
+  const total = manifest.counts.train;
+  const rows = {
+    users,
+    offsets: new Int32Array(users + 2),
+    item: new Int32Array(total),
+    behaviour: new Int32Array(total),
+    value: new Float32Array(total),
+    weight: new Float32Array(total),
+  };
+  let n = 0;
+  for (let user = 1; user <= users; user++) {
+    rows.offsets[user] = n;
+    for (let r = interactions.offsets[user]!; r < interactions.offsets[user + 1]!; r++) {
+      if (interactions.split[r] !== SPLIT.train) continue;
+      const value = interactions.value[r]!;
+      const enough = targets.minimumValue === undefined || value >= targets.minimumValue;
+      rows.item[n] = interactions.item[r]!;
+      rows.behaviour[n] = interactions.behaviour[r]! + 1;
+      rows.value[n] = value;
+      rows.weight[n] = enough ? weights[interactions.behaviour[r]!]! : 0;
+      n++;
+    }
+    if (targets.recent !== undefined)
+      rows.weight.fill(0, rows.offsets[user], Math.max(rows.offsets[user]!, n - targets.recent));
+  }
+  rows.offsets[users + 1] = n;
+  if (!rows.weight.some((w) => w > 0)) {
+    throw new RecsysError('DATA_EMPTY', `${dataset.path}: no train row is a target`, {
+      remedy: 'Loosen `targets` (behaviours, minimumValue), or prepare the dataset with a train split.',
+    });
+  }
+  return rows;
+}
+
+function behaviourWeights(dataset: Dataset, targets: TargetsConfig): number[] {
+  const known = dataset.manifest.behaviours;
+  for (const name of targets.behaviours ?? []) {
+    if (!known.some((b) => b.name === name)) {
+      const list = known.map((b) => b.name).join(', ');
+      throw new RecsysError(
+        'CONFIG_INVALID',
+        `targets.behaviours: "${name}" is not in the dataset (it has ${list})`,
+      );
+    }
+  }
+  const wanted = (name: string): boolean => targets.behaviours?.includes(name) ?? true;
+  return dataset.catalogue.behaviours.map((name) => {
+    const weight = known.find((b) => b.name === name)?.weight ?? 1;
+    return wanted(name) ? weight : 0;
+  });
+}

@@ -1,0 +1,159 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, afterEach, beforeEach, describe, test } from 'node:test';
+import * as tf from '@tensorflow/tfjs-core';
+import { BACKENDS } from '../../src/compute/backend.js';
+import {
+  ADDON,
+  activeInstall,
+  cacheFolder,
+  installName,
+  tfjsVersion,
+} from '../../src/compute/native/cache.js';
+import { probeBackend } from '../../src/compute/native/check.js';
+import { activeBackend, loadedBinding, selectBackend } from '../../src/compute/select.js';
+
+const native = activeInstall() === undefined ? 'the native backend is not installed' : false;
+const scratch = mkdtempSync(join(tmpdir(), 'recsys-backend-'));
+after(() => rmSync(scratch, { recursive: true, force: true }));
+
+/** An environment without choices of the caller's, whose cache is `folder`. */
+function environment(folder: string, more: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
+  const { RECSYS_BACKEND: _, ...rest } = process.env;
+  return { ...rest, RECSYS_CACHE: folder, ...more };
+}
+
+function restore(key: string, value: string | undefined): void {
+  if (value === undefined) delete process.env[key];
+  else process.env[key] = value;
+}
+
+/** A cache that holds an install whose addon is no library. */
+function brokenCache(name: string): string {
+  const cache = join(scratch, name);
+  const folder = join(cache, installName('9.9.9', 'cpu'));
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, ADDON), 'not a library');
+  writeFileSync(
+    join(folder, 'install.json'),
+    JSON.stringify({
+      formatVersion: 1,
+      tensorflow: '9.9.9',
+      device: 'cpu',
+      tfjs: tfjsVersion(),
+      platform: process.platform,
+      arch: process.arch,
+      compiler: 'none',
+      node: '20.19.0',
+      wheels: [],
+      files: {},
+      installedAt: '2024-01-01T00:00:00.000Z',
+    }),
+  );
+  return cache;
+}
+
+describe('which backend is chosen', () => {
+  const empty = join(scratch, 'empty');
+
+  test('without a native install, wasm, and the reason says why', async () => {
+    const result = await probeBackend('auto', { env: environment(empty) });
+    assert.ok(typeof result !== 'string', String(result));
+    assert.equal(result.backend, 'wasm');
+    assert.match(result.reason, /tensorflow: not installed \(`recsys backend install`\)/);
+  });
+
+  test('an install that does not load is passed over, and the reason says why', async () => {
+    const result = await probeBackend('auto', { env: environment(brokenCache('broken')) });
+    assert.ok(typeof result !== 'string', String(result));
+    assert.equal(result.backend, 'wasm');
+    assert.match(result.reason, /^tensorflow: .*tfjs_binding\.node/);
+  });
+
+  test('an installed native backend comes first', { skip: native }, async () => {
+    const result = await probeBackend('auto', { env: environment(cacheFolder()) });
+    assert.ok(typeof result !== 'string', String(result));
+    assert.equal(result.backend, 'tensorflow');
+    assert.match(result.version, /libtensorflow \d+\.\d+\.\d+/);
+  });
+
+  test('RECSYS_BACKEND is honoured', async () => {
+    const result = await probeBackend('auto', { env: environment(empty, { RECSYS_BACKEND: 'cpu' }) });
+    assert.ok(typeof result !== 'string', String(result));
+    assert.deepEqual([result.backend, result.reason], ['cpu', 'RECSYS_BACKEND asks for it']);
+  });
+
+  test('an explicit request wins over RECSYS_BACKEND', async () => {
+    const env = environment(empty, { RECSYS_BACKEND: 'tensorflow' });
+    const result = await probeBackend('cpu', { env });
+    assert.ok(typeof result !== 'string', String(result));
+    assert.deepEqual([result.backend, result.reason], ['cpu', 'asked for']);
+  });
+
+  test('a backend asked for and not there is an error, not replaced', async () => {
+    const result = await probeBackend('tensorflow', { env: environment(empty) });
+    assert.match(String(result), /the tensorflow backend cannot be used: not installed/);
+    const forced = await probeBackend('auto', { env: environment(empty, { RECSYS_BACKEND: 'tensorflow' }) });
+    assert.match(String(forced), /the tensorflow backend cannot be used: not installed/);
+  });
+
+  test('an unknown RECSYS_BACKEND is refused with the known names', async () => {
+    const result = await probeBackend('auto', { env: environment(empty, { RECSYS_BACKEND: 'torch' }) });
+    assert.equal(String(result), "RECSYS_BACKEND is 'torch'; it must be one of tensorflow, wasm, cpu");
+  });
+});
+
+describe('an unavailable backend in this process', () => {
+  const saved = { cache: process.env.RECSYS_CACHE, backend: process.env.RECSYS_BACKEND };
+  beforeEach(() => {
+    process.env.RECSYS_CACHE = join(scratch, 'empty');
+    delete process.env.RECSYS_BACKEND;
+  });
+  afterEach(() => {
+    restore('RECSYS_CACHE', saved.cache);
+    restore('RECSYS_BACKEND', saved.backend);
+  });
+
+  test('BACKEND_UNAVAILABLE with what to do', async () => {
+    await assert.rejects(selectBackend('tensorflow'), {
+      code: 'BACKEND_UNAVAILABLE',
+      exitCode: 5,
+      remedy: /recsys backend install/,
+    });
+  });
+
+  test('asking again for the one in use does nothing, for another switches', async () => {
+    const first = await selectBackend('wasm');
+    assert.equal(await selectBackend('wasm'), first);
+    assert.equal(await selectBackend(), first);
+    assert.equal(tf.getBackend(), 'wasm');
+    const x = tf.tensor1d([1, 2, 3]);
+    await selectBackend('cpu');
+    assert.equal(tf.getBackend(), 'cpu');
+    assert.equal(activeBackend()?.name, 'cpu');
+    assert.deepEqual(Array.from(tf.mul(x, 2).dataSync()), [2, 4, 6]);
+    assert.equal(loadedBinding(), undefined);
+  });
+});
+
+describe('every backend computes the same', () => {
+  for (const name of BACKENDS) {
+    test(name, { skip: name === 'tensorflow' ? native : false }, async () => {
+      const info = await selectBackend(name);
+      assert.equal(info.name, name);
+      assert.ok(info.threads >= 1);
+      // f(x, w) = Σ relu(x w)²; by hand: x w = [[1, -2], [3, 0]], so f = 10 and df/dw = xᵀ · 2 relu(x w).
+      const x = tf.tensor2d([1, 2, 3, 4], [2, 2]);
+      const w = tf.tensor2d([1, 4, 0, -3], [2, 2]);
+      const f = (a: tf.Tensor, b: tf.Tensor) =>
+        tf.sum(tf.square(tf.relu(tf.matMul(a as tf.Tensor2D, b as tf.Tensor2D))));
+      const { value, grads } = tf.valueAndGrads(f)([x, w]);
+      assert.deepEqual(Array.from(await value.data()), [10]);
+      assert.deepEqual(Array.from(await grads[1]!.data()), [20, 0, 28, 0]);
+      if (name === 'tensorflow') assert.equal(typeof loadedBinding()?.isUsingGpuDevice(), 'boolean');
+      tf.dispose([x, w, value, ...grads]);
+    });
+  }
+});
