@@ -1,14 +1,16 @@
-import type { Argv } from 'yargs';
-import yargs from 'yargs';
-import type { Args, Io } from './commands/execute.js';
-import type { LogLevel } from './commands/render/logger.js';
-import { type CommandTable, type StageDefinition, takes } from './commands/stage.js';
-import { version } from './commands/version.js';
+import { parse } from './cli/arguments.js';
+import type { Io } from './commands/execute.js';
+import type { CommandTable } from './commands/stage.js';
 import { hint } from './config/nearest.js';
 import { RecsysError } from './errors.js';
 
 /** The commands. Nothing of one is loaded before it is called: `recsys --help` stays instant. */
 export const COMMANDS = {
+  generate: {
+    describe: 'write the raw log of an invented shop, to try everything on',
+    load: () => import('./commands/generate.js'),
+    chains: true,
+  },
   prepare: {
     describe: 'read raw interaction logs and attributes; write a dataset',
     load: () => import('./commands/prepare.js'),
@@ -62,8 +64,6 @@ export const COMMANDS = {
   },
 } satisfies CommandTable;
 
-const LOG_LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error', 'silent'];
-
 /**
  * Parses a command line and executes it.
  * @throws RecsysError USAGE for what the command line itself has wrong; else whatever the stage throws
@@ -75,185 +75,20 @@ export async function cli(argv: readonly string[], io: Io, commands: CommandTabl
       remedy: 'See `recsys --help`.',
     });
   }
+  const informs = argv.length === 0 || argv.some((arg) => arg === '--help' || arg === '--version');
+  if (name === undefined && !informs)
+    throw new RecsysError('USAGE', 'which command?', { remedy: 'See `recsys --help`.' });
   const stage = name === undefined ? undefined : (await commands[name]!.load()).default;
-  const parsed = await parse(argv, stage, commands);
-  if (parsed === undefined || stage === undefined) return;
+  const { args, printed } = await parse(argv, stage, commands);
+  if (printed !== '') await write(io.stdout, `${printed}\n`);
+  if (args === undefined || stage === undefined) return;
   const { execute } = await import('./commands/execute.js');
-  await execute(stage, parsed, commands, io);
+  await write(io.stdout, await execute(stage, args, commands, io));
 }
 
-/** The arguments of the chosen command, or undefined where help or the version was printed. */
-async function parse(
-  argv: readonly string[],
-  stage: StageDefinition | undefined,
-  commands: CommandTable,
-): Promise<Args | undefined> {
-  let args: Record<string, unknown> | undefined;
-  const parser = yargs([...argv])
-    .scriptName('recsys')
-    .usage(
-      '$0 <command> [options]\n\nFrom raw interaction logs to a recommender that learns while it serves.',
-    )
-    .version(version())
-    .locale('en')
-    .exitProcess(false)
-    .parserConfiguration({
-      'dot-notation': false,
-      'camel-case-expansion': false,
-      'greedy-arrays': false,
-      'boolean-negation': false,
-    })
-    .strict()
-    .wrap(Math.min(110, process.stdout.columns ?? 100))
-    .epilogue(
-      stage === undefined
-        ? 'Options of a command: recsys <command> --help'
-        : `Settings: recsys config schema ${stage.name}, recsys config init ${stage.name}`,
-    )
-    // yargs documents `false` here (throw instead of printing); its types know only functions.
-    .fail(false as unknown as () => void);
-  for (const [name, entry] of Object.entries(commands)) {
-    const chosen = stage !== undefined && stage.name === name;
-    parser.command(
-      chosen ? usageOf(stage) : name,
-      entry.describe,
-      (builder) => (chosen ? options(builder, stage) : builder),
-      (values) => {
-        args = values;
-      },
-    );
-  }
-  if (argv.length === 0) {
-    parser.showHelp('log');
-    return undefined;
-  }
-  try {
-    await parser.parseAsync();
-  } catch (error) {
-    throw usageError(error, stage, Object.keys(commands));
-  }
-  return args === undefined || stage === undefined ? undefined : toArgs(args, stage);
-}
-
-function usageOf(stage: StageDefinition): string {
-  const words = (stage.positionals ?? []).map((one) =>
-    one.required === true ? `<${one.name}>` : `[${one.name}]`,
-  );
-  return [stage.name, ...words].join(' ');
-}
-
-function options(builder: Argv, stage: StageDefinition): Argv {
-  for (const one of stage.positionals ?? []) {
-    builder.positional(one.name, {
-      type: 'string',
-      describe: one.describe,
-      ...(one.choices === undefined ? {} : { choices: one.choices }),
-    });
-  }
-  for (const [name, flag] of Object.entries(stage.flags)) {
-    if (flag.type === 'boolean') builder.option(name, { type: 'boolean', describe: flag.describe });
-    else if (flag.type === 'strings')
-      builder.option(name, { type: 'array', string: true, requiresArg: true, describe: flag.describe });
-    else builder.option(name, { type: flag.type, requiresArg: true, describe: flag.describe });
-  }
-  const text = { type: 'string', requiresArg: true } as const;
-  const common = {
-    config: { ...text, alias: 'c', describe: "the stage's settings, a YAML file" },
-    out: {
-      ...text,
-      alias: 'o',
-      describe: `directory to write${stage.defaultOut === undefined ? '' : ` (default: ${stage.defaultOut})`}`,
-    },
-    set: {
-      type: 'array',
-      string: true,
-      requiresArg: true,
-      describe: 'set one key: key.path=value (repeatable)',
-    },
-    seed: { type: 'number', requiresArg: true, describe: 'seed of everything random' },
-    backend: {
-      ...text,
-      choices: ['tensorflow', 'wasm', 'cpu'],
-      describe: 'tensor backend (default: the best there is)',
-    },
-    resume: { type: 'boolean', describe: 'continue an interrupted run' },
-    force: { type: 'boolean', describe: 'replace the output directory' },
-    json: { type: 'boolean', describe: 'print the result as one JSON object' },
-    quiet: { type: 'boolean', alias: 'q', describe: 'warnings and errors only' },
-    'log-level': { ...text, choices: LOG_LEVELS, describe: 'least severe messages shown' },
-  } as const;
-  for (const [name, option] of Object.entries(common)) {
-    const idle = (name === 'seed' || name === 'backend') && !takes(stage, name);
-    if (!idle && !Object.hasOwn(stage.flags, name)) builder.option(name, option);
-  }
-  return builder;
-}
-
-function toArgs(values: Record<string, unknown>, stage: StageDefinition): Args {
-  const one = <T>(name: string): T | undefined => {
-    const value = values[name];
-    if (Array.isArray(value)) throw new RecsysError('USAGE', `--${name} is given twice`);
-    if (typeof value === 'number' && Number.isNaN(value))
-      throw new RecsysError('USAGE', `--${name}: expected a number`);
-    return value as T | undefined;
-  };
-  const own: Record<string, string | number | boolean | readonly string[]> = {};
-  for (const [name, flag] of Object.entries(stage.flags)) {
-    const value =
-      flag.type === 'strings' ? (values[name] as string[] | undefined) : one<string | number | boolean>(name);
-    if (value !== undefined) own[name] = value;
-  }
-  let config = one<string>('config');
-  for (const positional of stage.positionals ?? []) {
-    const value = one<string>(positional.name);
-    if (value === undefined) continue;
-    if (positional.key === '--config') config = value;
-    else own[positional.name] = value;
-  }
-  const given = <T>(name: string, value: T | undefined): object =>
-    value === undefined ? {} : { [name]: value };
-  return {
-    ...given('config', config),
-    ...given('out', one<string>('out')),
-    ...given('seed', one<number>('seed')),
-    ...given('backend', one<string>('backend')),
-    set: (values.set as string[] | undefined) ?? [],
-    resume: values.resume === true,
-    force: values.force === true,
-    json: values.json === true,
-    quiet: values.quiet === true,
-    logLevel: (one<LogLevel>('log-level') ?? 'info') as LogLevel,
-    own,
-  };
-}
-
-/** What yargs found wrong, in our words. */
-function usageError(
-  error: unknown,
-  stage: StageDefinition | undefined,
-  commands: readonly string[],
-): RecsysError {
-  if (error instanceof RecsysError) return error;
-  const message = error instanceof Error ? error.message : String(error);
-  const remedy = `See \`recsys ${stage === undefined ? '' : `${stage.name} `}--help\`.`;
-  const unknown = /^Unknown arguments?: (.*)$/.exec(message)?.[1]?.split(', ');
-  if (unknown === undefined)
-    return new RecsysError('USAGE', message.replaceAll(/\s*\n\s*/g, ' '), { remedy, cause: error });
-  const flags = [
-    'config',
-    'out',
-    'set',
-    'seed',
-    'backend',
-    'resume',
-    'force',
-    'json',
-    'quiet',
-    'log-level',
-    ...Object.keys(stage?.flags ?? {}),
-  ];
-  const lines = unknown.map(
-    (word) => `unknown argument "${word}"${hint(word, stage === undefined ? commands : flags)}`,
-  );
-  return new RecsysError('USAGE', lines.join('\n'), { remedy, cause: error });
+function write(stream: NodeJS.WriteStream, text: string): Promise<void> {
+  return new Promise((done, fail) => {
+    if (text === '') done();
+    else stream.write(text, (error) => (error == null ? done() : fail(error)));
+  });
 }

@@ -21,7 +21,8 @@ export default defineStage({
   run: examine,
 });
 
-interface Finding {
+/** What the doctor found. */
+export interface Finding {
   readonly machine: Machine;
   readonly tools: Toolchain;
   readonly cache: string;

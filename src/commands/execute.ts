@@ -36,13 +36,13 @@ export interface Args {
   readonly own: Readonly<Record<string, string | number | boolean | readonly string[]>>;
 }
 
-/** Resolves a stage's settings, runs it and prints its result. */
+/** Resolves a stage's settings and runs it. Returns what belongs on stdout. */
 export async function execute(
   stage: StageDefinition,
   args: Args,
   commands: CommandTable,
   io: Io,
-): Promise<void> {
+): Promise<string> {
   const configFile = args.config === undefined ? undefined : resolve(io.cwd, args.config);
   const layers = await gather(stage, args, configFile, io.cwd);
   let config: unknown = resolveConfig(stage.schema, layers, stage.name).config;
@@ -72,7 +72,7 @@ export async function execute(
       ...(await context(args, view, io)),
     })
     .finally(() => view.close());
-  await write(io.stdout, renderResult(result, args.json));
+  return renderResult(result, args.json);
 }
 
 /** Layers in order: YAML < --set < flags. */
@@ -95,32 +95,36 @@ async function gather(
   return layers;
 }
 
+/** The layer of the one flag whose value is `-` (or has one in its list). */
 async function stdinLayer(stage: StageDefinition, args: Args, io: Io): Promise<Layer | undefined> {
   const piped = Object.entries(args.own).filter(
-    ([name, value]) => value === '-' && stage.flags[name]?.stdin === true,
+    ([name, value]) =>
+      stage.flags[name]?.stdin === true && (value === '-' || (Array.isArray(value) && value.includes('-'))),
   );
   const [first, second] = piped;
   if (first === undefined) return undefined;
-  if (second !== undefined)
+  if (second !== undefined) {
     throw new RecsysError('USAGE', `--${first[0]} - and --${second[0]} -: only one flag can take stdin`);
-  const name = first[0];
-  if (io.stdin.isTTY)
+  }
+  const [name, value] = first;
+  if (io.stdin.isTTY) {
     throw new RecsysError(
       'USAGE',
       `--${name} -: stdin is the terminal; put a stage before this one in a pipe`,
     );
-  return flagLayer(
-    name,
-    stage.flags[name]!.key,
-    pathFromStdin(await readAll(io.stdin), name, io.cwd),
-    io.cwd,
-  );
+  }
+  const path = pathFromStdin(await readAll(io.stdin), name, io.cwd);
+  const filled = Array.isArray(value) ? value.map((one: string) => (one === '-' ? path : one)) : path;
+  return flagLayer(name, stage.flags[name]!.key, filled, io.cwd);
 }
 
 async function progressView(args: Args, io: Io): Promise<ProgressView> {
   const plain = { write: (text: string) => void io.stderr.write(text) };
   if (args.quiet) return silentProgress(plain);
-  return io.stderr.isTTY ? await spinnerProgress(io.stderr, io.now) : lineProgress(plain, io.now);
+  // A terminal may say it is 0 columns wide (a container without a window size); ora then never ends clearing lines.
+  return io.stderr.isTTY && io.stderr.columns > 0
+    ? await spinnerProgress(io.stderr, io.now)
+    : lineProgress(plain, io.now);
 }
 
 async function context(args: Args, view: ProgressView, io: Io): Promise<StageContext> {
@@ -132,11 +136,4 @@ async function context(args: Args, view: ProgressView, io: Io): Promise<StageCon
     log: (severity, message, fields = {}) => logger[severity](fields, message),
     signal: io.signal,
   };
-}
-
-function write(stream: NodeJS.WriteStream, text: string): Promise<void> {
-  return new Promise((done, fail) => {
-    if (text === '') done();
-    else stream.write(text, (error) => (error == null ? done() : fail(error)));
-  });
 }

@@ -10,8 +10,17 @@ export default defineStage({
   schema: prepareSchema,
   flags: {
     raw: { key: 'raw', describe: 'folder to which the data paths in the YAML refer', type: 'string' },
-    input: { key: 'input', describe: 'interactions file instead of the YAML’s; - reads standard input', type: 'string' },
-    extend: { key: 'extend', describe: 'dataset whose user, item and token numbers are kept', type: 'string', stdin: true },
+    input: {
+      key: 'input',
+      describe: 'interactions file instead of the YAML’s; - reads standard input',
+      type: 'string',
+    },
+    extend: {
+      key: 'extend',
+      describe: 'dataset whose user, item and token numbers are kept',
+      type: 'string',
+      stdin: true,
+    },
     name: { key: 'name', describe: 'name of the dataset', type: 'string' },
   },
   defaultOut: 'dataset',
@@ -19,7 +28,10 @@ export default defineStage({
     const started = performance.now();
     const { config, flags } = run;
     const { input } = config;
-    const resolved = input === undefined || input === '-' || isAbsolute(input) ? config : { ...config, input: resolve(input) };
+    const resolved =
+      input === undefined || input === '-' || isAbsolute(input)
+        ? config
+        : { ...config, input: resolve(input) };
     const out = resolve(flags.out ?? 'dataset');
     const manifest = await withOutputDirectory(out, { force: flags.force, resume: false }, (partial) =>
       prepare(resolved, partial, run),

@@ -39,9 +39,10 @@ export default defineStage({
   },
   async run({ config, flags, ...context }) {
     const start = performance.now();
-    const backend = await selectBackend(config.backend);
+    // What can be wrong with the inputs is found before the backend is loaded.
     const checkpoint = await readCheckpoint(config.model);
     const data = config.data === undefined ? undefined : await readDataset(config.data);
+    const backend = await selectBackend(config.backend);
     const result = await serve(
       {
         ...config,

@@ -1,10 +1,43 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { hash32 } from '../random.js';
+import { nativeBackend } from './graph/binding.js';
 
 /** Randomness of one pass through a model. At inference `training` is false and dropout is the identity. */
 export interface PassContext {
   readonly training: boolean;
   dropout<T extends tf.Tensor>(x: T, rate: number): T;
+}
+
+/** Names the randomness of one micro-batch of one step. */
+export function randomKey(seed: number, step: number, micro: number): Int32Array {
+  return Int32Array.of(hash32(String(micro), seed), step);
+}
+
+/**
+ * The native pass: masks come from a stateless random op (Salmon et al. 2011, Philox) of (seed, step, call), so that a
+ * recorded step draws new ones each time. `random` is `randomKey` as an int32 tensor [2].
+ */
+export function graphPass(random: tf.Tensor1D): PassContext {
+  const native = nativeBackend();
+  if (!native) throw new Error('graphPass needs the native backend');
+  const { binding } = native;
+  let call = 0;
+  return {
+    training: true,
+    dropout: <T extends tf.Tensor>(x: T, rate: number): T => {
+      if (rate <= 0) return x;
+      const seed = tf.add(random, tf.tensor1d([call++ * 0x9e3779b, 0], 'int32'));
+      const attributes = [
+        { name: 'dtype', type: binding.TF_ATTR_TYPE, value: binding.TF_FLOAT },
+        { name: 'T', type: binding.TF_ATTR_TYPE, value: binding.TF_INT32 },
+        { name: 'Tseed', type: binding.TF_ATTR_TYPE, value: binding.TF_INT32 },
+      ];
+      const shape = tf.tensor1d(x.shape, 'int32');
+      const uniform = native.executeSingleOutput('StatelessRandomUniform', attributes, [shape, seed]);
+      const mask = tf.mul(tf.cast(tf.greaterEqual(uniform, rate), 'float32'), 1 / (1 - rate));
+      return tf.mul(x, mask) as T;
+    },
+  };
 }
 
 export const INFERENCE: PassContext = { training: false, dropout: (x) => x };

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { RecsysError } from '../errors.js';
 import type { HostTensor, TensorMap } from '../types.js';
+import { gatherRows } from './gather.js';
 
 /** Initial value of one parameter. */
 export interface ParameterInit {
@@ -34,6 +35,8 @@ export interface RowGradient {
   readonly name: string;
   readonly ids: Int32Array;
   readonly gradient: tf.Tensor;
+  /** The ids as an int32 tensor [n], where the lookup is recorded into a graph. */
+  readonly idsTensor?: tf.Tensor;
 }
 
 /**
@@ -41,6 +44,8 @@ export interface RowGradient {
  * Constants (attribute encodings and the like) are readable like parameters, but neither trained nor saved.
  */
 export class ParameterStore {
+  /** Who holds newer values than the store (a recorded step's session): asked before any read, told of any load. */
+  holder?: { pull(): void; drop(): void };
   readonly variables = new Map<string, tf.Variable>();
   readonly tables = new Map<string, Table>();
   private readonly constants = new Map<string, tf.Tensor>();
@@ -68,8 +73,9 @@ export class ParameterStore {
     return {
       get: (name) => this.whole(name),
       lookup: (name, ids) => {
+        this.holder?.pull();
         const table = this.tables.get(name);
-        return table ? gatherRows(table, ids) : embeddingLookup(this.whole(name), ids);
+        return table ? hostRows(table, ids) : embeddingLookup(this.whole(name), ids);
       },
     };
   }
@@ -91,7 +97,41 @@ export class ParameterStore {
     };
   }
 
+  /**
+   * Parameters as a loss reads them while its step is recorded into a graph: table rows are stand-ins (zeros) that
+   * `onLookup` binds to the graph's own gather of the flat ids.
+   */
+  graphRecorder(
+    anchor: tf.Variable,
+    sink: RowGradient[],
+    onLookup: (table: string, rows: tf.Tensor, ids: tf.Tensor) => void,
+  ): Params {
+    const dense = this.recorder(anchor, sink);
+    return {
+      get: dense.get,
+      lookup: (name, ids) => {
+        const table = this.tables.get(name);
+        if (!table) return dense.lookup(name, ids);
+        const idsTensor = tf.keep(tf.reshape(ids, [ids.size]));
+        const op = tf.customGrad(() => {
+          const value = tf.zeros([ids.size, table.width]);
+          onLookup(name, value, idsTensor);
+          return {
+            value,
+            gradFunc: (dy: tf.Tensor | tf.Tensor[]) => {
+              const gradient = tf.keep(tf.clone(dy as tf.Tensor));
+              sink.push({ name, ids: new Int32Array(0), gradient, idsTensor });
+              return tf.scalar(0);
+            },
+          };
+        });
+        return tf.reshape(op(anchor), [...ids.shape, table.width]);
+      },
+    };
+  }
+
   whole(name: string): tf.Tensor {
+    this.holder?.pull();
     const held = this.variables.get(name) ?? this.constants.get(name);
     if (held) return held;
     const table = this.tables.get(name);
@@ -101,6 +141,7 @@ export class ParameterStore {
 
   /** All parameters, copied to host memory. */
   async export(): Promise<TensorMap> {
+    this.holder?.pull();
     const out: TensorMap = new Map();
     for (const [name, v] of this.variables) {
       out.set(name, { dtype: 'F32', shape: v.shape, data: Float32Array.from(await v.data()) });
@@ -113,6 +154,7 @@ export class ParameterStore {
 
   /** Replaces all parameters. Throws CHECKPOINT_INCOMPATIBLE naming the tensor, what was expected and found. */
   load(tensors: TensorMap): void {
+    this.holder?.drop();
     const check = (name: string, shape: readonly number[]): Float32Array => {
       const t = tensors.get(name);
       if (!t) throw new RecsysError('CHECKPOINT_INCOMPATIBLE', `tensor "${name}" [${shape}] is missing`);
@@ -156,7 +198,7 @@ export function embeddingLookup(table: tf.Tensor, ids: tf.Tensor): tf.Tensor {
     const flat = tf.reshape(ids, [n]);
     (save as (tensors: tf.Tensor[]) => void)([flat]);
     return {
-      value: tf.gather(x as tf.Tensor, flat),
+      value: gatherRows(x as tf.Tensor, flat),
       gradFunc: (dy: tf.Tensor | tf.Tensor[], saved: tf.Tensor[]) =>
         tf.scatterND(tf.reshape(saved[0]!, [n, 1]), dy as tf.Tensor, [rows, width]),
     };
@@ -164,7 +206,7 @@ export function embeddingLookup(table: tf.Tensor, ids: tf.Tensor): tf.Tensor {
   return tf.reshape(op(table), [...ids.shape, width]);
 }
 
-function gatherRows(table: Table, ids: tf.Tensor): tf.Tensor {
+function hostRows(table: Table, ids: tf.Tensor): tf.Tensor {
   return tf.tensor(copyRows(table, ids.dataSync() as Int32Array), [...ids.shape, table.width], 'float32');
 }
 

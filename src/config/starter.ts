@@ -10,7 +10,7 @@ const WIDTH = 100;
  */
 export function starterYaml(name: string, shape: Shape): string {
   const lines = [
-    `# Settings of \`recsys ${name}\`. Keys after a # show their defaults; paths are relative to this file.`,
+    `# Settings of \`recsys ${name}\`. Keys after a # show their defaults (optional ones an example); paths are relative to this file.`,
   ];
   properties(shape, shape, '', false, lines);
   return `${lines.join('\n')}\n`;
@@ -50,6 +50,7 @@ function describe(shape: Shape, required: boolean, root: Shape): string {
   const kinds = alternatives(shape, root).flatMap(constants);
   if (kinds.length > 1) parts.push(`alternatives: ${[...new Set(kinds)].join(', ')}`);
   if (required) parts.push('required');
+  else if (shape.default === undefined) parts.push('optional');
   return parts.join('; ');
 }
 

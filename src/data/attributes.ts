@@ -1,14 +1,14 @@
+import { RecsysError } from '../errors.js';
 import type { StageContext } from '../types.js';
 import { readFile } from './ingest.js';
 import { formatOf, readers } from './readers/index.js';
 import type { RawValue, Reader } from './readers/reader.js';
 import { resolveSources } from './readers/source.js';
 import type { Rejects } from './rejects.js';
-import type { AttributeConfig, AttributeSource, ColumnRef } from './schema.js';
+import type { AttributeConfig, AttributeSource, ColumnRef } from './source-schema.js';
 import { identifier, type Staging } from './staging.js';
 import { timeParser } from './time.js';
 import { id, NOT_UTF8, optionalNumber, Refusal, text } from './values.js';
-import { RecsysError } from '../errors.js';
 
 export type Side = 'items' | 'users';
 
@@ -41,7 +41,10 @@ export async function ingestAttributes(
     const here = Object.entries(source.attributes).map(([name, a]) => ({ ...a, name }));
     for (const a of here) {
       if (attributes.some((known) => known.name === a.name))
-        throw new RecsysError('CONFIG_INVALID', `${side}.${index}.attributes.${a.name}: another file has an attribute of this name`);
+        throw new RecsysError(
+          'CONFIG_INVALID',
+          `${side}.${index}.attributes.${a.name}: another file has an attribute of this name`,
+        );
     }
     await load(side, index, source, here, table, base, staging, rejects, context);
     const columns = here.map((a) => {
@@ -92,8 +95,12 @@ async function load(
   rejects: Rejects,
   context: StageContext,
 ): Promise<void> {
-  const types = attributes.map((a) => `${identifier(a.name)} ${a.type === 'number' || a.type === 'date' ? 'DOUBLE' : 'VARCHAR'}`);
-  await staging.run(`CREATE TABLE ${table}(${['seq INTEGER', 'id VARCHAR', 'title VARCHAR', ...types].join(', ')})`);
+  const types = attributes.map(
+    (a) => `${identifier(a.name)} ${a.type === 'number' || a.type === 'date' ? 'DOUBLE' : 'VARCHAR'}`,
+  );
+  await staging.run(
+    `CREATE TABLE ${table}(${['seq INTEGER', 'id VARCHAR', 'title VARCHAR', ...types].join(', ')})`,
+  );
   const files = await resolveSources(source.path, base);
   const appender = await staging.appender(table);
   let seq = 0;
@@ -101,7 +108,10 @@ async function load(
     const reader: Reader = readers[source.format ?? formatOf(file.name)];
     const idColumn = source.id ?? reader.columns?.[0];
     if (idColumn === undefined)
-      throw new RecsysError('CONFIG_INVALID', `${side}.${index}.id: say which column of ${file.name} holds the id`);
+      throw new RecsysError(
+        'CONFIG_INVALID',
+        `${side}.${index}.id: say which column of ${file.name} holds the id`,
+      );
     const columns: ColumnRef[] = [idColumn];
     if (source.title !== undefined) columns.push(source.title);
     const firsts = attributes.map((a) => {

@@ -14,19 +14,34 @@ export interface FunnelStep {
  * Turns the staging table `raw` into `rows(u, i, seq, time, ord, behaviour, value)`, u and i being numbers of its own
  * (tables `raw_users`, `raw_items`: k, id), with the cleaning applied. Errors: DATA_EMPTY naming the step that removed most.
  */
-export async function clean(config: PrepareConfig, ingested: Ingested, staging: Staging): Promise<FunnelStep[]> {
+export async function clean(
+  config: PrepareConfig,
+  ingested: Ingested,
+  staging: Staging,
+): Promise<FunnelStep[]> {
   const funnel: FunnelStep[] = [{ step: 'read', rows: ingested.read }];
-  if (ingested.droppedEmpty > 0) funnel.push({ step: 'dropEmpty', rows: ingested.read - ingested.droppedEmpty });
+  if (ingested.droppedEmpty > 0)
+    funnel.push({ step: 'dropEmpty', rows: ingested.read - ingested.droppedEmpty });
 
   const filters = rowFilters(config, ingested);
   if (filters.length > 0) {
-    const cumulative = filters.map((_, n) => filters.slice(0, n + 1).map((f) => `(${f.where})`).join(' AND '));
-    const counts = await staging.numbers(`SELECT ${cumulative.map((w) => `count(*) FILTER (WHERE ${w})`).join(', ')} FROM raw`);
+    const cumulative = filters.map((_, n) =>
+      filters
+        .slice(0, n + 1)
+        .map((f) => `(${f.where})`)
+        .join(' AND '),
+    );
+    const counts = await staging.numbers(
+      `SELECT ${cumulative.map((w) => `count(*) FILTER (WHERE ${w})`).join(', ')} FROM raw`,
+    );
     funnel.push(...filters.map((f, n) => ({ step: f.step, rows: counts[n]! })));
     assertSome(funnel);
   }
   const where = filters.length === 0 ? '' : `WHERE ${filters.map((f) => `(${f.where})`).join(' AND ')}`;
-  for (const [table, column] of [['raw_users', '"user"'], ['raw_items', 'item']] as const) {
+  for (const [table, column] of [
+    ['raw_users', '"user"'],
+    ['raw_items', 'item'],
+  ] as const) {
     await staging.run(
       `CREATE TABLE ${table} AS SELECT CAST(row_number() OVER (ORDER BY first) AS INTEGER) AS k, id
        FROM (SELECT ${column} AS id, min(seq) AS first FROM raw ${where} GROUP BY 1)`,
@@ -79,12 +94,19 @@ function rowFilters(config: PrepareConfig, ingested: Ingested): { step: string; 
     });
     filters.push({ step: 'behaviours', where: `behaviour IN (${codes.join(', ') || 'NULL'})` });
   }
-  if (minValue !== undefined) filters.push({ step: 'minValue', where: `coalesce(value >= ${minValue}, false)` });
-  for (const [key, value, operator] of [['from', from, '>='], ['until', until, '<']] as const) {
+  if (minValue !== undefined)
+    filters.push({ step: 'minValue', where: `coalesce(value >= CAST(${minValue} AS FLOAT), false)` });
+  for (const [key, value, operator] of [
+    ['from', from, '>='],
+    ['until', until, '<'],
+  ] as const) {
     if (value === undefined) continue;
     if (ingested.time !== 'epoch')
       throw new RecsysError('CONFIG_INVALID', `cleaning.${key}: the interactions have no time column`);
-    filters.push({ step: `${key} ${value}`, where: `"time" ${operator} ${isoTime(value, `cleaning.${key}`)}` });
+    filters.push({
+      step: `${key} ${value}`,
+      where: `"time" ${operator} ${isoTime(value, `cleaning.${key}`)}`,
+    });
   }
   return filters;
 }
@@ -93,7 +115,10 @@ function rowFilters(config: PrepareConfig, ingested: Ingested): { step: string; 
 export function isoTime(value: string, key: string): number {
   const ms = iso(value);
   if (Number.isFinite(ms)) return ms;
-  throw new RecsysError('CONFIG_INVALID', `${key}: ${literal(value)} is not an ISO time (2020-01-31 or 2020-01-31T12:00:00)`);
+  throw new RecsysError(
+    'CONFIG_INVALID',
+    `${key}: ${literal(value)} is not an ISO time (2020-01-31 or 2020-01-31T12:00:00)`,
+  );
 }
 
 /** A user's history (negative orders) came before anything timed: it takes the user's first time, each entry once. */
@@ -107,7 +132,10 @@ async function settleHistory(staging: Staging): Promise<void> {
 
 /** Removes users and items with too few rows until none is left to remove. */
 async function kCore(staging: Staging, user: number, item: number): Promise<void> {
-  const sides = [['u', user], ['i', item]] as const;
+  const sides = [
+    ['u', user],
+    ['i', item],
+  ] as const;
   for (let changed = true; changed; ) {
     changed = false;
     for (const [side, least] of sides) {

@@ -5,7 +5,10 @@ import { type Dataset, SPLIT } from './dataset.js';
  * 64-bit hashes of the events of one part of a dataset, sorted: (user id, item id, behaviour name, time). They do not depend
  * on numbering, so that datasets that share events can be compared. [rows of the part]
  */
-export function eventHashes(dataset: Dataset, part: keyof typeof SPLIT): BigUint64Array {
+export function eventHashes(
+  dataset: Pick<Dataset, 'catalogue' | 'interactions'>,
+  part: keyof typeof SPLIT,
+): BigUint64Array {
   const { catalogue, interactions: rows } = dataset;
   const code = SPLIT[part];
   let count = 0;

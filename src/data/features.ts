@@ -20,6 +20,11 @@ export interface Fitted {
   readonly scalings: readonly Scaling[];
 }
 
+/** The features of an extended dataset: entities that the new files do not describe keep theirs. */
+export interface Former extends Fitted {
+  readonly table: FeatureTable;
+}
+
 const DAY = 86_400_000;
 
 /** Words of a text: runs of letters and digits, lower case. */
@@ -28,7 +33,7 @@ export function words(text: string): string[] {
 }
 
 /**
- * Encodes the attributes of `<side>_rows(index, train_count, …)` for models. Token names and scalings are fitted on
+ * Encodes the attributes of `<side>_rows(index, train_count, described, …)` for models. Token names and scalings are fitted on
  * entities with training rows only; those of `old` are kept as they are, with new ones after them.
  */
 export async function encodeFeatures(
@@ -36,14 +41,14 @@ export async function encodeFeatures(
   attributes: readonly Attribute[],
   count: number,
   staging: Staging,
-  old: Fitted | undefined,
+  old: Former | undefined,
 ): Promise<{ table: FeatureTable; fitted: Fitted }> {
   const tokenised = attributes.filter((a) => a.type !== 'number' && a.type !== 'date');
   const numeric = attributes.filter((a) => a.type === 'number' || a.type === 'date');
   const columns = [...tokenised, ...numeric].map((a) =>
     a.type === 'tags' ? `array_to_string(${identifier(a.name)}, chr(31))` : identifier(a.name),
   );
-  const sql = `SELECT ${['index', 'train_count', ...columns].join(', ')} FROM ${side}_rows ORDER BY index`;
+  const sql = `SELECT ${['index', 'train_count', 'described', ...columns].join(', ')} FROM ${side}_rows ORDER BY index`;
 
   const counts = tokenised.map(() => new Map<string, number>());
   const moments = numeric.map(() => ({ n: 0, mean: 0, m2: 0 }));
@@ -51,10 +56,10 @@ export async function encodeFeatures(
   for await (const row of each(staging, sql)) {
     if (Number(row[1]) === 0) continue;
     tokenised.forEach((a, n) => {
-      for (const token of tokensOf(a, row[2 + n])) counts[n]!.set(token, (counts[n]!.get(token) ?? 0) + 1);
+      for (const token of tokensOf(a, row[3 + n])) counts[n]!.set(token, (counts[n]!.get(token) ?? 0) + 1);
     });
     numeric.forEach((a, n) => {
-      const value = measure(a.log, a.type === 'date', row[2 + tokenised.length + n]);
+      const value = measure(a.log, a.type === 'date', row[3 + tokenised.length + n]);
       if (value !== undefined) welford(moments[n]!, value);
     });
   }
@@ -73,7 +78,13 @@ export async function encodeFeatures(
     if (scalings.some((s) => s.name === a.name)) return;
     const { n: seen, mean, m2 } = moments[n]!;
     const deviation = seen > 0 ? Math.sqrt(m2 / seen) : 0;
-    scalings.push({ name: a.name, mean, deviation: deviation > 0 ? deviation : 1, log: a.log, date: a.type === 'date' });
+    scalings.push({
+      name: a.name,
+      mean,
+      deviation: deviation > 0 ? deviation : 1,
+      log: a.log,
+      date: a.type === 'date',
+    });
   });
 
   const rows = count + 1;
@@ -82,9 +93,14 @@ export async function encodeFeatures(
   for await (const row of each(staging, sql)) {
     const at = Number(row[0]);
     const tokens: number[] = [];
+    if (old && row[2] === false && at < old.table.rows) {
+      ragged[at] = copyRow(old.table, at, numbers, scalings.length);
+      width = Math.max(width, ragged[at].length);
+      continue;
+    }
     tokenised.forEach((a, n) => {
       const known: number[] = [];
-      for (const token of tokensOf(a, row[2 + n])) {
+      for (const token of tokensOf(a, row[3 + n])) {
         const code = index.get(`${a.name}=${token}`);
         if (code !== undefined && known.length < a.limit) known.push(code);
       }
@@ -95,7 +111,7 @@ export async function encodeFeatures(
     numeric.forEach((a, n) => {
       const slot = scalings.findIndex((s) => s.name === a.name);
       const { mean, deviation, log, date } = scalings[slot]!;
-      const value = measure(log, date, row[2 + tokenised.length + n]);
+      const value = measure(log, date, row[3 + tokenised.length + n]);
       if (value !== undefined) numbers[at * scalings.length + slot] = (value - mean) / deviation;
     });
   }
@@ -105,6 +121,13 @@ export async function encodeFeatures(
   });
   const table = { rows, width, tokens, tokenNames, numbers, numberNames: scalings.map((s) => s.name) };
   return { table, fitted: { tokenNames, scalings } };
+}
+
+/** Copies an entity's numbers (old ones come first) and returns its tokens. */
+function copyRow(from: FeatureTable, at: number, numbers: Float32Array, stride: number): number[] {
+  const own = from.numberNames.length;
+  numbers.set(from.numbers.subarray(at * own, (at + 1) * own), at * stride);
+  return Array.from(from.tokens.subarray(at * from.width, (at + 1) * from.width)).filter((t) => t > 0);
 }
 
 async function* each(staging: Staging, sql: string): AsyncGenerator<unknown[]> {

@@ -4,7 +4,8 @@ import { formatOf, readers } from './readers/index.js';
 import type { RawValue, Reader, RecordSink } from './readers/reader.js';
 import { resolveSources, type SourceFile } from './readers/source.js';
 import type { Rejects } from './rejects.js';
-import type { ColumnRef, FormatName, InteractionSource, PrepareConfig } from './schema.js';
+import type { PrepareConfig } from './schema.js';
+import type { ColumnRef, FormatName, InteractionSource } from './source-schema.js';
 import { interrupted, type Staging } from './staging.js';
 import { timeParser } from './time.js';
 import { id, optionalNumber, Refusal, text } from './values.js';
@@ -83,7 +84,9 @@ export async function readFile(
 function rolesOf(source: InteractionSource): Map<string, ColumnRef> {
   const own: Reader | undefined = source.format && readers[source.format];
   if (own?.columns) return new Map(own.columns.map((name) => [name, name]));
-  return new Map(Object.entries(source.columns).filter((pair): pair is [string, ColumnRef] => pair[1] !== undefined));
+  return new Map(
+    Object.entries(source.columns).filter((pair): pair is [string, ColumnRef] => pair[1] !== undefined),
+  );
 }
 
 function timeKindOf(source: InteractionSource): TimeKind {
@@ -105,7 +108,10 @@ export async function ingestInteractions(
   const kinds = new Set(sources.map(timeKindOf));
   const [time] = kinds;
   if (time === undefined || kinds.size > 1) {
-    throw new RecsysError('CONFIG_INVALID', 'additional: all interaction files must have times, or all an order, or none of them either');
+    throw new RecsysError(
+      'CONFIG_INVALID',
+      'additional: all interaction files must have times, or all an order, or none of them either',
+    );
   }
   const behaviours = new Behaviours(config.behaviours, knownBehaviours);
   await staging.run(
@@ -118,7 +124,14 @@ export async function ingestInteractions(
     const roles = rolesOf(source);
     const columns = [...roles.values(), ...source.dropEmpty];
     const at = (role: string) => [...roles.keys()].indexOf(role);
-    const [user, item, timeAt, order, behaviour, value] = ['user', 'item', 'time', 'order', 'behaviour', 'value'].map(at);
+    const [user, item, timeAt, order, behaviour, value] = [
+      'user',
+      'item',
+      'time',
+      'order',
+      'behaviour',
+      'value',
+    ].map(at);
     const skip = source.dropEmpty.map((_, i) => roles.size + i);
     const parseTime = timeParser(source.timeFormat);
     const files = await resolveSources(index === 0 ? (config.input ?? source.path) : source.path, base);
@@ -157,7 +170,9 @@ export async function ingestInteractions(
   if (seq === 0) {
     throw new RecsysError(
       'DATA_EMPTY',
-      droppedEmpty > 0 ? `no interaction is left: dropEmpty removed all ${droppedEmpty} rows` : 'the interaction files hold no rows',
+      droppedEmpty > 0
+        ? `no interaction is left: dropEmpty removed all ${droppedEmpty} rows`
+        : 'the interaction files hold no rows',
     );
   }
   const history = sources.some((s) => s.format === 'mind');
@@ -192,7 +207,10 @@ class Behaviours {
     let code = this.list.findIndex((b) => b.name === name);
     if (code < 0) {
       if (this.list.length > 255)
-        throw new RecsysError('CONFIG_INVALID', 'interactions.columns.behaviour: the column has more than 256 different values; it is probably not a behaviour');
+        throw new RecsysError(
+          'CONFIG_INVALID',
+          'interactions.columns.behaviour: the column has more than 256 different values; it is probably not a behaviour',
+        );
       code = this.list.push({ name, weight: this.named[source]?.weight ?? 1 }) - 1;
     }
     this.codes.set(source, code);

@@ -2,14 +2,14 @@ import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { sha256File } from '../storage/hash.js';
 import type { StageContext } from '../types.js';
-import { type Attribute, ingestAttributes } from './attributes.js';
+import { type Attribute, ingestAttributes, type Side } from './attributes.js';
 import { clean } from './cleaning.js';
 import { writeEntities, writeFeatures } from './entities.js';
 import { hashContents } from './fingerprint.js';
 import { type Ingested, ingestInteractions } from './ingest.js';
 import { DATASET_FORMAT, type DatasetManifest } from './manifest.js';
 import { FILES } from './paths.js';
-import { readExtended } from './read.js';
+import { readExtended } from './read-catalogue.js';
 import { Rejects } from './rejects.js';
 import type { PrepareConfig } from './schema.js';
 import { divide } from './splits/index.js';
@@ -23,14 +23,18 @@ import { number, writeVocabulary } from './vocabulary.js';
  * Errors: CONFIG_INVALID, FILE_MISSING, COLUMN_MISSING, TOO_MANY_REJECTED, DATA_EMPTY, DATA_UNREADABLE, SPLIT_IMPOSSIBLE,
  * DATASET_DAMAGED (of `extend`), ENVIRONMENT (memory), INTERRUPTED.
  */
-export async function prepare(config: PrepareConfig, outDir: string, context: StageContext): Promise<DatasetManifest> {
+export async function prepare(
+  config: PrepareConfig,
+  outDir: string,
+  context: StageContext,
+): Promise<DatasetManifest> {
   const base = config.raw ?? process.cwd();
   const old = config.extend === undefined ? undefined : await readExtended(config.extend);
   await mkdir(join(outDir, 'vocabulary'), { recursive: true });
   const rejects = new Rejects(join(outDir, FILES.rejected), config.rejectLimit);
   const staging = await Staging.open(outDir, config.memoryLimit, context.signal);
   let step = 0;
-  const task = (name: string) => context.progress({ task: name, done: step++, total: 8 });
+  const task = (name: string) => context.progress({ task: name, done: step++, total: 7 });
   try {
     const ingested = await ingestInteractions(config, base, staging, rejects, context, old?.behaviours);
     const itemAttributes = await ingestAttributes('items', config.items, base, staging, rejects, context);
@@ -56,10 +60,30 @@ export async function prepare(config: PrepareConfig, outDir: string, context: St
     );
     task('fitting features');
     const cold = config.split.kind === 'cold';
-    const items = await writeEntities('items', itemAttributes, itemCount, staging, outDir, old?.itemFitted, cold);
-    const users = await writeEntities('users', userAttributes, userCount, staging, outDir, old?.userFitted, cold);
+    const former = (side: Side) => old && { dir: old.dir, former: old.features[side] };
+    const items = await writeEntities(
+      'items',
+      itemAttributes,
+      itemCount,
+      staging,
+      outDir,
+      former('items'),
+      cold,
+    );
+    const users = await writeEntities(
+      'users',
+      userAttributes,
+      userCount,
+      staging,
+      outDir,
+      former('users'),
+      cold,
+    );
     await writeFeatures(outDir, items, users);
-    await writeVocabulary(join(outDir, FILES.behaviours), ingested.behaviours.map((b) => b.name));
+    await writeVocabulary(
+      join(outDir, FILES.behaviours),
+      ingested.behaviours.map((b) => b.name),
+    );
     task('writing interactions');
     await writeInteractions(staging, ingested, outDir);
     task('hashing');
@@ -96,8 +120,10 @@ export async function prepare(config: PrepareConfig, outDir: string, context: St
       files: await filesOf(outDir),
     };
     await writeFile(join(outDir, FILES.manifest), `${JSON.stringify(manifest, null, 2)}\n`);
-    report(manifest, context);
+    report(manifest, rejects, context);
     return manifest;
+  } catch (error) {
+    throw staging.explain(error);
   } finally {
     await rejects.close().catch(() => undefined);
     await staging.close();
@@ -110,7 +136,11 @@ function timeColumn({ time }: Ingested): string {
   return time === 'order' ? 'ord' : 'CAST(seq AS DOUBLE)';
 }
 
-async function writeInteractions(staging: Staging, { time, behaviours }: Ingested, outDir: string): Promise<void> {
+async function writeInteractions(
+  staging: Staging,
+  { time, behaviours }: Ingested,
+  outDir: string,
+): Promise<void> {
   const names = `[${behaviours.map((b) => literal(b.name)).join(', ')}]`;
   const readable = time === 'epoch' ? 'make_timestamp_ms(f."time")' : 'f."time"';
   await staging.run(
@@ -121,7 +151,8 @@ async function writeInteractions(staging: Staging, { time, behaviours }: Ingeste
   );
 }
 
-const typesOf = (attributes: readonly Attribute[]) => Object.fromEntries(attributes.map((a) => [a.name, a.type]));
+const typesOf = (attributes: readonly Attribute[]) =>
+  Object.fromEntries(attributes.map((a) => [a.name, a.type]));
 
 async function filesOf(dir: string): Promise<DatasetManifest['files']> {
   const names = [
@@ -148,14 +179,31 @@ async function version(): Promise<string> {
   return `recsys ${version}`;
 }
 
-function report(manifest: DatasetManifest, context: StageContext): void {
+function report(manifest: DatasetManifest, rejects: Rejects, context: StageContext): void {
   const { counts, ties, droppedUnknownItems } = manifest;
-  context.log('info', `${counts.interactions} interactions of ${counts.users} users with ${counts.items} items`, counts);
-  if (counts.rejected > 0) context.log('warn', `${counts.rejected} rows were rejected; see ${FILES.rejected}`);
+  context.log(
+    'info',
+    `${counts.interactions} interactions of ${counts.users} users with ${counts.items} items`,
+    counts,
+  );
+  if (counts.rejected > 0)
+    context.log(
+      'warn',
+      `${counts.rejected} rows were rejected, most often: ${rejects.commonest()}; see ${FILES.rejected}`,
+    );
   if (droppedUnknownItems > 0)
-    context.log('warn', `${droppedUnknownItems} held-out rows were dropped: their items have no training row (catalogue: train)`);
+    context.log(
+      'warn',
+      `${droppedUnknownItems} held-out rows were dropped: their items have no training row (catalogue: train)`,
+    );
   if (ties.usersTiedAtLast > 0)
-    context.log('info', `${ties.usersTiedAtLast} users’ last rows carry the same time; they keep the order of the source`);
-  if (counts.users === 1) context.log('warn', 'there is one user only: nothing can be learnt from others, and metrics rest on one list');
+    context.log(
+      'info',
+      `${ties.usersTiedAtLast} users’ last rows carry the same time; they keep the order of the source`,
+    );
+  if (counts.users === 1)
+    context.log(
+      'warn',
+      'there is one user only: nothing can be learnt from others, and metrics rest on one list',
+    );
 }
-

@@ -1,5 +1,5 @@
-import { createWriteStream, type WriteStream } from 'node:fs';
 import { once } from 'node:events';
+import { createWriteStream, type WriteStream } from 'node:fs';
 import { RecsysError } from '../errors.js';
 
 const csv = (text: string) => (/[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
@@ -12,6 +12,7 @@ export class Rejects {
   private file = '';
   /** Rows rejected in all files. */
   total = 0;
+  private readonly everywhere = new Map<string, number>();
   private readonly reasons = new Map<string, { count: number; first: string }>();
   private readonly out: WriteStream;
   private failure: Error | undefined;
@@ -44,6 +45,7 @@ export class Rejects {
     this.total++;
     this.rejectedHere++;
     const shown = raw.length > 300 ? `${raw.slice(0, 300)}…` : raw;
+    this.everywhere.set(reason, (this.everywhere.get(reason) ?? 0) + 1);
     const known = this.reasons.get(reason);
     if (known) known.count++;
     else this.reasons.set(reason, { count: 1, first: `${this.file}:${line}: ${shown}` });
@@ -66,9 +68,15 @@ export class Rejects {
     );
   }
 
+  /** The most frequent reason in all files; '' where nothing was rejected. */
+  commonest(): string {
+    return [...this.everywhere].reduce((a, b) => (b[1] > a[1] ? b : a), ['', 0] as [string, number])[0];
+  }
+
   async close(): Promise<void> {
     this.out.end();
-    if (!this.out.writableFinished && !this.failure) await Promise.race([once(this.out, 'finish'), once(this.out, 'error')]);
+    if (!this.out.writableFinished && !this.failure)
+      await Promise.race([once(this.out, 'finish'), once(this.out, 'error')]);
     if (this.failure) throw this.failure;
   }
 }

@@ -1,6 +1,11 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type DuckDBAppender, type DuckDBConnection, type DuckDBDataChunk, DuckDBInstance } from '@duckdb/node-api';
+import {
+  type DuckDBAppender,
+  type DuckDBConnection,
+  type DuckDBDataChunk,
+  DuckDBInstance,
+} from '@duckdb/node-api';
 import { RecsysError } from '../errors.js';
 
 /** A value of one result cell. */
@@ -82,22 +87,23 @@ export class Staging {
 
   private async guarded<T>(work: () => Promise<T>): Promise<T> {
     if (this.signal.aborted) throw interrupted();
-    try {
-      return await work();
-    } catch (error) {
-      if (this.signal.aborted) throw interrupted();
-      const message = error instanceof Error ? error.message : String(error);
-      if (/Out of Memory/i.test(message)) {
-        throw new RecsysError('ENVIRONMENT', `the staging database ran out of memory: ${message.split('\n')[0]}`, {
-          remedy: 'Raise `memoryLimit`.',
-          cause: error,
-        });
-      }
-      if (/No space left|disk.*full/i.test(message)) {
-        throw new RecsysError('DISK', `no space left for the staging database in ${this.folder}`, { cause: error });
-      }
-      throw error;
+    return work();
+  }
+
+  /** The user's error behind a failure of the database, or the error itself where it is none of these. */
+  explain(error: unknown): unknown {
+    if (error instanceof RecsysError || !(error instanceof Error)) return error;
+    if (this.signal.aborted) return interrupted();
+    const [first = ''] = error.message.split('\n');
+    if (/out of memory|could not allocate/i.test(first)) {
+      const message = `the staging database ran out of memory: ${first}`;
+      return new RecsysError('ENVIRONMENT', message, { remedy: 'Raise `memoryLimit`.', cause: error });
     }
+    if (/no space left|disk.*full/i.test(error.message))
+      return new RecsysError('DISK', `no space left for the staging database in ${this.folder}`, {
+        cause: error,
+      });
+    return error;
   }
 }
 

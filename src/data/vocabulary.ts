@@ -1,6 +1,6 @@
+import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { once } from 'node:events';
 import { RecsysError } from '../errors.js';
 import type { Side } from './attributes.js';
 import type { Staging } from './staging.js';
@@ -10,7 +10,12 @@ import type { Staging } from './staging.js';
  * table `<side>(idx, id, k)`. Ids of an extended dataset come first and keep their numbers; with `unseen`, ids that only
  * the attribute files name come last.
  */
-export async function number(side: Side, staging: Staging, old: readonly string[], unseen: boolean): Promise<number> {
+export async function number(
+  side: Side,
+  staging: Staging,
+  old: readonly string[],
+  unseen: boolean,
+): Promise<number> {
   const column = side === 'users' ? 'u' : 'i';
   await staging.run(`CREATE TABLE old_${side}(idx INTEGER, id VARCHAR)`);
   if (old.length > 0) {
@@ -39,7 +44,10 @@ export async function number(side: Side, staging: Staging, old: readonly string[
 }
 
 /** Writes texts as JSON strings, one a line: entry n stands on line n (index 0 is not written). */
-export async function writeVocabulary(path: string, entries: Iterable<string> | AsyncIterable<string>): Promise<void> {
+export async function writeVocabulary(
+  path: string,
+  entries: Iterable<string> | AsyncIterable<string>,
+): Promise<void> {
   const out = createWriteStream(path);
   const done = once(out, 'finish');
   let buffer = '';
@@ -65,7 +73,11 @@ export async function readVocabulary(path: string, padded: boolean): Promise<str
       entries.push(entry);
     }
   } catch (error) {
-    throw new RecsysError('DATASET_DAMAGED', `${path}:${entries.length + (padded ? 0 : 1)}: not a JSON string`, { cause: error });
+    throw new RecsysError(
+      'DATASET_DAMAGED',
+      `${path}:${entries.length + (padded ? 0 : 1)}: not a JSON string`,
+      { cause: error },
+    );
   }
   return entries;
 }

@@ -10,7 +10,7 @@ import type { Task } from './task.js';
 /** Something to be put beside others in a table. */
 export interface Contender {
   readonly name: string;
-  readonly kind: 'model' | 'baseline';
+  readonly kind: ResultRow['kind'];
   readonly scorer: Scorer;
   readonly parameters: number;
   readonly bytes: number;
@@ -61,7 +61,7 @@ export async function measure(contender: Contender, task: Task, options: Measure
     const scores = await scorePairs(named, evaluation, pairs);
     const labels = Uint8Array.from(pairs.value, (value) => (value >= minimumValue ? 1 : 0));
     // A baseline's scores order items, but are no log-odds.
-    if (kind === 'baseline') put(metrics, { auc: auc(scores, labels) });
+    if (kind !== 'model') put(metrics, { auc: auc(scores, labels) });
     else {
       const { auc: area, logloss, accuracy } = labelMetrics(scores, labels);
       put(metrics, { auc: area, logloss, accuracy });
@@ -76,7 +76,7 @@ export async function measure(contender: Contender, task: Task, options: Measure
   }
   const intervals = bootstrap(result.perUser, { resamples: options.resamples, seed: settings.seed });
   const milliseconds =
-    options.latencyQueries > 0
+    options.latencyQueries > 0 && kind !== 'external'
       ? await requestMilliseconds(named, evaluation, candidates, options.latencyQueries)
       : undefined;
   const { name, parameters, bytes, path, note, unknownItems } = contender;

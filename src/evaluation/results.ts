@@ -9,7 +9,8 @@ const interval = z.object({ mean: z.number(), low: z.number(), high: z.number() 
 /** One line of the table. */
 export const rowSchema = z.object({
   name: z.string(),
-  kind: z.enum(['model', 'baseline']),
+  /** `external`: lists made elsewhere, such as an oracle's. */
+  kind: z.enum(['model', 'baseline', 'external']),
   /** The checkpoint, for a model. */
   path: z.string().optional(),
   metrics: z.record(z.string(), z.number()),

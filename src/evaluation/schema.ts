@@ -9,6 +9,10 @@ const model = z.union([
     name: z.string().min(1).optional().describe('name in tables; default: the directory’s name'),
     path: path('checkpoint directory'),
   }),
+  z.strictObject({
+    name: z.string().min(1).describe('name in tables'),
+    rankings: path('lists made elsewhere: CSV, TSV, JSONL or Parquet with columns user, item, score'),
+  }),
 ]);
 
 /** What is ranked, and how: shared by every row of a result. */
@@ -51,7 +55,7 @@ export const taskFields = {
 /** The YAML of `recsys evaluate`. */
 export const evaluateSchema = z.strictObject({
   data: path('prepared dataset directory'),
-  models: z.array(model).default([]).describe('checkpoints to evaluate'),
+  models: z.array(model).default([]).describe('checkpoints to evaluate, and files of lists made elsewhere'),
   baselines: z
     .array(z.enum(BASELINES))
     .default([...BASELINES])

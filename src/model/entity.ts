@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { gatherRows } from '../compute/gather.js';
 import { embeddingLookup, type ParameterInits, type Params } from '../compute/parameters.js';
 import type { Random } from '../random.js';
 import type { FeatureTable, TensorMap } from '../types.js';
@@ -75,11 +76,11 @@ export class EntityEncoder {
     const parts: tf.Tensor[] = [];
     if (this.options.ids) parts.push(params.lookup(`${prefix}.embedding`, flat));
     if (this.useTokens) {
-      const tokens = tf.gather(params.get(`${kind}.features.tokens`), flat);
+      const tokens = gatherRows(params.get(`${kind}.features.tokens`), flat);
       parts.push(poolTokens(params, `${prefix}.tokens`, tokens));
     }
     if (this.useNumbers) {
-      const numbers = tf.gather(params.get(`${kind}.features.numbers`), flat);
+      const numbers = gatherRows(params.get(`${kind}.features.numbers`), flat);
       parts.push(tf.matMul(numbers as tf.Tensor2D, params.get(`${prefix}.numbers`) as tf.Tensor2D));
     }
     return tf.reshape(this.sum(parts, flat.size), [...ids.shape, this.width]);

@@ -1,10 +1,12 @@
 import type { Query, TensorMap } from '../types.js';
+import type { OnlineEvent } from './events.js';
 
 /** One event as the learner takes it: what the user had done before, and what came next. */
 export interface LearnExample {
-  /** Number in the journal, and the client's id: randomness of the update is keyed by the id. */
+  /** Number in the journal. */
   readonly seq: number;
-  readonly id: string;
+  /** As it was sent; randomness of the update is keyed by its id. */
+  readonly event: OnlineEvent;
   /** The user as before this event. */
   readonly query: Query;
   /** Catalogue index of the item, from 1. */

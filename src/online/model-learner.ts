@@ -1,6 +1,6 @@
 import { OPTIMIZERS } from '../compute/optimizers/index.js';
 import { ParameterStore } from '../compute/parameters.js';
-import { compileStep } from '../compute/step.js';
+import { compileStep } from '../compute/compile.js';
 import type { RestoredModel } from '../model/restore.js';
 import { paramsScorer } from '../model/scorer.js';
 import type { TensorMap } from '../types.js';
@@ -32,6 +32,8 @@ export function modelLearner(
     loss: nextItemLoss(config.loss, model),
     clipNorm: config.maxUpdateNorm,
     seed,
+    // Batches here have many shapes and few steps each: recording one would cost more than it saves.
+    compile: false,
   });
   if (optimizer && optimizer.size > 0) step.load(optimizer);
   const negatives = { proposal: new PopularityProposal(catalogue.itemCounts), count: config.negatives, seed };

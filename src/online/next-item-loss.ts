@@ -37,8 +37,8 @@ export function packExamples(
   );
   const negatives = new Int32Array(size * count);
   const offsets = new Float32Array(size * count);
-  for (const [row, { id, item, query }] of examples.entries()) {
-    const random = Random.of(seed, 'negatives', id);
+  for (const [row, { event, item, query }] of examples.entries()) {
+    const random = Random.of(seed, 'negatives', event.id);
     const positive = new Set(query.items).add(item);
     for (let j = 0; j < count; j++) {
       let drawn = proposal.draw(random);

@@ -4,6 +4,7 @@ import type { LearnExample, LearnOutcome, OnlineLearner } from './learner.js';
 import type { ServiceMetrics } from './metrics.js';
 import { type Prequential, rankOf } from './prequential.js';
 import type { LearningConfig } from './schema.js';
+import type { TrainedEvents } from './trained.js';
 
 export interface LearnQueueOptions {
   readonly learner: OnlineLearner;
@@ -12,6 +13,7 @@ export interface LearnQueueOptions {
   readonly columns: number;
   readonly metrics: ServiceMetrics;
   readonly prequential: Prequential;
+  readonly trained: TrainedEvents;
   /** Events learned before this process. */
   readonly learned: number;
   readonly log: StageContext['log'];
@@ -106,26 +108,37 @@ export class LearnQueue {
 
   private async update(batch: readonly LearnExample[], measure: boolean): Promise<void> {
     if (batch.length === 0) return;
-    const { learner, learning, metrics, log } = this.options;
+    const { learning, metrics, log } = this.options;
     const start = performance.now();
-    if (measure) await this.measure(batch);
     const wanted = batch.filter((example) => example.weight > 0);
     this.count('skipped', 'weight 0', batch.length - wanted.length);
-    const idle = !learning.enabled ? 'learning is off' : this.paused;
-    if (idle !== undefined || wanted.length === 0) {
-      if (idle !== undefined) this.count('skipped', idle, wanted.length);
-      return;
-    }
-    const outcomes = await learner.learn(wanted);
-    for (const outcome of outcomes) this.settle(outcome);
-    if (outcomes.some((o) => o.status === 'learned' && !Number.isFinite(o.loss))) {
-      this.paused = 'learning diverged';
-      metrics.paused.set(1);
-      log('warn', 'learning is paused: the loss is no longer a number; lower learning.learningRate', {
-        seq: batch[0]!.seq,
-      });
+    const off = learning.enabled ? this.paused : 'learning is off';
+    if (off !== undefined) this.count('skipped', off, wanted.length);
+    try {
+      if (measure) await this.measure(batch);
+      if (off === undefined && wanted.length > 0) await this.learn(wanted);
+    } catch (error) {
+      // A bug must not take the recommendations down with it.
+      this.pause('learning failed', error instanceof Error ? (error.stack ?? error.message) : String(error));
+      log('warn', 'serving goes on with the model as it is; please report the lines above');
     }
     metrics.updateSeconds.observe((performance.now() - start) / 1000);
+  }
+
+  private async learn(wanted: readonly LearnExample[]): Promise<void> {
+    const { learner, trained } = this.options;
+    const outcomes = await learner.learn(wanted);
+    for (const outcome of outcomes) this.settle(outcome);
+    trained.add(wanted.filter((_, i) => outcomes[i]?.status === 'learned').map(({ event }) => event));
+    if (outcomes.some((o) => o.status === 'learned' && !Number.isFinite(o.loss))) {
+      this.pause('learning diverged', 'the loss is no longer a number; lower learning.learningRate');
+    }
+  }
+
+  private pause(reason: string, detail: string): void {
+    this.paused = reason;
+    this.options.metrics.paused.set(1);
+    this.options.log('warn', `learning is paused: ${reason}: ${detail}`);
   }
 
   /** Ranks each event's item as the user's list stood before the event. Items already seen are not in that list. */

@@ -12,7 +12,7 @@ export const learningSchema = z
       .enum(OPTIMIZER_NAMES)
       .default('adagrad')
       .describe('update rule; embedding tables are updated by row'),
-    learningRate: z.number().positive().max(10).default(0.02).describe('step size of every update'),
+    learningRate: z.number().positive().max(10).default(0.005).describe('step size of every update'),
     negatives: z
       .number()
       .int()
@@ -34,6 +34,10 @@ export const learningSchema = z
       .record(z.string(), z.number().min(0))
       .default({})
       .describe('weight of each behaviour; 0 is not learned; behaviours not named weigh 1'),
+    minimumValue: z
+      .number()
+      .optional()
+      .describe('events whose value (a rating) is below are kept in the history but not learned'),
     queue: z
       .number()
       .int()
@@ -41,7 +45,8 @@ export const learningSchema = z
       .default(20_000)
       .describe('events that may wait to be learned; beyond, new events are refused with 503'),
   })
-  .prefault({});
+  .prefault({})
+  .describe('how the served model learns from events');
 export type LearningConfig = z.output<typeof learningSchema>;
 
 /** What is kept of users and of the journal. */
@@ -63,11 +68,12 @@ export const retentionSchema = z
     eventIds: z
       .number()
       .int()
-      .min(1)
+      .min(10_000)
       .default(1_000_000)
       .describe('most recent event ids remembered to recognise a repeated one'),
   })
-  .prefault({});
+  .prefault({})
+  .describe('what is kept of users and of the journal');
 export type RetentionConfig = z.output<typeof retentionSchema>;
 
 /** What requests may ask. */
@@ -82,5 +88,6 @@ export const requestSchema = z
       .default(1024 * 1024)
       .describe('largest request body'),
   })
-  .prefault({});
+  .prefault({})
+  .describe('what requests may ask');
 export type RequestConfig = z.output<typeof requestSchema>;

@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { BackendInfo } from '../compute/backend.js';
 import type { Dataset } from '../data/dataset.js';
@@ -6,7 +6,7 @@ import { RecsysError } from '../errors.js';
 import { restoreModel } from '../model/restore.js';
 import { withOutputDirectory } from '../storage/atomic.js';
 import { type Checkpoint, readCheckpoint } from '../storage/checkpoint.js';
-import { kindOf } from '../storage/disk.js';
+import { diskError, kindOf } from '../storage/disk.js';
 import { acquireLock } from '../storage/lock.js';
 import { versions } from '../storage/versions.js';
 import type { StageContext } from '../types.js';
@@ -66,6 +66,9 @@ async function serveLocked(
   context: StageContext,
   partial: string | undefined,
 ): Promise<ServeResult> {
+  await mkdir(options.state, { recursive: true }).catch((error) => {
+    throw diskError(error, options.state);
+  });
   const lock = await acquireLock(join(options.state, 'lock'), options.state);
   try {
     return await serveState(options, context, partial);
@@ -125,7 +128,7 @@ async function serveState(
       config: options.config,
       seed,
       metrics: { events: count, learned: state.learned, 'hr@10': values.hrAll, 'ndcg@10': values.ndcgAll },
-      trainedEvents: checkpoint.trainedEvents,
+      trainedEvents: service.trained.merged(source.trainedEvents),
     };
     const path = snapshotPath(options.state);
     await withOutputDirectory(path, { force: true, resume: false }, (into) => writeServed(into, served));
@@ -162,7 +165,7 @@ async function newestState(
       }
       context.log(
         'info',
-        'the snapshot was made from another checkpoint or dataset: replaying the journal on this one',
+        'the snapshot in the state directory was made from another checkpoint or dataset: not used',
       );
     } catch (error) {
       if (!(error instanceof RecsysError)) throw error;

@@ -11,6 +11,7 @@ import { type Recommendation, Recommender, type RecommendRequest } from './recom
 import { type JournalRecord, parseRecord } from './records.js';
 import { ReplyError } from './replies.js';
 import type { LearningConfig, RequestConfig, RetentionConfig } from './schema.js';
+import { TrainedEvents } from './trained.js';
 import { UserHistories, type UserSnapshot } from './users.js';
 
 /** What a service was when its snapshot was taken: all records up to `position` applied and learned. */
@@ -56,6 +57,8 @@ export interface EventReceipt {
 export class RecommenderService {
   readonly recommender: Recommender;
   readonly prequential: Prequential;
+  /** What was learned in this process, replays included. */
+  readonly trained: TrainedEvents;
   private readonly histories: UserHistories;
   private readonly queue: LearnQueue;
   private readonly recent: RecentIds;
@@ -77,12 +80,14 @@ export class RecommenderService {
     this.histories = new UserHistories(catalogue, retention.history);
     this.recent = new RecentIds(retention.eventIds);
     this.prequential = new Prequential(10, 1000);
+    this.trained = new TrainedEvents(catalogue);
     this.queue = new LearnQueue({
       learner,
       learning,
       columns: catalogue.items.length,
       metrics,
       prequential: this.prequential,
+      trained: this.trained,
       learned: from?.state.learned ?? 0,
       log: (level, message, fields) => options.context.log(level, message, fields),
       boundary: (through) => this.append([{ type: 'learn', through }]),
@@ -268,17 +273,17 @@ export class RecommenderService {
       this.options.metrics.outcomes.inc({ outcome: 'skipped', reason });
       return;
     }
-    const weight = this.options.learning.weights[record.behaviour] ?? 1;
-    this.queue.push({
-      seq,
-      id: record.id,
-      query: this.histories.query(record.user),
-      item,
-      behaviour,
-      weight,
-    });
+    const { type: _, ...event } = record;
+    const weight = this.weight(event);
+    this.queue.push({ seq, event, query: this.histories.query(event.user), item, behaviour, weight });
     this.histories.append(record.user, item, behaviour);
     this.recommender.popularity[item]! += 1;
+  }
+
+  private weight({ behaviour, value }: OnlineEvent): number {
+    const { weights, minimumValue } = this.options.learning;
+    if (minimumValue !== undefined && value !== undefined && value < minimumValue) return 0;
+    return weights[behaviour] ?? 1;
   }
 
   recommend(request: RecommendRequest): Promise<Recommendation> {

@@ -8,7 +8,7 @@ export interface CurveGroup {
 }
 
 /** Columns that place a row rather than measure something. */
-const POSITION = new Set(['epoch', 'step', 'seconds', 'time', 'events']);
+export const POSITION: ReadonlySet<string> = new Set(['epoch', 'step', 'seconds', 'time', 'events']);
 
 function groupOf(name: string): string {
   const plain = name.toLowerCase();
@@ -22,7 +22,9 @@ function groupOf(name: string): string {
 
 /** Which measures are drawn together: losses, accuracies, and each ranking metric at its several k. */
 export function groupCurves(history: readonly MetricsRow[]): CurveGroup[] {
-  const names = [...new Set(history.flatMap((row) => Object.keys(row)))].filter((name) => !POSITION.has(name));
+  const names = [...new Set(history.flatMap((row) => Object.keys(row)))].filter(
+    (name) => !POSITION.has(name),
+  );
   const groups = new Map<string, string[]>();
   for (const name of names) {
     if (!history.some((row) => Number.isFinite(row[name]))) continue;
@@ -36,7 +38,9 @@ export function groupCurves(history: readonly MetricsRow[]): CurveGroup[] {
 export function curveSpec(group: CurveGroup, history: readonly MetricsRow[]): PlotSpec {
   const x = history.some((row) => row.epoch !== undefined) ? 'epoch' : 'step';
   const values = history.flatMap((row, index) =>
-    group.names.flatMap((name) => (Number.isFinite(row[name]) ? [{ x: row[x] ?? index + 1, name, value: row[name] }] : [])),
+    group.names.flatMap((name) =>
+      Number.isFinite(row[name]) ? [{ x: row[x] ?? index + 1, name, value: row[name] }] : [],
+    ),
   );
   const ticks = Math.min(10, new Set(values.map((value) => value.x)).size);
   return {
@@ -44,11 +48,32 @@ export function curveSpec(group: CurveGroup, history: readonly MetricsRow[]): Pl
     width: 440,
     height: 270,
     data: { values },
-    mark: { type: 'line', point: history.length <= 60 ? { size: 24, filled: true } : false, interpolate: 'linear' },
+    mark: {
+      type: 'line',
+      point: history.length <= 60 ? { size: 24, filled: true } : false,
+      interpolate: 'linear',
+    },
     encoding: {
-      x: { field: 'x', type: 'quantitative', title: x, axis: { tickMinStep: 1, tickCount: ticks, format: 'd' }, scale: { zero: false, nice: false } },
-      y: { field: 'value', type: 'quantitative', title: null, scale: { zero: false }, axis: { tickCount: 5 } },
-      color: { field: 'name', type: 'nominal', sort: [...group.names], legend: group.names.length > 1 ? {} : null },
+      x: {
+        field: 'x',
+        type: 'quantitative',
+        title: x,
+        axis: { tickMinStep: 1, tickCount: ticks, format: 'd' },
+        scale: { zero: false, nice: false },
+      },
+      y: {
+        field: 'value',
+        type: 'quantitative',
+        title: null,
+        scale: { zero: false },
+        axis: { tickCount: 5 },
+      },
+      color: {
+        field: 'name',
+        type: 'nominal',
+        sort: [...group.names],
+        legend: group.names.length > 1 ? {} : null,
+      },
     },
   };
 }

@@ -34,10 +34,17 @@ export function formatMilliseconds(value: number): string {
   return `${value >= 10 ? value.toFixed(0) : value >= 1 ? value.toFixed(1) : value.toFixed(2)} ms`;
 }
 
-const ESCAPES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
+const ESCAPES: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+};
 
 /** Text for HTML and SVG, in content and in quoted attributes. Control characters, which XML forbids, become spaces. */
 export function escapeHtml(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters to be removed
-  return text.replace(/[&<>"']/g, (character) => ESCAPES[character]!).replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/g, ' ');
+  return text
+    .replace(/[&<>"']/g, (character) => ESCAPES[character]!)
+    .replace(/\p{Cc}/gu, (character) => ('\t\n\r'.includes(character) ? character : ' '));
 }

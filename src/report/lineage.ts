@@ -22,7 +22,11 @@ const SHOWN = 9;
 function dataStep(dataset: LineageEntry['dataset']): Step {
   const path = dataset?.path.split(/[\\/]/).filter(Boolean).at(-1);
   const name = dataset?.name ?? path ?? 'unknown';
-  return { kind: 'data', title: name, lines: ['dataset', dataset === undefined ? '' : dataset.fingerprint.slice(0, 12)] };
+  return {
+    kind: 'data',
+    title: name,
+    lines: ['dataset', dataset === undefined ? '' : dataset.fingerprint.slice(0, 12)],
+  };
 }
 
 function modelStep(entry: Pick<LineageEntry, 'stage' | 'path' | 'model' | 'parameters'>): Step {
@@ -32,7 +36,14 @@ function modelStep(entry: Pick<LineageEntry, 'stage' | 'path' | 'model' | 'param
 
 function linksOf(manifest: CheckpointManifest): Link[] {
   const { stage, model, dataset } = manifest;
-  const self = { stage, path: '', manifestSha256: '', model: model.name, parameters: model.parameters, dataset };
+  const self = {
+    stage,
+    path: '',
+    manifestSha256: '',
+    model: model.name,
+    parameters: model.parameters,
+    dataset,
+  };
   const entries: LineageEntry[] = [...manifest.lineage, self];
   const links: Link[] = [{ step: dataStep(entries[0]!.dataset) }];
   let current = entries[0]!.dataset?.fingerprint;
@@ -44,7 +55,11 @@ function linksOf(manifest: CheckpointManifest): Link[] {
   }
   if (links.length <= SHOWN) return links;
   const omitted = links.length - SHOWN + 1;
-  return [...links.slice(0, 3), { step: { kind: 'gap', title: '…', lines: [`${omitted} more`] } }, ...links.slice(omitted + 3)];
+  return [
+    ...links.slice(0, 3),
+    { step: { kind: 'gap', title: '…', lines: [`${omitted} more`] } },
+    ...links.slice(omitted + 3),
+  ];
 }
 
 function clip(text: string): string {
@@ -88,11 +103,15 @@ export function lineageSvg(manifest: CheckpointManifest): string {
     parts.push(box(link.step, x, y, index === links.length - 1));
     if (link.data !== undefined) {
       const below = y + BOX.height + BOX.below;
-      parts.push(box(link.data, x, below, false), arrow(`M${x + BOX.width / 2} ${below - 4}V${y + BOX.height + 7}`));
+      parts.push(
+        box(link.data, x, below, false),
+        arrow(`M${x + BOX.width / 2} ${below - 4}V${y + BOX.height + 7}`),
+      );
     }
   });
   const width = Math.min(links.length, PER_ROW) * step - BOX.gap + (links.length > PER_ROW ? 20 : 2);
   const height = Math.ceil(links.length / PER_ROW) * rowHeight - BOX.gap + 2;
-  const head = '<marker id="arrowhead" viewBox="0 0 8 8" refX="6" refY="4" markerWidth="7" markerHeight="7" orient="auto"><path d="M0 0L8 4L0 8z"/></marker>';
+  const head =
+    '<marker id="arrowhead" viewBox="0 0 8 8" refX="6" refY="4" markerWidth="7" markerHeight="7" orient="auto"><path d="M0 0L8 4L0 8z"/></marker>';
   return `<svg class="lineage" role="img" aria-label="Lineage" viewBox="0 0 ${width} ${height}" style="max-width:${width}px"><defs>${head}</defs>${parts.join('')}</svg>`;
 }

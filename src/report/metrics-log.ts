@@ -13,7 +13,13 @@ export interface MetricsLog {
 }
 
 // JSON has no NaN: a value that is not finite is written as null and read back as NaN.
-const rowSchema = z.record(z.string(), z.number().nullable().transform((value) => value ?? Number.NaN));
+const rowSchema = z.record(
+  z.string(),
+  z
+    .number()
+    .nullable()
+    .transform((value) => value ?? Number.NaN),
+);
 
 function parseLine(line: string): MetricsRow | undefined {
   try {
@@ -39,10 +45,14 @@ export async function readMetrics(path: string): Promise<MetricsRow[]> {
  * Opens `metrics.jsonl`: one JSON object a line, on the disk after each append.
  * @param resumeFrom keep the rows whose `by` (default `epoch`) is at most this, and drop what a killed run wrote later
  */
-export async function openMetricsLog(path: string, options: { resumeFrom?: number; by?: string } = {}): Promise<MetricsLog> {
+export async function openMetricsLog(
+  path: string,
+  options: { resumeFrom?: number; by?: string } = {},
+): Promise<MetricsLog> {
   const { resumeFrom, by = 'epoch' } = options;
   await mkdir(dirname(path), { recursive: true });
-  const rows = resumeFrom === undefined ? [] : (await readMetrics(path)).filter((row) => (row[by] ?? 0) <= resumeFrom);
+  const rows =
+    resumeFrom === undefined ? [] : (await readMetrics(path)).filter((row) => (row[by] ?? 0) <= resumeFrom);
   await writeFile(path, rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
   const handle = await open(path, 'a');
   return {

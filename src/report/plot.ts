@@ -38,8 +38,24 @@ const CONFIG = {
     labelPadding: 6,
   },
   axisX: { grid: false },
-  legend: { labelColor: TEXT, titleColor: TEXT, orient: 'bottom', title: null, labelFontSize: 11, symbolStrokeWidth: 2, columnPadding: 16 },
-  title: { color: TEXT, anchor: 'start', frame: 'bounds', fontSize: 13, fontWeight: 600, offset: 12, subtitleColor: TEXT },
+  legend: {
+    labelColor: TEXT,
+    titleColor: TEXT,
+    orient: 'bottom',
+    title: null,
+    labelFontSize: 11,
+    symbolStrokeWidth: 2,
+    columnPadding: 16,
+  },
+  title: {
+    color: TEXT,
+    anchor: 'start',
+    frame: 'bounds',
+    fontSize: 13,
+    fontWeight: 600,
+    offset: 12,
+    subtitleColor: TEXT,
+  },
   line: { strokeWidth: 2 },
   mark: { color: SERIES[0] },
 };
@@ -47,7 +63,8 @@ const CONFIG = {
 /** No plot reads anything but the data inside it. */
 const LOADER = {
   options: {},
-  load: () => Promise.reject(new RecsysError('ENVIRONMENT', 'a plot asks for data outside its specification')),
+  load: () =>
+    Promise.reject(new RecsysError('ENVIRONMENT', 'a plot asks for data outside its specification')),
   sanitize: () => Promise.reject(new RecsysError('ENVIRONMENT', 'a plot links outside the report')),
   http: () => Promise.reject(new Error('no network')),
   file: () => Promise.reject(new Error('no files')),
@@ -56,12 +73,21 @@ const LOADER = {
 /** Draws a plot as SVG text whose colours follow the page. Vega is loaded on the first call only: it is large. */
 export async function drawPlot(spec: PlotSpec): Promise<string> {
   const [vega, { compile }] = await Promise.all([import('vega'), import('vega-lite')]);
-  const full = { width: 440, height: 270, ...spec, config: { ...CONFIG, ...(spec.config as object | undefined) } };
+  const full = {
+    width: 440,
+    height: 270,
+    ...spec,
+    config: { ...CONFIG, ...(spec.config as object | undefined) },
+  };
   const compiled = compile(full as unknown as Parameters<typeof compile>[0], {
     // A warning would go to the console, which belongs to the command.
     logger: vega.logger(vega.None) as never,
   });
-  const view = new vega.View(vega.parse(compiled.spec), { renderer: 'none', loader: LOADER, logLevel: vega.None });
+  const view = new vega.View(vega.parse(compiled.spec), {
+    renderer: 'none',
+    loader: LOADER,
+    logLevel: vega.None,
+  });
   try {
     return themed(await view.toSVG());
   } finally {

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { stringify as stringifyYaml } from 'yaml';
 import { writeFileAtomic } from '../storage/atomic.js';
 import type { CheckpointManifest } from '../storage/manifest.js';
-import { curveSpec, groupCurves } from './curves.js';
+import { curveSpec, groupCurves, POSITION } from './curves.js';
 import { escapeHtml, formatBytes, formatCount, formatMetric } from './format.js';
 import { lineageSvg } from './lineage.js';
 import type { MetricsRow } from './metrics-log.js';
@@ -40,12 +40,26 @@ function describe({ stage, model, dataset }: CheckpointManifest): string {
   return `${what}: model ${model.name} with ${formatCount(model.parameters)} parameters, trained on ${data}.`;
 }
 
+/** Figures shown large: ranking quality first, then whatever else was measured. */
+function headline(metrics: Readonly<Record<string, number>>): [string, number][] {
+  const order = [/ndcg@10$/, /hr@10$/, /ndcg/, /hr@|recall|mrr|map/, /auc|accuracy/, /rmse|mae/, /loss/, /./];
+  const rank = (name: string) => order.findIndex((pattern) => pattern.test(name));
+  const entries = Object.entries(metrics).filter(([name]) => !POSITION.has(name));
+  return entries.sort(([a], [b]) => rank(a) - rank(b)).slice(0, 4);
+}
+
 function tiles(manifest: CheckpointManifest): string {
-  const figures: [string, string][] = Object.entries(manifest.metrics)
-    .slice(0, 6)
-    .map(([name, value]) => [formatMetric(value), name]);
-  figures.push([formatCount(manifest.model.parameters), 'parameters'], [formatBytes(manifest.model.bytes), 'weights']);
-  const items = figures.map(([value, name]) => `<li><b>${escapeHtml(value)}</b><span>${escapeHtml(name)}</span></li>`);
+  const figures: [string, string][] = headline(manifest.metrics).map(([name, value]) => [
+    formatMetric(value),
+    name,
+  ]);
+  figures.push(
+    [formatCount(manifest.model.parameters), 'parameters'],
+    [formatBytes(manifest.model.bytes), 'weights'],
+  );
+  const items = figures.map(
+    ([value, name]) => `<li><b>${escapeHtml(value)}</b><span>${escapeHtml(name)}</span></li>`,
+  );
   return `<ul class="tiles">${items.join('')}</ul>`;
 }
 
@@ -53,11 +67,16 @@ function environment({ versions, compute, seed, dataset, createdAt }: Checkpoint
   const rows: [string, string][] = [
     ['written', createdAt],
     ['machine', compute.machine],
-    ['backend', `${compute.backend} on ${compute.device}, ${compute.threads} ${compute.threads === 1 ? 'thread' : 'threads'}`],
+    [
+      'backend',
+      `${compute.backend} on ${compute.device}, ${compute.threads} ${compute.threads === 1 ? 'thread' : 'threads'}`,
+    ],
     ['recsys', versions.recsys],
     ['Node.js', versions.node],
     ['TensorFlow.js', versions.tfjs],
-    ...(versions.libtensorflow === undefined ? [] : ([['libtensorflow', versions.libtensorflow]] as [string, string][])),
+    ...(versions.libtensorflow === undefined
+      ? []
+      : ([['libtensorflow', versions.libtensorflow]] as [string, string][])),
     ['seed', String(seed)],
     ['dataset', dataset.path],
     ['dataset fingerprint', dataset.fingerprint],
@@ -66,7 +85,8 @@ function environment({ versions, compute, seed, dataset, createdAt }: Checkpoint
   return `<dl>${rows.map(([name, value]) => `<dt>${escapeHtml(name)}</dt><dd>${escapeHtml(value)}</dd>`).join('')}</dl>`;
 }
 
-const section = (title: string, body: string) => (body === '' ? '' : `<section><h2>${title}</h2>\n${body}</section>\n`);
+const section = (title: string, body: string) =>
+  body === '' ? '' : `<section><h2>${title}</h2>\n${body}</section>\n`;
 
 async function plots(specs: readonly PlotSpec[]): Promise<string> {
   const figures: string[] = [];
@@ -78,7 +98,8 @@ async function plots(specs: readonly PlotSpec[]): Promise<string> {
 export async function renderReport(content: ReportContent): Promise<string> {
   const { title, manifest, metricsHistory = [], comparison } = content;
   const lead = content.description ?? (manifest === undefined ? '' : describe(manifest));
-  const note = content.comparisonNote === undefined ? '' : `<p class="lead">${escapeHtml(content.comparisonNote)}</p>`;
+  const note =
+    content.comparisonNote === undefined ? '' : `<p class="lead">${escapeHtml(content.comparisonNote)}</p>`;
   const config = content.config ?? manifest?.model.config;
   const curves = groupCurves(metricsHistory).map((group) => curveSpec(group, metricsHistory));
   return `<!doctype html>

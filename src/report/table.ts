@@ -25,13 +25,18 @@ export interface Table {
   readonly aside?: readonly number[];
 }
 
-const FORMATS = { metric: formatMetric, count: formatCount, bytes: formatBytes, milliseconds: formatMilliseconds } as const;
+const FORMATS = {
+  metric: formatMetric,
+  count: formatCount,
+  bytes: formatBytes,
+  milliseconds: formatMilliseconds,
+} as const;
 
 function columnsOf(table: Table): Column[] {
   return table.columns.map((column) => (typeof column === 'string' ? { name: column } : column));
 }
 
-function valueOf(cell: Cell | undefined): number | undefined {
+function numberOf(cell: Cell | undefined): number | undefined {
   const value = typeof cell === 'object' ? cell?.value : cell;
   return typeof value === 'number' && Number.isFinite(value) ? value : undefined;
 }
@@ -39,10 +44,11 @@ function valueOf(cell: Cell | undefined): number | undefined {
 /** The value and, apart, its interval, as text. */
 function show(cell: Cell | undefined, column: Column): { text: string; interval: string } {
   if (typeof cell === 'string') return { text: cell, interval: '' };
-  const value = valueOf(cell);
+  const value = numberOf(cell);
   if (value === undefined) return { text: '–', interval: '' };
   const format = FORMATS[column.format ?? 'metric'];
-  const interval = typeof cell === 'object' && cell !== null ? `[${format(cell.low)}, ${format(cell.high)}]` : '';
+  const interval =
+    typeof cell === 'object' && cell !== null ? `[${format(cell.low)}, ${format(cell.high)}]` : '';
   return { text: format(value), interval };
 }
 
@@ -50,7 +56,7 @@ function show(cell: Cell | undefined, column: Column): { text: string; interval:
 function bestRows(table: Table, index: number, column: Column): Set<number> {
   if (column.better === undefined) return new Set();
   const sign = column.better === 'higher' ? 1 : -1;
-  const values = table.rows.map((row, at) => (table.aside?.includes(at) ? undefined : valueOf(row[index])));
+  const values = table.rows.map((row, at) => (table.aside?.includes(at) ? undefined : numberOf(row[index])));
   const known = values.filter((value) => value !== undefined);
   if (known.length < 2) return new Set();
   const best = Math.max(...known.map((value) => sign * value));
@@ -58,7 +64,10 @@ function bestRows(table: Table, index: number, column: Column): Set<number> {
 }
 
 function isNumeric(table: Table, index: number): boolean {
-  return table.rows.every((row) => typeof row[index] !== 'string') && table.rows.some((row) => valueOf(row[index]) !== undefined);
+  return (
+    table.rows.every((row) => typeof row[index] !== 'string') &&
+    table.rows.some((row) => numberOf(row[index]) !== undefined)
+  );
 }
 
 /** Columns a terminal needs for a text: East Asian wide characters and emoji take two, combining marks none. */
@@ -66,7 +75,8 @@ export function displayWidth(text: string): number {
   let width = 0;
   for (const character of text) {
     if (/\p{Mark}|\u200d/u.test(character)) continue;
-    const wide = /\p{Script=Han}|\p{Script=Hiragana}|\p{Script=Katakana}|\p{Script=Hangul}|[\u3000-\u303f\uff01-\uff60]|\p{Emoji_Presentation}/u;
+    const wide =
+      /\p{Script=Han}|\p{Script=Hiragana}|\p{Script=Katakana}|\p{Script=Hangul}|[\u3000-\u303f\uff01-\uff60]|\p{Emoji_Presentation}/u;
     width += wide.test(character) ? 2 : 1;
   }
   return width;
@@ -87,7 +97,8 @@ export function renderTable(table: Table): string {
       const mark = best.has(at) ? '*' : marks ? ' ' : '';
       return `${text}${mark}${interval === '' ? '' : ` ${interval}`}`;
     });
-    const header = numeric && marks && !cells.some((cell) => cell.includes('[')) ? `${column.name} ` : column.name;
+    const header =
+      numeric && marks && !cells.some((cell) => cell.includes('[')) ? `${column.name} ` : column.name;
     const width = Math.max(...[header, ...cells].map(displayWidth));
     const pad = (cell: string) => {
       const space = ' '.repeat(width - displayWidth(cell));
@@ -95,7 +106,12 @@ export function renderTable(table: Table): string {
     };
     return [pad(header), '─'.repeat(width), ...cells.map(pad)];
   });
-  const lines = Array.from({ length: table.rows.length + 2 }, (_, at) => parts.map((part) => part[at]!).join('  ').trimEnd());
+  const lines = Array.from({ length: table.rows.length + 2 }, (_, at) =>
+    parts
+      .map((part) => part[at]!)
+      .join('  ')
+      .trimEnd(),
+  );
   return lines.join('\n');
 }
 
@@ -104,11 +120,15 @@ export function tableToHtml(table: Table): string {
   const columns = columnsOf(table);
   const numeric = columns.map((_, index) => isNumeric(table, index));
   const best = columns.map((column, index) => bestRows(table, index, column));
-  const head = columns.map((column, index) => `<th${numeric[index] ? ' class="n"' : ''} scope="col">${escapeHtml(column.name)}</th>`);
+  const head = columns.map(
+    (column, index) => `<th${numeric[index] ? ' class="n"' : ''} scope="col">${escapeHtml(column.name)}</th>`,
+  );
   const body = table.rows.map((row, at) => {
     const cells = columns.map((column, index) => {
       const { text, interval } = show(row[index], column);
-      const classes = [numeric[index] ? 'n' : '', best[index]!.has(at) ? 'best' : ''].filter(Boolean).join(' ');
+      const classes = [numeric[index] ? 'n' : '', best[index]!.has(at) ? 'best' : '']
+        .filter(Boolean)
+        .join(' ');
       const small = interval === '' ? '' : `<small>${escapeHtml(interval)}</small>`;
       return `<td${classes === '' ? '' : ` class="${classes}"`}>${escapeHtml(text)}${small}</td>`;
     });

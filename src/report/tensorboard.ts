@@ -2,7 +2,7 @@
  * TensorBoard event files: TFRecords (length, masked CRC of the length, payload, masked CRC of the payload; all
  * little-endian) of `tensorflow.Event` protocol buffers (tensorflow/core/util/event.proto, framework/summary.proto).
  */
-import { mkdir, open, readdir, readFile, truncate } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rm, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { maskedCrc32c } from './crc32c.js';
 
@@ -40,7 +40,11 @@ function delimited(field: number, payload: Uint8Array): Uint8Array {
 const utf8 = (text: string) => new TextEncoder().encode(text);
 
 /** One `Event` message with scalar values. */
-export function encodeEvent(wallTime: number, step: number, scalars: Readonly<Record<string, number>>): Uint8Array {
+export function encodeEvent(
+  wallTime: number,
+  step: number,
+  scalars: Readonly<Record<string, number>>,
+): Uint8Array {
   const values = Object.entries(scalars).map(([tag, value]) =>
     delimited(
       SUMMARY_VALUE,
@@ -82,7 +86,8 @@ export function* readRecords(bytes: Uint8Array): Generator<{ payload: Uint8Array
   for (let at = 0; at + 16 <= bytes.byteLength; ) {
     const length = Number(view.getBigUint64(at, true));
     const end = at + 16 + length;
-    if (end > bytes.byteLength || view.getUint32(at + 8, true) !== maskedCrc32c(bytes.subarray(at, at + 8))) return;
+    if (end > bytes.byteLength || view.getUint32(at + 8, true) !== maskedCrc32c(bytes.subarray(at, at + 8)))
+      return;
     const payload = bytes.subarray(at + 12, at + 12 + length);
     if (view.getUint32(end - 4, true) !== maskedCrc32c(payload)) return;
     yield { payload, end };
@@ -109,20 +114,28 @@ export interface EventFile {
 const NAME = /^events\.out\.tfevents\.\d+\.recsys$/;
 const now = () => Date.now() / 1000;
 
-async function existing(dir: string): Promise<string | undefined> {
-  const name = (await readdir(dir)).filter((candidate) => NAME.test(candidate)).sort().at(-1);
-  return name === undefined ? undefined : join(dir, name);
+async function existing(dir: string): Promise<string[]> {
+  const names = await readdir(dir);
+  return names
+    .filter((name) => NAME.test(name))
+    .sort()
+    .map((name) => join(dir, name));
 }
 
 /**
  * Opens the event file of a directory (created if need be), `events.out.tfevents.<seconds>.recsys`.
  * @param resumeFrom continue the directory's file after this step: later events (of a run that was killed) are cut off.
- *   Without it, or where there is no file yet, a new file begins.
+ *   Without it, or where there is no file yet, a new file begins; one that was there belonged to a run given up.
  */
-export async function openEventFile(dir: string, options: { resumeFrom?: number; wallTime?: number } = {}): Promise<EventFile> {
+export async function openEventFile(
+  dir: string,
+  options: { resumeFrom?: number; wallTime?: number } = {},
+): Promise<EventFile> {
   await mkdir(dir, { recursive: true });
   const { resumeFrom, wallTime = now() } = options;
-  const previous = resumeFrom === undefined ? undefined : await existing(dir);
+  const earlier = await existing(dir);
+  const previous = resumeFrom === undefined ? undefined : earlier.at(-1);
+  for (const path of earlier) if (path !== previous) await rm(path);
   if (previous !== undefined && resumeFrom !== undefined) {
     let keep = 0;
     for (const { payload, end } of readRecords(await readFile(previous))) {
@@ -131,7 +144,8 @@ export async function openEventFile(dir: string, options: { resumeFrom?: number;
     }
     await truncate(previous, keep);
   }
-  const path = previous ?? join(dir, `events.out.tfevents.${String(Math.floor(wallTime)).padStart(10, '0')}.recsys`);
+  const path =
+    previous ?? join(dir, `events.out.tfevents.${String(Math.floor(wallTime)).padStart(10, '0')}.recsys`);
   const handle = await open(path, previous === undefined ? 'w' : 'a');
   if ((await handle.stat()).size === 0) await handle.appendFile(frameRecord(encodeFileVersion(wallTime)));
   return {

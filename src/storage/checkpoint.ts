@@ -73,6 +73,9 @@ export interface Checkpoint {
   readonly trainedEvents: BigUint64Array;
 }
 
+/** Plain scalars that YAML 1.1 readers (PyYAML) would take for something else, such as `yes`, are quoted. */
+const YAML = { compat: 'yaml-1.1' } as const;
+
 async function recordOf(path: string): Promise<FileRecord> {
   return { bytes: (await stat(path)).size, sha256: await sha256File(path) };
 }
@@ -109,7 +112,7 @@ export async function writeCheckpoint(dir: string, content: CheckpointContent): 
       format: 'recsys',
       model: fields.model.name,
     });
-    await writeFile(join(dir, 'config.yaml'), stringifyYaml(content.config));
+    await writeFile(join(dir, 'config.yaml'), stringifyYaml(content.config, YAML));
     await writeVocabularies(dir, catalogue);
     await writeTensorFile(join(dir, 'features.safetensors'), featureTensors(catalogue));
     await writeFile(join(dir, 'features.json'), `${JSON.stringify(featureNames(catalogue))}\n`);
@@ -295,19 +298,22 @@ export function restoreTensors(
 
 /**
  * Compares every recorded file with its size and checksum.
+ * @param onFile is told how many files are done after each; it may throw to stop
  * @returns one message per damaged file, empty when all is well
  */
 export async function verifyFiles(
   dir: string,
   files: Readonly<Record<string, FileRecord>>,
+  onFile: (done: number) => void = () => undefined,
 ): Promise<string[]> {
   const problems: string[] = [];
-  for (const [name, expected] of Object.entries(files)) {
+  for (const [index, [name, expected]] of Object.entries(files).entries()) {
     const found = await recordOf(join(dir, name)).catch(() => undefined);
     if (found === undefined) problems.push(`${name} is missing`);
     else if (found.bytes !== expected.bytes)
       problems.push(`${name} has ${found.bytes} bytes, its manifest records ${expected.bytes}`);
     else if (found.sha256 !== expected.sha256) problems.push(`${name} was altered (SHA-256 differs)`);
+    onFile(index + 1);
   }
   return problems;
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { OPTIMIZERS } from '../compute/optimizers/index.js';
 import { ParameterStore } from '../compute/parameters.js';
-import { compileStep } from '../compute/step.js';
+import { compileStep } from '../compute/compile.js';
 import { path } from '../config/fields.js';
 import type { Dataset } from '../data/dataset.js';
 import { RecsysError } from '../errors.js';

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { INFERENCE } from '../compute/dropout.js';
 import type { ParameterStore } from '../compute/parameters.js';
 import type { Batch } from '../compute/step.js';
-import { uploadBatch } from '../compute/step.js';
+import { uploadBatch } from '../compute/eager-step.js';
 import { single } from '../model/losses/reduce.js';
 import type { Model } from '../model/model.js';
 import { encodeAt } from './objective.js';

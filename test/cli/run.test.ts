@@ -159,7 +159,7 @@ test('an interrupted stage is continued by the same command', async (t) => {
       ['evaluate', false, false],
     ],
   );
-  assert.match(result.stderr, /teacher: was interrupted, continuing/);
+  assert.match(result.stderr, /teacher: did not finish, continuing/);
   assert.equal(JSON.parse(await readFile(join(cwd, 'runs/teacher/manifest.json'), 'utf8')).from, 1);
 });
 

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, afterEach, beforeEach, describe, test } from 'node:test';
+import { after, describe, test } from 'node:test';
 import * as tf from '@tensorflow/tfjs-core';
-import { BACKENDS } from '../../src/compute/backend.js';
+import { BACKENDS, type BackendInfo, type BackendName } from '../../src/compute/backend.js';
 import {
   ADDON,
   activeInstall,
@@ -15,15 +15,10 @@ import {
 import { probeBackend } from '../../src/compute/native/check.js';
 import { activeBackend, loadedBinding, selectBackend } from '../../src/compute/select.js';
 
+const SELECT = new URL('../../src/compute/select.ts', import.meta.url).href;
 const native = activeInstall() === undefined ? 'the native backend is not installed' : false;
 const scratch = mkdtempSync(join(tmpdir(), 'recsys-backend-'));
 after(() => rmSync(scratch, { recursive: true, force: true }));
-
-/** An environment without choices of the caller's, whose cache is `folder`. */
-function environment(folder: string, more: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
-  const { RECSYS_BACKEND: _, ...rest } = process.env;
-  return { ...rest, RECSYS_CACHE: folder, ...more };
-}
 
 function restore(key: string, value: string | undefined): void {
   if (value === undefined) delete process.env[key];
@@ -55,72 +50,68 @@ function brokenCache(name: string): string {
   return cache;
 }
 
+/** A selection as a fresh process would make it: the module without its memory, in an environment of the test's own. */
+let imports = 0;
+async function freshSelect(
+  cache: string,
+  { asked, variable }: { asked?: BackendName; variable?: string } = {},
+): Promise<BackendInfo> {
+  const saved = { cache: process.env.RECSYS_CACHE, backend: process.env.RECSYS_BACKEND };
+  process.env.RECSYS_CACHE = cache;
+  restore('RECSYS_BACKEND', variable);
+  try {
+    const module: typeof import('../../src/compute/select.js') = await import(`${SELECT}?fresh=${imports++}`);
+    return await module.selectBackend(asked);
+  } finally {
+    restore('RECSYS_CACHE', saved.cache);
+    restore('RECSYS_BACKEND', saved.backend);
+  }
+}
+
 describe('which backend is chosen', () => {
   const empty = join(scratch, 'empty');
 
   test('without a native install, wasm, and the reason says why', async () => {
-    const result = await probeBackend('auto', { env: environment(empty) });
-    assert.ok(typeof result !== 'string', String(result));
-    assert.equal(result.backend, 'wasm');
-    assert.match(result.reason, /tensorflow: not installed \(`recsys backend install`\)/);
+    const info = await freshSelect(empty);
+    assert.equal(info.name, 'wasm');
+    assert.equal(info.reason, 'tensorflow: not installed (`recsys backend install`)');
   });
 
   test('an install that does not load is passed over, and the reason says why', async () => {
-    const result = await probeBackend('auto', { env: environment(brokenCache('broken')) });
-    assert.ok(typeof result !== 'string', String(result));
-    assert.equal(result.backend, 'wasm');
-    assert.match(result.reason, /^tensorflow: .*tfjs_binding\.node/);
-  });
-
-  test('an installed native backend comes first', { skip: native }, async () => {
-    const result = await probeBackend('auto', { env: environment(cacheFolder()) });
-    assert.ok(typeof result !== 'string', String(result));
-    assert.equal(result.backend, 'tensorflow');
-    assert.match(result.version, /libtensorflow \d+\.\d+\.\d+/);
+    const info = await freshSelect(brokenCache('broken'));
+    assert.equal(info.name, 'wasm');
+    assert.match(info.reason, /^tensorflow: .*tfjs_binding\.node/);
   });
 
   test('RECSYS_BACKEND is honoured', async () => {
-    const result = await probeBackend('auto', { env: environment(empty, { RECSYS_BACKEND: 'cpu' }) });
-    assert.ok(typeof result !== 'string', String(result));
-    assert.deepEqual([result.backend, result.reason], ['cpu', 'RECSYS_BACKEND asks for it']);
+    const info = await freshSelect(empty, { variable: 'cpu' });
+    assert.deepEqual([info.name, info.reason], ['cpu', 'RECSYS_BACKEND asks for it']);
   });
 
   test('an explicit request wins over RECSYS_BACKEND', async () => {
-    const env = environment(empty, { RECSYS_BACKEND: 'tensorflow' });
-    const result = await probeBackend('cpu', { env });
-    assert.ok(typeof result !== 'string', String(result));
-    assert.deepEqual([result.backend, result.reason], ['cpu', 'asked for']);
+    const info = await freshSelect(empty, { asked: 'cpu', variable: 'tensorflow' });
+    assert.deepEqual([info.name, info.reason], ['cpu', 'asked for']);
   });
 
-  test('a backend asked for and not there is an error, not replaced', async () => {
-    const result = await probeBackend('tensorflow', { env: environment(empty) });
-    assert.match(String(result), /the tensorflow backend cannot be used: not installed/);
-    const forced = await probeBackend('auto', { env: environment(empty, { RECSYS_BACKEND: 'tensorflow' }) });
-    assert.match(String(forced), /the tensorflow backend cannot be used: not installed/);
+  test('a backend asked for and not there is an error with what to do, not replaced', async () => {
+    const refused = {
+      code: 'BACKEND_UNAVAILABLE',
+      exitCode: 5,
+      message: 'the tensorflow backend cannot be used: not installed (`recsys backend install`)',
+      remedy: /recsys backend install/,
+    };
+    await assert.rejects(freshSelect(empty, { asked: 'tensorflow' }), refused);
+    await assert.rejects(freshSelect(empty, { variable: 'tensorflow' }), refused);
+    await assert.rejects(freshSelect(brokenCache('broken too'), { asked: 'tensorflow' }), {
+      code: 'BACKEND_UNAVAILABLE',
+      message: /tfjs_binding\.node/,
+    });
   });
 
   test('an unknown RECSYS_BACKEND is refused with the known names', async () => {
-    const result = await probeBackend('auto', { env: environment(empty, { RECSYS_BACKEND: 'torch' }) });
-    assert.equal(String(result), "RECSYS_BACKEND is 'torch'; it must be one of tensorflow, wasm, cpu");
-  });
-});
-
-describe('an unavailable backend in this process', () => {
-  const saved = { cache: process.env.RECSYS_CACHE, backend: process.env.RECSYS_BACKEND };
-  beforeEach(() => {
-    process.env.RECSYS_CACHE = join(scratch, 'empty');
-    delete process.env.RECSYS_BACKEND;
-  });
-  afterEach(() => {
-    restore('RECSYS_CACHE', saved.cache);
-    restore('RECSYS_BACKEND', saved.backend);
-  });
-
-  test('BACKEND_UNAVAILABLE with what to do', async () => {
-    await assert.rejects(selectBackend('tensorflow'), {
-      code: 'BACKEND_UNAVAILABLE',
-      exitCode: 5,
-      remedy: /recsys backend install/,
+    await assert.rejects(freshSelect(empty, { variable: 'torch' }), {
+      code: 'USAGE',
+      message: "RECSYS_BACKEND is 'torch'; it must be one of tensorflow, wasm, cpu",
     });
   });
 
@@ -135,6 +126,22 @@ describe('an unavailable backend in this process', () => {
     assert.equal(activeBackend()?.name, 'cpu');
     assert.deepEqual(Array.from(tf.mul(x, 2).dataSync()), [2, 4, 6]);
     assert.equal(loadedBinding(), undefined);
+  });
+
+  test('an installed native backend comes first', { skip: native }, async () => {
+    const info = await freshSelect(cacheFolder());
+    assert.deepEqual([info.name, info.reason], ['tensorflow', 'installed natively']);
+    assert.match(info.version, /libtensorflow \d+\.\d+\.\d+/);
+  });
+
+  test('the check in a child process gives the same choice, or its reason in one line', async () => {
+    const { RECSYS_BACKEND: _, ...rest } = process.env;
+    const env = { ...rest, RECSYS_CACHE: empty };
+    const result = await probeBackend('auto', { env });
+    assert.ok(typeof result !== 'string', String(result));
+    assert.equal(result.backend, 'wasm');
+    const refused = await probeBackend('tensorflow', { env });
+    assert.equal(refused, 'the tensorflow backend cannot be used: not installed (`recsys backend install`)');
   });
 });
 

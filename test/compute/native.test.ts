@@ -23,7 +23,7 @@ after(() => rmSync(scratch, { recursive: true, force: true }));
 
 function recorder(signal = new AbortController().signal): StageContext & { steps: string[] } {
   const steps: string[] = [];
-  const progress = ({ fields }: ProgressEvent) => void steps.push(String(fields?.doing));
+  const progress = ({ fields }: ProgressEvent) => void steps.push(String(fields?.step));
   return { steps, progress, log() {}, signal };
 }
 
@@ -111,7 +111,7 @@ echo "ERROR: No matching distribution found for tensorflow-cpu==9.9.9" >&2; exit
     program('slow-pip', 'g++', 'echo 12');
     const cache = join(scratch, 'cache-slow');
     const stop = new AbortController();
-    const context = { ...recorder(stop.signal), progress: () => stop.abort() };
+    const context = { ...recorder(stop.signal), progress: () => void setTimeout(() => stop.abort(), 200) };
     const env = { PATH: `${bin}:/usr/bin:/bin` };
     await assert.rejects(installNative({ cache, env }, context), { code: 'INTERRUPTED' });
     assert.deepEqual(readdirSync(cache), []);
@@ -230,14 +230,15 @@ describe('the cache', () => {
   test('a lock of a dead process is taken over, a live one is waited for', async () => {
     const file = join(scratch, 'x.lock');
     const { signal } = new AbortController();
+    const never = () => assert.fail('nothing to wait for');
     const dead = spawnSync(process.execPath, ['-e', '']).pid;
     writeFileSync(file, String(dead));
-    assert.equal(await withLock(file, signal, assert.fail, async () => 'mine'), 'mine');
+    assert.equal(await withLock(file, signal, never, async () => 'mine'), 'mine');
     assert.equal(existsSync(file), false);
 
     const order: string[] = [];
     let release = () => {};
-    const first = withLock(file, signal, assert.fail, async () => {
+    const first = withLock(file, signal, never, async () => {
       await new Promise<void>((resolve) => {
         release = resolve;
       });

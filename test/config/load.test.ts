@@ -166,7 +166,7 @@ test('names of Object.prototype are keys like any other', () => {
     assert.match(line!, new RegExp(`a\\.yaml:2:1: ${key}: unknown key`));
     assert.match(failure('data: d', setLayer(`${key}.x=1`, '/c'))[1]!, /unknown key/);
   }
-  assert.equal(({} as Record<string, unknown>)['x'], undefined);
+  assert.equal(({} as Record<string, unknown>).x, undefined);
 });
 
 test('a cross-field rule keeps its own words', () => {

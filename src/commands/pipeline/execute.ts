@@ -77,7 +77,7 @@ async function staleReason(record: StageRecord | undefined, inputs: Inputs): Pro
   if (record === undefined) return 'not run yet';
   const difference = changed(record.inputs, inputs);
   if (record.state === 'running')
-    return difference === undefined ? 'was interrupted, continuing' : `was interrupted; ${difference}`;
+    return difference === undefined ? 'did not finish, continuing' : `did not finish; ${difference}`;
   if (difference !== undefined) return difference;
   const path = record.result?.path;
   if (path !== undefined && (await identify(path)) !== record.output)

@@ -17,6 +17,7 @@ export async function createLogger(level: LogLevel, terminal: boolean, sink: Lin
   const pretty = prettyFactory({
     colorize: process.env.NO_COLOR === undefined,
     translateTime: 'SYS:HH:MM:ss',
+    singleLine: true,
     ignore: 'pid,hostname',
   });
   const destination: DestinationStream = { write: (line) => sink.write(pretty(line) ?? line) };

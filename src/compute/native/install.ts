@@ -91,7 +91,7 @@ async function build(
   const steps = device === 'gpu' ? 5 : 4;
   let step = 0;
   const next = (doing: string) =>
-    context.progress({ task: TASK, done: step++, total: steps, fields: { doing } });
+    context.progress({ task: TASK, done: step++, total: steps, fields: { step: doing } });
 
   const downloads = join(partial, 'downloads');
   const requirement = `${device === 'gpu' ? 'tensorflow' : 'tensorflow-cpu'}==${version}`;
@@ -134,7 +134,7 @@ async function build(
       remedy: 'Try another version with --tensorflow.',
     });
   }
-  context.progress({ task: TASK, done: steps, total: steps, fields: { doing: 'done' } });
+  context.progress({ task: TASK, done: steps, total: steps, fields: { step: 'done' } });
 }
 
 /** libtensorflow looks for CUDA under $ORIGIN/../nvidia/<part>/lib: its wheels are unpacked beside it. */

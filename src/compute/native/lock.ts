@@ -1,5 +1,4 @@
-import { readFileSync, rmSync } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import { RecsysError } from '../../errors.js';
 
@@ -14,14 +13,14 @@ export async function withLock<T>(
   work: () => Promise<T>,
 ): Promise<T> {
   let told = false;
-  while (!(await take(file))) {
+  while (!take(file)) {
     const pid = holder(file);
-    if (pid !== undefined && !alive(pid)) {
+    if (!alive(pid)) {
       rmSync(file, { force: true });
       continue;
     }
     if (signal.aborted) throw new RecsysError('INTERRUPTED', 'interrupted while waiting for another install');
-    if (!told && pid !== undefined) onWait(pid);
+    if (!told) onWait(pid);
     told = true;
     await setTimeout(300);
   }
@@ -32,28 +31,35 @@ export async function withLock<T>(
   }
 }
 
-async function take(file: string): Promise<boolean> {
+/** A file that appears with its content: a hard link is made or refused as one step. */
+function take(file: string): boolean {
+  const draft = `${file}.${process.pid}.${drafts++}`;
+  writeFileSync(draft, String(process.pid));
   try {
-    const handle = await open(file, 'wx');
-    await handle.writeFile(String(process.pid));
-    await handle.close();
+    linkSync(draft, file);
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
     throw error;
+  } finally {
+    rmSync(draft, { force: true });
   }
 }
 
-function holder(file: string): number | undefined {
+let drafts = 0;
+
+/** The process that holds the lock; 0 when it was let go meanwhile or names none. */
+function holder(file: string): number {
   try {
     const pid = Number(readFileSync(file, 'utf8'));
-    return Number.isInteger(pid) && pid > 0 ? pid : undefined;
+    return Number.isInteger(pid) && pid > 0 ? pid : 0;
   } catch {
-    return undefined;
+    return 0;
   }
 }
 
 function alive(pid: number): boolean {
+  if (pid === 0) return false;
   try {
     process.kill(pid, 0);
     return true;

@@ -45,7 +45,7 @@ export async function downloadWheel(
       reason = 'pip downloaded no wheel';
       break;
     }
-    reason = pipReason(stderr);
+    reason ||= pipReason(stderr);
     // Another Python version helps only where the index answered and has no wheel for this one.
     if (UNREACHABLE.test(stderr) || !/No matching distribution|Could not find a version/.test(stderr)) break;
   }

@@ -8,13 +8,14 @@ export interface Optimizer {
   readonly name: string;
   /** State kept a parameter: names and initial fill. */
   readonly slots: readonly { readonly name: string; readonly fill: number }[];
-  /** One update, inside a tidy: new parameter and new slots. `step` counts from 1. */
+  /** Factor of the update at a step (from 1): the learning rate with the step's corrections folded in. */
+  rate(learningRate: number, step: number): number;
+  /** One update, elementwise, inside a tidy: new parameter and new slots. */
   dense(
     parameter: Tensor,
     gradient: Tensor,
     slots: readonly Tensor[],
-    learningRate: number,
-    step: number,
+    rate: Tensor,
   ): { parameter: Tensor; slots: Tensor[] };
   /** One update in place of `length` values at `offset` (one row) of the parameter and of each slot. */
   row(
@@ -24,7 +25,6 @@ export interface Optimizer {
     gradientOffset: number,
     length: number,
     slots: readonly Float32Array[],
-    learningRate: number,
-    step: number,
+    rate: number,
   ): void;
 }

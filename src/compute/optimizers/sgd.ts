@@ -6,12 +6,13 @@ export function sgd(): Optimizer {
   return {
     name: 'sgd',
     slots: [],
-    dense(parameter, gradient, _slots, learningRate) {
-      return { parameter: tf.sub(parameter, tf.mul(gradient, learningRate)), slots: [] };
+    rate: (learningRate) => learningRate,
+    dense(parameter, gradient, _slots, rate) {
+      return { parameter: tf.sub(parameter, tf.mul(gradient, rate)), slots: [] };
     },
-    row(parameter, offset, gradient, gradientOffset, length, _slots, learningRate) {
+    row(parameter, offset, gradient, gradientOffset, length, _slots, rate) {
       for (let i = 0; i < length; i++) {
-        parameter[offset + i] = parameter[offset + i]! - learningRate * gradient[gradientOffset + i]!;
+        parameter[offset + i] = parameter[offset + i]! - rate * gradient[gradientOffset + i]!;
       }
     },
   };

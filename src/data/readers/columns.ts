@@ -1,5 +1,5 @@
 import { RecsysError } from '../../errors.js';
-import type { ColumnRef } from '../schema.js';
+import type { ColumnRef } from '../source-schema.js';
 
 /** Levenshtein distance, for "did you mean". */
 function distance(a: string, b: string): number {

@@ -1,3 +1,4 @@
+import { pipeline } from 'node:stream';
 import { CsvError, parse } from 'csv-parse';
 import { RecsysError } from '../../errors.js';
 import { guessDelimiter, positionsOf } from './columns.js';
@@ -20,8 +21,7 @@ export function delimited(defaultDelimiter: string): Reader {
         relax_quotes: true,
         max_record_size: 1 << 24,
       });
-      bytes.once('error', (error) => parser.destroy(error));
-      bytes.pipe(parser);
+      pipeline(bytes, parser, () => undefined);
       let positions: number[] | undefined;
       let line = 1;
       try {
@@ -42,8 +42,6 @@ export function delimited(defaultDelimiter: string): Reader {
         }
       } catch (error) {
         throw request.signal.aborted ? error : explain(request, error, line);
-      } finally {
-        bytes.destroy();
       }
     },
   };

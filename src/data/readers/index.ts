@@ -1,5 +1,5 @@
 import { extname } from 'node:path';
-import type { FormatName } from '../schema.js';
+import type { FormatName } from '../source-schema.js';
 import { delimited } from './delimited.js';
 import { jsonMap } from './json-map.js';
 import { jsonl } from './jsonl.js';

@@ -20,14 +20,18 @@ export const jsonMap: Reader = {
     try {
       map = JSON.parse(text);
     } catch (error) {
-      throw new RecsysError('DATA_UNREADABLE', `${request.path}: ${(error as Error).message}`, { cause: error });
+      throw new RecsysError('DATA_UNREADABLE', `${request.path}: ${(error as Error).message}`, {
+        cause: error,
+      });
     }
     if (typeof map !== 'object' || map === null || Array.isArray(map))
       throw new RecsysError('DATA_UNREADABLE', `${request.path}: expected one JSON object of id → values`);
     let entry = 0;
     for (const [id, found] of Object.entries(map)) {
       entry++;
-      const values: RawValue = (Array.isArray(found) ? found : [found]).map((v) => (v === null ? null : String(v)));
+      const values: RawValue = (Array.isArray(found) ? found : [found]).map((v) =>
+        v === null ? null : String(v),
+      );
       const row: readonly RawValue[] = [id, values];
       sink.record(
         positions.map((p) => row[p]),

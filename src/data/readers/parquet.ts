@@ -18,7 +18,9 @@ export const parquet: Reader = {
     try {
       const source = `read_parquet(${quoted(request.path)})`;
       const described = await connection.runAndReadAll(`DESCRIBE SELECT * FROM ${source}`);
-      const schema = described.getRowsJS().map(([name, type]) => ({ name: String(name), type: String(type) }));
+      const schema = described
+        .getRowsJS()
+        .map(([name, type]) => ({ name: String(name), type: String(type) }));
       const positions = positionsOf(
         request.columns,
         schema.map((c) => c.name),
@@ -45,9 +47,13 @@ export const parquet: Reader = {
       }
     } catch (error) {
       if (error instanceof RecsysError || request.signal.aborted) throw error;
-      throw new RecsysError('DATA_UNREADABLE', `${request.path}: ${(error as Error).message.split('\n')[0]}`, {
-        cause: error,
-      });
+      throw new RecsysError(
+        'DATA_UNREADABLE',
+        `${request.path}: ${(error as Error).message.split('\n')[0]}`,
+        {
+          cause: error,
+        },
+      );
     } finally {
       connection.closeSync();
       instance.closeSync();

@@ -1,4 +1,4 @@
-import type { ColumnRef } from '../schema.js';
+import type { ColumnRef } from '../source-schema.js';
 
 /** A value as a reader found it; text formats give strings. */
 export type RawValue = string | number | bigint | boolean | Date | null | undefined | readonly RawValue[];

@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { basename, isAbsolute, join, parse, resolve, sep } from 'node:path';
-import { PassThrough, type Readable, Transform } from 'node:stream';
+import { PassThrough, pipeline, type Readable, Transform } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { RecsysError } from '../../errors.js';
 import type { ReadRequest } from './reader.js';
@@ -56,7 +56,10 @@ async function glob(pattern: string): Promise<string[]> {
       found = found.map((folder) => join(folder, segment));
       continue;
     }
-    const source = segment.replace(/[.+^${}()|[\]\\]/g, '\\$&').replace(/\*/g, '.*').replace(/\?/g, '.');
+    const source = segment
+      .replace(/[.+^${}()|[\]\\]/g, '\\$&')
+      .replace(/\*/g, '.*')
+      .replace(/\?/g, '.');
     const expression = new RegExp(`^${source}$`);
     const next: string[] = [];
     for (const folder of found) {
@@ -70,10 +73,18 @@ async function glob(pattern: string): Promise<string[]> {
   return present;
 }
 
-/** The file's bytes, unzipped where they start with gzip's magic number. Errors: DATA_UNREADABLE through the stream. */
+/** The file's bytes, unzipped where they start with gzip's magic number. Errors come through the stream. */
 export async function openBytes(request: ReadRequest): Promise<Readable> {
   const raw: Readable =
     request.path === '-' ? process.stdin : createReadStream(request.path, { highWaterMark: 1 << 18 });
+  const first = await firstChunk(raw, request);
+  const gzip = first.length > 1 && first[0] === 0x1f && first[1] === 0x8b;
+  if (!gzip && first.length > 0 && request.path.endsWith('.gz'))
+    throw new RecsysError(
+      'DATA_UNREADABLE',
+      `${request.path}: damaged gzip data (it does not begin as gzip does)`,
+    );
+  if (first.length > 0) raw.unshift(first);
   let read = 0;
   const counted = new Transform({
     transform(chunk: Buffer, _encoding, done) {
@@ -82,33 +93,35 @@ export async function openBytes(request: ReadRequest): Promise<Readable> {
       done(null, chunk);
     },
   });
-  const fail = (error: Error) => counted.destroy(error);
-  raw.once('error', fail);
-  raw.pipe(counted);
-  const first = await firstChunk(counted, request);
-  const gzip = first.length > 1 && first[0] === 0x1f && first[1] === 0x8b;
-  const out = gzip ? createGunzip() : new PassThrough();
-  counted.once('error', (error) => out.destroy(error));
-  out.write(first);
-  counted.pipe(out);
-  return out;
+  // The reader of the last stream sees the error; here is nothing left to do.
+  return pipeline(raw, counted, gzip ? createGunzip() : new PassThrough(), () => undefined);
 }
 
+/** The first bytes of a stream; empty where it has none. */
 async function firstChunk(stream: Readable, request: ReadRequest): Promise<Buffer> {
   return new Promise((done, fail) => {
-    const onError = (error: Error) => fail(unreadable(request, error));
-    const take = () => {
-      const chunk: Buffer | null = stream.read();
-      if (chunk === null && !stream.readableEnded) {
-        stream.once('readable', take);
-        return;
-      }
+    const stop = () => {
       stream.off('error', onError);
-      done(chunk ?? Buffer.alloc(0));
+      stream.off('end', onEnd);
+      stream.off('readable', onReadable);
     };
-    stream.once('error', onError);
-    stream.once('readable', take);
-    stream.once('end', () => done(Buffer.alloc(0)));
+    const onError = (error: Error) => {
+      stop();
+      fail(unreadable(request, error));
+    };
+    const onEnd = () => {
+      stop();
+      done(Buffer.alloc(0));
+    };
+    const onReadable = () => {
+      const chunk: Buffer | null = stream.read();
+      if (chunk === null) return;
+      stop();
+      done(chunk);
+    };
+    stream.on('error', onError);
+    stream.on('end', onEnd);
+    stream.on('readable', onReadable);
   });
 }
 

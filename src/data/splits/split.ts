@@ -1,5 +1,5 @@
 import type { TimeKind } from '../ingest.js';
-import type { SplitConfig, SplitKind } from '../schema.js';
+import type { SplitConfig, SplitKind } from '../split-schema.js';
 import type { Staging } from '../staging.js';
 
 export interface SplitInput<K extends SplitKind> {

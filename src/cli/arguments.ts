@@ -1,0 +1,202 @@
+import type { Argv } from 'yargs';
+import yargs from 'yargs';
+import type { Args } from '../commands/execute.js';
+import type { LogLevel } from '../commands/render/logger.js';
+import { type CommandTable, type StageDefinition, takes } from '../commands/stage.js';
+import { version } from '../commands/version.js';
+import { hint } from '../config/nearest.js';
+import { RecsysError } from '../errors.js';
+
+const LOG_LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error', 'silent'];
+
+/** What a command line says: the arguments of the chosen command, or the text (help, version) that it asks for. */
+export interface Parsed {
+  readonly args: Args | undefined;
+  readonly printed: string;
+}
+
+/**
+ * Parses a command line with the flags and positionals of the chosen stage.
+ * @throws RecsysError USAGE, naming the nearest known word for an unknown one
+ */
+export async function parse(
+  argv: readonly string[],
+  stage: StageDefinition | undefined,
+  commands: CommandTable,
+): Promise<Parsed> {
+  let args: Record<string, unknown> | undefined;
+  const parser = yargs([...argv])
+    .scriptName('recsys')
+    .usage(
+      '$0 <command> [options]\n\nFrom raw interaction logs to a recommender that learns while it serves.',
+    )
+    .version(version())
+    .locale('en')
+    .exitProcess(false)
+    .parserConfiguration({
+      'dot-notation': false,
+      'camel-case-expansion': false,
+      'greedy-arrays': false,
+      'boolean-negation': false,
+    })
+    .strict()
+    .wrap(Math.min(110, process.stdout.columns ?? 100))
+    .epilogue(
+      stage === undefined
+        ? 'Options of a command: recsys <command> --help'
+        : `Settings: recsys config schema ${stage.name}, recsys config init ${stage.name}`,
+    )
+    // yargs documents `false` here (throw instead of printing); its types know only functions.
+    .fail(false as unknown as () => void);
+  for (const [name, entry] of Object.entries(commands)) {
+    const chosen = stage !== undefined && stage.name === name;
+    parser.command(
+      chosen ? usageOf(stage) : name,
+      entry.describe,
+      (builder) => (chosen ? options(builder, stage) : builder),
+      (values) => {
+        args = values;
+      },
+    );
+  }
+  let printed = '';
+  try {
+    // With a callback yargs hands its text over instead of printing it.
+    if (argv.length === 0) printed = await parser.getHelp();
+    else {
+      await parser.parseAsync([...argv], {}, (error, _values, output) => {
+        if (error) throw error;
+        printed = output;
+      });
+    }
+  } catch (error) {
+    throw usageError(error, stage, Object.keys(commands));
+  }
+  return {
+    args: args === undefined || stage === undefined || printed !== '' ? undefined : toArgs(args, stage),
+    printed,
+  };
+}
+
+function usageOf(stage: StageDefinition): string {
+  const words = (stage.positionals ?? []).map((one) =>
+    one.required === true ? `<${one.name}>` : `[${one.name}]`,
+  );
+  return [stage.name, ...words].join(' ');
+}
+
+function options(builder: Argv, stage: StageDefinition): Argv {
+  for (const one of stage.positionals ?? []) {
+    builder.positional(one.name, {
+      type: 'string',
+      describe: one.describe,
+      ...(one.choices === undefined ? {} : { choices: one.choices }),
+    });
+  }
+  for (const [name, flag] of Object.entries(stage.flags)) {
+    if (flag.type === 'boolean') builder.option(name, { type: 'boolean', describe: flag.describe });
+    else if (flag.type === 'strings')
+      builder.option(name, { type: 'array', string: true, requiresArg: true, describe: flag.describe });
+    else builder.option(name, { type: flag.type, requiresArg: true, describe: flag.describe });
+  }
+  const text = { type: 'string', requiresArg: true } as const;
+  const common = {
+    config: { ...text, alias: 'c', describe: "the stage's settings, a YAML file" },
+    out: {
+      ...text,
+      alias: 'o',
+      describe: `directory to write${stage.defaultOut === undefined ? '' : ` (default: ${stage.defaultOut})`}`,
+    },
+    set: {
+      type: 'array',
+      string: true,
+      requiresArg: true,
+      describe: 'set one key: key.path=value (repeatable)',
+    },
+    seed: { type: 'number', requiresArg: true, describe: 'seed of everything random' },
+    backend: {
+      ...text,
+      choices: ['tensorflow', 'wasm', 'cpu'],
+      describe: 'tensor backend (default: the best there is)',
+    },
+    resume: { type: 'boolean', describe: 'continue an interrupted run' },
+    force: { type: 'boolean', describe: 'replace the output directory' },
+    json: { type: 'boolean', describe: 'print the result as one JSON object' },
+    quiet: { type: 'boolean', alias: 'q', describe: 'warnings and errors only' },
+    'log-level': { ...text, choices: LOG_LEVELS, describe: 'least severe messages shown' },
+  } as const;
+  for (const [name, option] of Object.entries(common)) {
+    const idle = (name === 'seed' || name === 'backend') && !takes(stage, name);
+    if (!idle && !Object.hasOwn(stage.flags, name)) builder.option(name, option);
+  }
+  return builder;
+}
+
+function toArgs(values: Record<string, unknown>, stage: StageDefinition): Args {
+  const one = <T>(name: string): T | undefined => {
+    const value = values[name];
+    if (Array.isArray(value)) throw new RecsysError('USAGE', `--${name} is given twice`);
+    if (typeof value === 'number' && Number.isNaN(value))
+      throw new RecsysError('USAGE', `--${name}: expected a number`);
+    return value as T | undefined;
+  };
+  const own: Record<string, string | number | boolean | readonly string[]> = {};
+  for (const [name, flag] of Object.entries(stage.flags)) {
+    const value =
+      flag.type === 'strings' ? (values[name] as string[] | undefined) : one<string | number | boolean>(name);
+    if (value !== undefined) own[name] = value;
+  }
+  let config = one<string>('config');
+  for (const positional of stage.positionals ?? []) {
+    const value = one<string>(positional.name);
+    if (value === undefined) continue;
+    if (positional.key === '--config') config = value;
+    else own[positional.name] = value;
+  }
+  const given = <T>(name: string, value: T | undefined): object =>
+    value === undefined ? {} : { [name]: value };
+  return {
+    ...given('config', config),
+    ...given('out', one<string>('out')),
+    ...given('seed', one<number>('seed')),
+    ...given('backend', one<string>('backend')),
+    set: (values.set as string[] | undefined) ?? [],
+    resume: values.resume === true,
+    force: values.force === true,
+    json: values.json === true,
+    quiet: values.quiet === true,
+    logLevel: (one<LogLevel>('log-level') ?? 'info') as LogLevel,
+    own,
+  };
+}
+
+/** What yargs found wrong, in our words. */
+function usageError(
+  error: unknown,
+  stage: StageDefinition | undefined,
+  commands: readonly string[],
+): RecsysError {
+  if (error instanceof RecsysError) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  const remedy = `See \`recsys ${stage === undefined ? '' : `${stage.name} `}--help\`.`;
+  const unknown = /^Unknown arguments?: (.*)$/.exec(message)?.[1]?.split(', ');
+  if (unknown === undefined)
+    return new RecsysError('USAGE', message.replaceAll(/\s*\n\s*/g, ' '), { remedy, cause: error });
+  const flags = [
+    'config',
+    'out',
+    'set',
+    'seed',
+    'backend',
+    'resume',
+    'force',
+    'json',
+    'quiet',
+    'log-level',
+    ...Object.keys(stage?.flags ?? {}),
+  ];
+  const lines = unknown.map(
+    (word) => `unknown argument "${word}"${hint(word, stage === undefined ? commands : flags)}`,
+  );
+  return new RecsysError('USAGE', lines.join('\n'), { remedy, cause: error });
+}

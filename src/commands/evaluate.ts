@@ -1,0 +1,252 @@
+import { basename } from 'node:path';
+import { selectBackend } from '../compute/select.js';
+import type { Dataset } from '../data/dataset.js';
+import { readDataset } from '../data/read.js';
+import { RecsysError } from '../errors.js';
+import { baselines } from '../evaluation/baselines/registry.js';
+import { type Contender, type Measured, type MeasureOptions, measure } from '../evaluation/contender.js';
+import {
+  alignedRows,
+  readEvaluation,
+  type StoredEvaluation,
+  writeEvaluation,
+} from '../evaluation/directory.js';
+import { refuseTrainedOnTest } from '../evaluation/guard.js';
+import { ratingMetrics } from '../evaluation/labels.js';
+import { mappedScorer, sameVocabulary } from '../evaluation/mapped.js';
+import { heldOutPairs, meanTrainValue } from '../evaluation/pairs.js';
+import { comparable } from '../evaluation/protocol.js';
+import { EVALUATION_FORMAT, type Results } from '../evaluation/results.js';
+import { type EvaluateConfig, evaluateSchema } from '../evaluation/schema.js';
+import { againstBestBaseline, againstEarlier, leadingMetric } from '../evaluation/summary.js';
+import { evaluationTask, type Task } from '../evaluation/task.js';
+import { withOutputDirectory } from '../storage/atomic.js';
+import { type Checkpoint, readCheckpoint } from '../storage/checkpoint.js';
+import type { StageContext } from '../types.js';
+import { evaluationReport, evaluationText } from './evaluation-view.js';
+import { readRankings } from './rankings.js';
+import { defineStage } from './stage.js';
+
+export default defineStage({
+  name: 'evaluate',
+  describe: 'compare models with simple baselines on held-out rows, with intervals',
+  schema: evaluateSchema,
+  flags: {
+    data: { key: 'data', describe: 'prepared dataset directory', type: 'string', stdin: true },
+    model: {
+      key: 'models',
+      describe: 'checkpoint to evaluate (may be repeated)',
+      type: 'strings',
+      stdin: true,
+    },
+    against: {
+      key: 'against',
+      describe: 'another evaluation’s directory: paired differences with it',
+      type: 'string',
+    },
+    part: { key: 'part', describe: 'held-out rows to evaluate on: test or validation', type: 'string' },
+  },
+  defaultOut: 'evaluation',
+  async run(run) {
+    const { config, flags } = run;
+    const started = performance.now();
+    const results = await withOutputDirectory(
+      flags.out!,
+      { force: flags.force, resume: false },
+      async (partial) => {
+        const { content, task } = await compare(config, run, started);
+        await writeEvaluation(partial, content);
+        const { writeReport } = await import('../report/report.js');
+        await writeReport(partial, evaluationReport(content.results, task.protocol));
+        return content.results;
+      },
+    );
+    return {
+      path: flags.out!,
+      metrics: flatMetrics(results),
+      seconds: results.seconds,
+      rows: results.rows,
+      skipped: results.skipped,
+      differences: results.differences,
+      protocol: results.protocol,
+      text: `${evaluationText(results)}\n\n${flags.out!}`,
+    };
+  },
+});
+
+interface NamedCheckpoint {
+  readonly name: string;
+  readonly checkpoint: Checkpoint;
+}
+
+/** Everything that can be refused is refused before the first score is computed. */
+async function compare(
+  config: EvaluateConfig,
+  context: StageContext,
+  started: number,
+): Promise<{ content: Omit<StoredEvaluation, 'path'>; task: Task }> {
+  const checkpoints = await openModels(config);
+  const dataset = await readDataset(config.data);
+  for (const { checkpoint } of checkpoints) refuseTrainedOnTest(checkpoint, dataset, config.part);
+  const lists: Contender[] = [];
+  for (const { name, rankings } of config.models.filter(isRankings))
+    lists.push(await readRankings(name, rankings, dataset, context));
+  const task = evaluationTask(dataset, config);
+  const users = task.evaluation.queries.map((query) => dataset.catalogue.users[query.user]!);
+  const earlier = config.against === undefined ? undefined : await readEvaluation(config.against);
+  if (earlier) comparable(task.protocol, earlier.results.protocol);
+
+  const { options, results: pairResults } = measureOptions(config, task, context);
+  const measured: Measured[] = [];
+  const skipped: { name: string; reason: string }[] = [];
+  for (const name of config.baselines) {
+    const fitted = await baselines[name].fit(dataset, {
+      candidates: task.candidates,
+      filterSeen: config.filterSeen,
+      seed: config.seed,
+      easeItems: config.easeItems,
+      context,
+    });
+    if ('skipped' in fitted) {
+      skipped.push({ name, reason: fitted.skipped });
+      context.log('warn', `${name} is left out: ${fitted.skipped}`);
+    } else measured.push(await measure({ name, kind: 'baseline', ...fitted }, task, options));
+  }
+  for (const model of checkpoints) measured.push(await measureModel(model, task, options, config));
+  for (const contender of lists) measured.push(await measure(contender, task, options));
+
+  const bootstrap = { resamples: config.bootstrap.resamples, seed: config.seed };
+  const differences = [
+    ...againstBestBaseline(measured, leadingMetric('ndcg', task.protocol), bootstrap),
+    ...(earlier ? againstEarlier(measured, alignedRows(earlier, users), bootstrap) : []),
+  ];
+  const results: Results = {
+    kind: 'evaluation',
+    formatVersion: EVALUATION_FORMAT,
+    dataset: { path: dataset.path, name: dataset.manifest.name },
+    protocol: task.protocol,
+    rows: measured.map(({ row }) => row),
+    skipped,
+    differences,
+    ...(config.against === undefined ? {} : { against: config.against }),
+    ...pairResults,
+    seconds: (performance.now() - started) / 1000,
+  };
+  return {
+    task,
+    content: { results, users, perUser: new Map(measured.map(({ row, perUser }) => [row.name, perUser])) },
+  };
+}
+
+/** Reads the checkpoints and gives each a name of its own. */
+async function openModels(config: EvaluateConfig): Promise<NamedCheckpoint[]> {
+  const taken = new Set<string>(config.baselines);
+  const models: NamedCheckpoint[] = [];
+  for (const entry of config.models) {
+    if (isRankings(entry)) {
+      if (taken.has(entry.name)) throw takenTwice(entry.name);
+      taken.add(entry.name);
+      continue;
+    }
+    const { path, name: given } = typeof entry === 'string' ? { path: entry, name: undefined } : entry;
+    const base = given ?? basename(path);
+    if (given !== undefined && taken.has(given)) throw takenTwice(given);
+    let name = base;
+    for (let n = 2; taken.has(name); n++) name = `${base} ${n}`;
+    taken.add(name);
+    models.push({ name, checkpoint: await readCheckpoint(path) });
+  }
+  return models;
+}
+
+type ModelEntry = EvaluateConfig['models'][number];
+
+function isRankings(entry: ModelEntry): entry is Extract<ModelEntry, { rankings: string }> {
+  return typeof entry === 'object' && 'rankings' in entry;
+}
+
+function takenTwice(name: string): RecsysError {
+  return new RecsysError('CONFIG_INVALID', `models: the name ${name} is taken twice`);
+}
+
+async function measureModel(
+  { name, checkpoint }: NamedCheckpoint,
+  task: Task,
+  options: MeasureOptions,
+  config: EvaluateConfig,
+): Promise<Measured> {
+  await selectBackend(config.backend);
+  // Only now: importing tfjs takes a while, and a table of baselines does without.
+  const { restoreModel } = await import('../model/restore.js');
+  const { modelScorer } = await import('../model/scorer.js');
+  const inner = modelScorer(restoreModel(checkpoint), name);
+  try {
+    const { parameters, bytes } = checkpoint.manifest.model;
+    const contender: Contender = {
+      name,
+      kind: 'model',
+      path: checkpoint.path,
+      parameters,
+      bytes,
+      ...fitVocabulary(inner, checkpoint, task.dataset, options.context),
+    };
+    return await measure(contender, task, options);
+  } finally {
+    inner.dispose();
+  }
+}
+
+function fitVocabulary(
+  scorer: Contender['scorer'],
+  checkpoint: Checkpoint,
+  dataset: Dataset,
+  context: StageContext,
+): Pick<Contender, 'scorer' | 'unknownItems' | 'note'> {
+  if (sameVocabulary(checkpoint.catalogue, dataset.catalogue)) return { scorer };
+  const mapped = mappedScorer(scorer, checkpoint.catalogue, dataset.catalogue);
+  const { unknownItems, unknownUsers, unknownBehaviours } = mapped;
+  const parts = [
+    ...(unknownItems > 0 ? [`${unknownItems} items`] : []),
+    ...(unknownUsers > 0 ? [`${unknownUsers} users`] : []),
+    ...(unknownBehaviours.length > 0 ? [`behaviour ${unknownBehaviours.join(', ')}`] : []),
+  ];
+  if (parts.length === 0) return { scorer: mapped };
+  const note = `unknown to the model: ${parts.join(', ')}`;
+  context.log('warn', `${scorer.name}: ${note}`);
+  return { scorer: mapped, unknownItems, note };
+}
+
+/** The pairs of label and rating metrics, where asked for, with what a constant answer reaches on them. */
+function measureOptions(
+  config: EvaluateConfig,
+  task: Task,
+  context: StageContext,
+): { options: MeasureOptions; results: Pick<Results, 'labels' | 'ratings'> } {
+  const { labels, ratings } = config;
+  const common = { resamples: config.bootstrap.resamples, latencyQueries: config.latencyQueries, context };
+  if (!labels && !ratings) return { options: common, results: {} };
+  const pairs = heldOutPairs(task.dataset, task.evaluation, config.part);
+  const count = pairs.value.length;
+  const positives = labels ? pairs.value.filter((value) => value >= labels.minimumValue).length : 0;
+  const mean = ratingMetrics(new Float32Array(count).fill(meanTrainValue(task.dataset)), pairs.value);
+  return {
+    options: {
+      ...common,
+      ...(labels ? { labels: { pairs, minimumValue: labels.minimumValue } } : {}),
+      ...(ratings ? { ratings: pairs } : {}),
+    },
+    results: {
+      ...(labels ? { labels: { count, majority: Math.max(positives, count - positives) / count } } : {}),
+      ...(ratings ? { ratings: { count, rmseOfMean: mean.rmse, maeOfMean: mean.mae } } : {}),
+    },
+  };
+}
+
+/** `row/metric` → value, for the printed object. */
+function flatMetrics(results: Results): Record<string, number> {
+  return Object.fromEntries(
+    results.rows.flatMap((row) =>
+      Object.entries(row.metrics).map(([metric, value]) => [`${row.name}/${metric}`, value]),
+    ),
+  );
+}

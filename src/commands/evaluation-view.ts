@@ -1,0 +1,131 @@
+import { metricName } from '../evaluation/evaluate.js';
+import type { Protocol } from '../evaluation/protocol.js';
+import type { ResultRow, Results } from '../evaluation/results.js';
+import { describeProtocol, leadingK, leadingMetric } from '../evaluation/summary.js';
+import { formatMetric } from '../report/format.js';
+import type { ReportContent } from '../report/report.js';
+import { type Cell, type Column, renderTable, type Table } from '../report/table.js';
+
+/** The comparison: one row a contender; single-pair metrics only where they were computed. */
+export function comparisonTable(results: Results): Table {
+  const { protocol, rows } = results;
+  const k = leadingK(protocol.ks);
+  const mark = (metric: string): string => metricName(`${metric}@${k}`, protocol.sampledNegatives);
+  const interval = (row: ResultRow, metric: string): Cell => {
+    const found = row.intervals[mark(metric)];
+    return found ? { value: found.mean, low: found.low, high: found.high } : null;
+  };
+  const pairs = ['auc', 'logloss', 'accuracy', 'rmse', 'mae'].filter((name) =>
+    rows.some((row) => name in row.metrics),
+  );
+  const lower = new Set(['logloss', 'rmse', 'mae']);
+  const timed = rows.some((row) => row.milliseconds !== undefined);
+  const columns: (Column | string)[] = [
+    'model',
+    { name: mark('ndcg').replace('ndcg', 'NDCG'), better: 'higher' },
+    { name: mark('hr').replace('hr', 'HR'), better: 'higher' },
+    { name: mark('mrr').replace('mrr', 'MRR'), better: 'higher' },
+    ...pairs.map((name): Column => ({ name, better: lower.has(name) ? 'lower' : 'higher' })),
+    { name: `coverage@${k}` },
+    { name: `popularity@${k}` },
+    { name: 'parameters', format: 'count' },
+    { name: 'size', format: 'bytes' },
+    ...(timed ? [{ name: 'a request', format: 'milliseconds' } satisfies Column] : []),
+  ];
+  const aside = rows.flatMap(({ kind }, at) => (kind === 'external' ? [at] : []));
+  return {
+    columns,
+    aside,
+    rows: rows.map((row) => [
+      row.name,
+      interval(row, 'ndcg'),
+      row.metrics[mark('hr')] ?? null,
+      row.metrics[mark('mrr')] ?? null,
+      ...pairs.map((name) => row.metrics[name] ?? null),
+      row.metrics[`coverage@${k}`] ?? null,
+      row.metrics[`popularity@${k}`] ?? null,
+      row.kind === 'external' ? null : row.parameters,
+      row.kind === 'external' ? null : row.bytes,
+      ...(timed ? [row.milliseconds ?? null] : []),
+    ]),
+  };
+}
+
+/** Remarks below the table: differences, what was left out, what a reader must know of a row. */
+function remarks(results: Results): string[] {
+  const metric = leadingMetric('ndcg', results.protocol);
+  const lines: string[] = [];
+  for (const { row, against, metrics } of results.differences) {
+    const found = metrics[metric];
+    if (found === undefined) continue;
+    const sign = found.mean > 0 ? '+' : '';
+    const verdict = found.low > 0 || found.high < 0 ? '' : '; not distinguishable';
+    lines.push(
+      `${row} − ${against}: ${metric} ${sign}${formatMetric(found.mean)} [${formatMetric(found.low)}, ${formatMetric(found.high)}], paired by user${verdict}`,
+    );
+  }
+  for (const row of results.rows) {
+    const settings = Object.entries(row.settings ?? {}).map(([name, value]) => `${name} ${value}`);
+    const parts = [...settings, ...(row.note === undefined ? [] : [row.note])];
+    if (parts.length > 0) lines.push(`${row.name}: ${parts.join(', ')}`);
+  }
+  const missed = results.rows[0]?.unreachable ?? 0;
+  if (missed > 0) lines.push(`${missed} targets are no candidates: they count as misses for every row`);
+  for (const { name, reason } of results.skipped) lines.push(`${name} is left out: ${reason}`);
+  if (results.labels) {
+    lines.push(
+      `labels: ${results.labels.count} pairs, the larger class is ${formatMetric(results.labels.majority)} of them`,
+    );
+  }
+  if (results.ratings) {
+    const { count, rmseOfMean, maeOfMean } = results.ratings;
+    lines.push(
+      `ratings: ${count} pairs; the train mean alone has RMSE ${formatMetric(rmseOfMean)}, MAE ${formatMetric(maeOfMean)}`,
+    );
+  }
+  return lines;
+}
+
+/** What a person reads on the terminal. */
+export function evaluationText(results: Results): string {
+  const note = `${results.dataset.name}: ${describeProtocol(results.protocol)}`;
+  return [
+    renderTable(comparisonTable(results)),
+    '',
+    ...[note, ...remarks(results)].map((line) => `  ${line}`),
+  ].join('\n');
+}
+
+export function evaluationReport(results: Results, protocol: Protocol): ReportContent {
+  const metric = leadingMetric('ndcg', protocol);
+  const values = results.rows.map((row) => ({ name: row.name, kind: row.kind, ...row.intervals[metric] }));
+  return {
+    title: `Evaluation on ${results.dataset.name}`,
+    description: describeProtocol(protocol),
+    comparison: comparisonTable(results),
+    comparisonNote: remarks(results).join(' · '),
+    plots: [
+      {
+        title: `${metric} with 95 % intervals`,
+        width: 420,
+        height: { step: 26 },
+        data: { values },
+        encoding: { y: { field: 'name', type: 'nominal', sort: null, title: null } },
+        layer: [
+          {
+            mark: { type: 'rule', strokeWidth: 2 },
+            encoding: { x: { field: 'low', type: 'quantitative', title: metric }, x2: { field: 'high' } },
+          },
+          {
+            mark: { type: 'point', filled: true, size: 60 },
+            encoding: {
+              x: { field: 'mean', type: 'quantitative' },
+              color: { field: 'kind', type: 'nominal', legend: { title: null } },
+            },
+          },
+        ],
+      },
+    ],
+    config: protocol,
+  };
+}

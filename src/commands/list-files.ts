@@ -1,0 +1,118 @@
+/** Files of recommendations: written row by row, so that memory does not grow with the users. */
+import { once } from 'node:events';
+import { createWriteStream } from 'node:fs';
+import { mkdir, rename, rm } from 'node:fs/promises';
+import { dirname, extname } from 'node:path';
+import { finished } from 'node:stream/promises';
+import { RecsysError } from '../errors.js';
+import { diskError, kindOf, sync } from '../storage/disk.js';
+
+export const LIST_FORMATS = ['csv', 'jsonl', 'parquet'] as const;
+export type ListFormat = (typeof LIST_FORMATS)[number];
+
+/** One recommended item of one user. */
+export interface ListRow {
+  readonly user: string;
+  /** From 1. */
+  readonly rank: number;
+  readonly item: string;
+  readonly title: string;
+  readonly score: number;
+}
+
+/** The format asked for, else by the file's extension, else CSV. */
+export function listFormat(file: string, asked: ListFormat | undefined): ListFormat {
+  const extension = extname(file).slice(1).toLowerCase();
+  return asked ?? LIST_FORMATS.find((format) => format === extension) ?? 'csv';
+}
+
+const cell = (text: string): string => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+
+const encoders: Record<'csv' | 'jsonl', { header: string; line(row: ListRow): string }> = {
+  csv: {
+    header: 'user,rank,item,title,score\n',
+    line: ({ user, rank, item, title, score }) =>
+      `${cell(user)},${rank},${cell(item)},${cell(title)},${score}\n`,
+  },
+  jsonl: { header: '', line: (row) => `${JSON.stringify(row)}\n` },
+};
+
+/**
+ * Writes rows to a file, all or nothing: into `<file>.partial`, renamed when complete.
+ *
+ * @returns the number of rows
+ * @throws OUTPUT_EXISTS where the file exists and `force` is false, DISK
+ */
+export async function writeLists(
+  file: string,
+  rows: AsyncIterable<ListRow>,
+  format: ListFormat,
+  force: boolean,
+): Promise<number> {
+  const partial = `${file}.partial`;
+  const text = format === 'parquet' ? `${file}.rows.partial` : partial;
+  try {
+    await refuseExisting(file, force);
+    await mkdir(dirname(file), { recursive: true });
+    const count = await writeText(text, rows, encoders[format === 'parquet' ? 'jsonl' : format]);
+    if (format === 'parquet') await toParquet(text, partial);
+    await sync(partial);
+    await rename(partial, file);
+    return count;
+  } catch (error) {
+    await rm(partial, { force: true }).catch(() => undefined);
+    throw diskError(error, file);
+  } finally {
+    if (text !== partial) await rm(text, { force: true }).catch(() => undefined);
+  }
+}
+
+export async function refuseExisting(file: string, force: boolean): Promise<void> {
+  const kind = await kindOf(file);
+  if (kind === 'directory') {
+    throw new RecsysError('OUTPUT_EXISTS', `${file} is a directory, where a file is to be written`, {
+      remedy: 'Choose another --out.',
+    });
+  }
+  if (kind === 'file' && !force) throw new RecsysError('OUTPUT_EXISTS', `${file} exists already`);
+}
+
+async function writeText(
+  file: string,
+  rows: AsyncIterable<ListRow>,
+  encoder: (typeof encoders)['csv'],
+): Promise<number> {
+  const stream = createWriteStream(file);
+  const failed = new Promise<never>((_, reject) => stream.once('error', reject));
+  failed.catch(() => undefined);
+  let count = 0;
+  try {
+    await Promise.race([once(stream, 'open'), failed]);
+    stream.write(encoder.header);
+    for await (const row of rows) {
+      count++;
+      if (!stream.write(encoder.line(row))) await Promise.race([once(stream, 'drain'), failed]);
+    }
+    stream.end();
+    await finished(stream);
+    return count;
+  } finally {
+    stream.destroy();
+  }
+}
+
+async function toParquet(jsonl: string, file: string): Promise<void> {
+  const { DuckDBInstance } = await import('@duckdb/node-api');
+  const instance = await DuckDBInstance.create(':memory:', { preserve_insertion_order: 'true' });
+  const connection = await instance.connect();
+  const quoted = (path: string): string => `'${path.replaceAll("'", "''")}'`;
+  const columns = "{user: 'VARCHAR', rank: 'INTEGER', item: 'VARCHAR', title: 'VARCHAR', score: 'FLOAT'}";
+  try {
+    await connection.run(
+      `COPY (SELECT * FROM read_json(${quoted(jsonl)}, format = 'newline_delimited', columns = ${columns})) TO ${quoted(file)} (FORMAT parquet)`,
+    );
+  } finally {
+    connection.closeSync();
+    instance.closeSync();
+  }
+}

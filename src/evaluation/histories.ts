@@ -1,0 +1,79 @@
+import { z } from 'zod';
+import { RecsysError } from '../errors.js';
+import type { Catalogue, Query } from '../types.js';
+import type { ListRequest } from './recommend.js';
+
+const id = z.union([z.string().min(1), z.number().int().transform(String)]);
+const historySchema = z.union([
+  z.strictObject({ user: id, items: z.array(id) }),
+  z.strictObject({ user: id, events: z.array(z.object({ item: id, behaviour: z.string().optional() })) }),
+]);
+
+/** What of the histories the catalogue does not know. */
+export interface HistoryCounts {
+  unknownItems: number;
+  unknownBehaviours: number;
+}
+
+/**
+ * Histories from JSON lines, one user each, oldest event first. Events on unknown items are left out and counted; an
+ * unknown user has index 0; an unknown behaviour counts as the first.
+ *
+ * @param where the file, as messages name it
+ * @throws DATA_UNREADABLE naming file and line
+ */
+export async function* readHistories(
+  lines: AsyncIterable<string>,
+  where: string,
+  catalogue: Catalogue,
+  counts: HistoryCounts,
+): AsyncGenerator<ListRequest> {
+  const users = new Map(catalogue.users.map((name, i) => [name, i]));
+  const items = new Map(catalogue.items.map((name, i) => [name, i]));
+  const behaviours = new Map(catalogue.behaviours.map((name, i) => [name, i]));
+  let number = 0;
+  for await (const line of lines) {
+    number++;
+    if (line.trim() === '') continue;
+    const { user, events } = parseHistory(line, `${where}:${number}`);
+    const history: { items: number[]; behaviours: number[] } = { items: [], behaviours: [] };
+    for (const event of events) {
+      const item = items.get(event.item);
+      const behaviour = event.behaviour === undefined ? 0 : behaviours.get(event.behaviour);
+      if (item === undefined || item === 0) {
+        counts.unknownItems++;
+        continue;
+      }
+      if (behaviour === undefined) counts.unknownBehaviours++;
+      history.items.push(item);
+      history.behaviours.push(behaviour ?? 0);
+    }
+    const query: Query = {
+      user: users.get(user) ?? 0,
+      items: Int32Array.from(history.items),
+      behaviours: Uint8Array.from(history.behaviours),
+    };
+    yield { user, query };
+  }
+}
+
+function parseHistory(
+  line: string,
+  where: string,
+): { user: string; events: readonly { item: string; behaviour?: string | undefined }[] } {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch (cause) {
+    throw new RecsysError('DATA_UNREADABLE', `${where}: not JSON: ${line.slice(0, 80)}`, { cause });
+  }
+  const parsed = historySchema.safeParse(value);
+  if (!parsed.success) {
+    throw new RecsysError(
+      'DATA_UNREADABLE',
+      `${where}: expected {"user": id, "items": [id, …]} or {"user": id, "events": [{"item": id, "behaviour": name}, …]}`,
+    );
+  }
+  const { data } = parsed;
+  return { user: data.user, events: 'items' in data ? data.items.map((item) => ({ item })) : data.events };
+}

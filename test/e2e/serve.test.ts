@@ -1,0 +1,174 @@
+import assert from 'node:assert/strict';
+import { execFile, spawn, spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { writeTinyCheckpoint } from '../online/checkpoint-fixture.js';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const BINARY = join(ROOT, 'bin/recsys.js');
+const built =
+  existsSync(join(ROOT, 'dist/main.js')) && existsSync(join(ROOT, 'dist/commands/serve-online.js'));
+const curl = spawnSync('curl', ['--version']).status === 0;
+
+/** Starts the real binary; resolves when it answers requests, rejects with its stderr when it ends before. */
+async function serve(dir: string, ...args: string[]) {
+  const ready = join(dir, 'ready.json');
+  await rm(ready, { force: true });
+  const base = [
+    'serve-online',
+    '--model',
+    join(dir, 'model'),
+    '--port',
+    '0',
+    '--backend',
+    'cpu',
+    '--ready-file',
+    ready,
+  ];
+  const child = spawn(process.execPath, [BINARY, ...base, ...args], {
+    cwd: dir,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.on('data', (chunk) => {
+    stdout += chunk;
+  });
+  child.stderr.on('data', (chunk) => {
+    stderr += chunk;
+  });
+  const ended = new Promise<{ code: number | null; stdout: string; stderr: string }>((done) => {
+    child.on('close', (code) => done({ code, stdout, stderr }));
+  });
+  let over = false;
+  void ended.then(() => {
+    over = true;
+  });
+  while (!existsSync(ready) && !over) await sleep(20);
+  const address = existsSync(ready)
+    ? (JSON.parse(await readFile(ready, 'utf8')) as { url: string; pid: number })
+    : undefined;
+  return { child, ended, url: address?.url ?? '', pid: address?.pid };
+}
+
+async function items(url: string, user: string): Promise<unknown> {
+  return ((await (await fetch(`${url}/v1/recommendations?user=${user}`)).json()) as { items: unknown }).items;
+}
+
+async function post(url: string, events: unknown): Promise<number> {
+  const headers = { 'content-type': 'application/json' };
+  return (await fetch(`${url}/v1/events`, { method: 'POST', headers, body: JSON.stringify(events) })).status;
+}
+
+async function learned(url: string, count: number): Promise<void> {
+  while (!(await (await fetch(`${url}/v1/recommendations?user=x`)).text()).includes(`+${count}"`))
+    await sleep(5);
+}
+
+describe('recsys serve-online', { skip: built ? false : 'not built (npm run build)' }, () => {
+  let dir = '';
+  before(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'recsys-serve-'));
+    await writeTinyCheckpoint(join(dir, 'model'));
+  });
+  after(() => rm(dir, { recursive: true, force: true }));
+
+  const events = (from: number) =>
+    Array.from({ length: 5 }, (_, n) => ({
+      id: `e${from + n}`,
+      user: 'ann',
+      item: `i${from + n + 1}`,
+      behaviour: 'view',
+    }));
+
+  test('five events, SIGTERM, the same lists again; kill -9, the same lists again', async () => {
+    const state = join(dir, 'state');
+    const first = await serve(dir, '--state', state, '--out', join(dir, 'served'), '--json');
+    assert.equal(first.pid, first.child.pid);
+    const fresh = await items(first.url, 'ann');
+    assert.equal(await post(first.url, events(0)), 200);
+    await learned(first.url, 5);
+    const list = await items(first.url, 'ann');
+    assert.notDeepEqual(list, fresh);
+    first.child.kill('SIGTERM');
+    const end = await first.ended;
+    assert.equal(end.code, 0, end.stderr);
+    const result = JSON.parse(end.stdout) as { path: string; metrics: { learned: number } };
+    assert.deepEqual([result.path, result.metrics.learned], [join(dir, 'served'), 5]);
+
+    const second = await serve(dir, '--state', state);
+    assert.deepEqual(await items(second.url, 'ann'), list);
+    assert.equal(await post(second.url, events(5)), 200);
+    await learned(second.url, 10);
+    const further = await items(second.url, 'ann');
+    second.child.kill('SIGKILL');
+    await second.ended;
+
+    const third = await serve(dir, '--state', state);
+    await learned(third.url, 10);
+    assert.deepEqual(await items(third.url, 'ann'), further);
+    third.child.kill('SIGINT');
+    const last = await third.ended;
+    assert.deepEqual([last.code, last.stdout], [0, `${join(state, 'snapshot')}\n`]);
+  });
+
+  test('a port in use, a state in use and a damaged journal end with a message and the right exit code', async () => {
+    const state = join(dir, 'busy');
+    const first = await serve(dir, '--state', state);
+    const port = new URL(first.url).port;
+    const config = join(dir, 'serve.yaml');
+    await writeFile(config, `port: ${port}\nbackend: cpu\nmodel: model\nstate: third\n`);
+    const taken = await promisify(execFile)(process.execPath, [BINARY, 'serve-online', '-c', config], {
+      cwd: dir,
+    }).catch((e) => e);
+    assert.equal(taken.code, 5, taken.stderr);
+    assert.match(taken.stderr, new RegExp(`127.0.0.1:${port} is in use`));
+    const held = await serve(dir, '--state', state).then(({ ended }) => ended);
+    assert.equal(held.code, 2, held.stderr);
+    assert.equal(await post(first.url, events(0)), 200);
+    assert.equal(await post(first.url, events(5)), 200);
+    first.child.kill('SIGTERM');
+    await first.ended;
+
+    const file = join(state, 'journal', 'journal-000000000001.log');
+    const bytes = await readFile(file);
+    bytes[30]! ^= 1;
+    await writeFile(file, bytes);
+    const damaged = await serve(dir, '--state', state).then(({ ended }) => ended);
+    assert.equal(damaged.code, 3, damaged.stderr);
+    assert.match(damaged.stderr, /journal-000000000001\.log: the journal at offset 0 is damaged/);
+    assert.doesNotMatch(damaged.stderr, /^ {4}at /m);
+  });
+
+  test('the examples of docs/serving.md, pasted', {
+    skip: curl ? false : 'curl is not installed',
+  }, async () => {
+    const text = await readFile(join(ROOT, 'docs/serving.md'), 'utf8');
+    const examples = [...text.matchAll(/```sh\n(curl[\s\S]*?)```/g)].map(([, block]) => block!);
+    assert(examples.length >= 6);
+    const { child, ended, url } = await serve(dir, '--state', join(dir, 'docs'));
+    const replies: string[] = [];
+    for (const example of examples) {
+      const { stdout } = await promisify(execFile)('bash', [
+        '-c',
+        `${example.replaceAll('http://127.0.0.1:8080', url)} `,
+      ]);
+      replies.push(stdout);
+    }
+    child.kill('SIGTERM');
+    assert.equal((await ended).code, 0);
+    const [ready, unseen, accepted, list, session, metrics] = replies;
+    assert.equal(ready, '{"status":"ready"}');
+    assert.equal(JSON.parse(unseen!).fallback, true);
+    assert.equal(JSON.parse(accepted!).accepted, 2);
+    assert.deepEqual([JSON.parse(list!).fallback, JSON.parse(list!).items.length], [false, 5]);
+    assert.equal(JSON.parse(session!).items.length, 3);
+    assert.match(metrics!, /recsys_events_received_total\{result="accepted"\} 2/);
+  });
+});

@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { comparable } from '../../src/evaluation/protocol.js';
+import { describeProtocol, leadingMetric } from '../../src/evaluation/summary.js';
+import { evaluationTask, type TaskSettings } from '../../src/evaluation/task.js';
+import { makeDataset, type Row } from './fixture.js';
+
+const rows: Row[] = [
+  ['u', 'a', 'train'],
+  ['u', 'b', 'test'],
+  ['v', 'c', 'train'],
+  ['v', 'a', 'test'],
+];
+const settings: TaskSettings = { part: 'test', ks: [1, 10], filterSeen: true, seed: 1 };
+const protocol = (data = makeDataset(rows), changes: Partial<TaskSettings> = {}) =>
+  evaluationTask(data, { ...settings, ...changes }).protocol;
+
+test('a protocol is comparable with itself, whatever the numbering and the lists’ lengths', () => {
+  comparable(protocol(), protocol());
+  comparable(protocol(), protocol(makeDataset(rows, { items: ['c', 'b', 'a'] })));
+  comparable(
+    protocol(),
+    protocol(makeDataset(rows.toReversed().toSorted((a, b) => a[2].localeCompare(b[2]) * -1))),
+  );
+  comparable(protocol(), protocol(undefined, { ks: [5] }));
+});
+
+test('unlike protocols are refused with the fields and both values', () => {
+  assert.throws(() => comparable(protocol(), protocol(undefined, { filterSeen: false })), {
+    code: 'PROTOCOL_MISMATCH',
+    message: /differ in filterSeen \(true against false\)/,
+  });
+  assert.throws(() => comparable(protocol(), protocol(undefined, { candidates: 'train' })), {
+    code: 'PROTOCOL_MISMATCH',
+    message: /candidates \(all against train\), catalogue \(3 against 2\)/,
+  });
+  assert.throws(() => comparable(protocol(), protocol(undefined, { sampledNegatives: 100 })), {
+    message: /sampledNegatives \(none against 100\)/,
+  });
+  assert.throws(() => comparable(protocol(), protocol(undefined, { maxUsers: 1 })), {
+    message: /users \(2 against 1\), querySet/,
+  });
+});
+
+test('other targets are another question even where their number is equal', () => {
+  const changed = rows.map((row): Row => (row[2] === 'test' && row[0] === 'u' ? ['u', 'c', 'test'] : row));
+  assert.throws(() => comparable(protocol(), protocol(makeDataset(changed, { items: ['a', 'b', 'c'] }))), {
+    message: /querySet/,
+  });
+});
+
+test('sampled ranking is marked in the sentence and in the metric', () => {
+  const sampled = protocol(undefined, { sampledNegatives: 100 });
+  assert.match(describeProtocol(sampled), /SAMPLED/);
+  assert.equal(leadingMetric('ndcg', sampled), 'ndcg@10 (of 100 sampled)');
+  assert.match(describeProtocol(protocol()), /every one of 3 items ranked; seen items removed/);
+  assert.equal(leadingMetric('ndcg', protocol(undefined, { ks: [1, 5] })), 'ndcg@5');
+});

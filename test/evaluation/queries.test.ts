@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { evaluationQueries } from '../../src/evaluation/queries.js';
+import { makeDataset, type Row } from './fixture.js';
+
+const rows: Row[] = [
+  ['u', 'a', 'train'],
+  ['u', 'b', 'train'],
+  ['u', 'a', 'train'],
+  ['u', 'c', 'validation'],
+  ['u', 'd', 'test'],
+  ['v', 'b', 'train'],
+];
+
+test('the test history includes the validation row; the validation history neither it nor the test row', () => {
+  const data = makeDataset(rows);
+  const onTest = evaluationQueries(data, 'test');
+  assert.deepEqual(
+    onTest.queries.map(({ user, items }) => [user, [...items]]),
+    [[1, [1, 2, 1, 3]]],
+  );
+  assert.deepEqual(
+    onTest.targets.map((t) => [...t]),
+    [[4]],
+  );
+  assert.deepEqual(
+    onTest.seen.map((s) => [...s]),
+    [[1, 2, 3]],
+  );
+  const onValidation = evaluationQueries(data, 'validation');
+  assert.deepEqual([...onValidation.queries[0]!.items], [1, 2, 1]);
+  assert.deepEqual([...onValidation.targets[0]!], [3]);
+});
+
+test('several targets are distinct and ascending, and a target in the history is not removed', () => {
+  const data = makeDataset([
+    ['u', 'a', 'train'],
+    ['u', 'b', 'train'],
+    ['u', 'c', 'test'],
+    ['u', 'a', 'test'],
+    ['u', 'c', 'test'],
+  ]);
+  const { queries, targets, seen } = evaluationQueries(data, 'test');
+  assert.deepEqual([...queries[0]!.items], [1, 2]);
+  assert.deepEqual([...targets[0]!], [1, 3]);
+  assert.deepEqual([...seen[0]!], [2]);
+});
+
+test('target behaviours choose the targets; earlier held-out rows of others are history', () => {
+  const data = makeDataset([
+    ['u', 'a', 'train', { behaviour: 'view' }],
+    ['u', 'b', 'test', { behaviour: 'view' }],
+    ['u', 'c', 'test', { behaviour: 'buy' }],
+    ['u', 'd', 'test', { behaviour: 'view' }],
+  ]);
+  const { queries, targets } = evaluationQueries(data, 'test', { targetBehaviours: ['buy'] });
+  assert.deepEqual([...queries[0]!.items], [1, 2]);
+  assert.deepEqual([...queries[0]!.behaviours], [0, 0]);
+  assert.deepEqual([...targets[0]!], [3]);
+  assert.throws(() => evaluationQueries(data, 'test', { targetBehaviours: ['like'] }), {
+    code: 'CONFIG_INVALID',
+    message: /no behaviour like; it has view, buy/,
+  });
+});
+
+test('in random order the history is all of the earlier parts, wherever the target stands', () => {
+  const data = makeDataset(
+    [
+      ['u', 'a', 'train'],
+      ['u', 'b', 'test'],
+      ['u', 'c', 'train'],
+      ['u', 'd', 'validation'],
+    ],
+    { split: { kind: 'user-ratio', order: 'random' } },
+  );
+  assert.deepEqual([...evaluationQueries(data, 'test').queries[0]!.items], [1, 3, 4]);
+  assert.deepEqual([...evaluationQueries(data, 'validation').queries[0]!.items], [1, 3]);
+});
+
+test('in temporal order nothing after the first target is history', () => {
+  const data = makeDataset([
+    ['u', 'a', 'train'],
+    ['u', 'b', 'test'],
+    ['u', 'c', 'train'],
+  ]);
+  assert.deepEqual([...evaluationQueries(data, 'test').queries[0]!.items], [1]);
+});
+
+test('a cold user has an empty history', () => {
+  const { queries } = evaluationQueries(makeDataset([['u', 'a', 'test']]), 'test');
+  assert.equal(queries[0]!.items.length, 0);
+});
+
+test('fewer users are drawn by the seed, and stay in order', () => {
+  const data = makeDataset(
+    Array.from({ length: 50 }, (_, u): Row[] => [
+      [`u${u}`, 'a', 'train'],
+      [`u${u}`, 'b', 'test'],
+    ]).flat(),
+  );
+  const draw = (seed: number): number[] =>
+    evaluationQueries(data, 'test', { maxUsers: 10, seed }).queries.map(({ user }) => user);
+  assert.equal(draw(1).length, 10);
+  assert.deepEqual(draw(1), draw(1));
+  assert.notDeepEqual(draw(1), draw(2));
+  assert.deepEqual(
+    draw(1),
+    draw(1).toSorted((a, b) => a - b),
+  );
+});
+
+test('a part without rows is an error that says so', () => {
+  assert.throws(() => evaluationQueries(makeDataset([['u', 'a', 'train']]), 'test'), {
+    code: 'DATA_EMPTY',
+    message: /no test rows/,
+  });
+});

@@ -1,0 +1,32 @@
+import { mkdir } from 'node:fs/promises';
+import { createModel, modelSchema } from '../../src/model/registry.js';
+import { Random } from '../../src/random.js';
+import { writeCheckpoint } from '../../src/storage/checkpoint.js';
+import type { HostTensor } from '../../src/types.js';
+import { catalogue } from './fixtures.js';
+
+/** Writes a checkpoint of an untrained linear model of 40 items into `dir`. */
+export async function writeTinyCheckpoint(dir: string, seed = 1): Promise<void> {
+  await mkdir(dir, { recursive: true });
+  const config = modelSchema.parse({ name: 'linear', width: 8, length: 10 });
+  const known = catalogue(5, 40);
+  const inits = createModel(config, known).init(new Random(seed));
+  const tensors = new Map(
+    [...inits].map(([name, { shape, data }]): [string, HostTensor] => [name, { dtype: 'F32', shape, data }]),
+  );
+  await writeCheckpoint(dir, {
+    manifest: {
+      stage: 'distill',
+      model: { name: 'linear', config },
+      seed,
+      metrics: {},
+      dataset: { path: '/data', fingerprint: 'f', testSetHash: 't' },
+      lineage: [],
+      compute: { backend: 'cpu', device: 'cpu', threads: 1, machine: 'test' },
+    },
+    config: {},
+    tensors,
+    catalogue: known,
+    trainedEvents: BigUint64Array.of(5n, 9n),
+  });
+}

@@ -1,0 +1,140 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { buildServer } from '../../src/online/http/server.js';
+import type { LearnExample, LearnOutcome, OnlineLearner } from '../../src/online/learner.js';
+import { ServiceMetrics } from '../../src/online/metrics.js';
+import { learningSchema, requestSchema, retentionSchema } from '../../src/online/schema.js';
+import { RecommenderService, type ServiceOptions } from '../../src/online/service.js';
+import type { Catalogue, FeatureTable, StageContext } from '../../src/types.js';
+
+const NO_FEATURES = (rows: number): FeatureTable => ({
+  rows,
+  width: 0,
+  tokens: new Int32Array(0),
+  tokenNames: [''],
+  numbers: new Float32Array(0),
+  numberNames: [],
+});
+
+/** Users u1 … and items i1 …; item i1 is the most popular. */
+export function catalogue(
+  users: number,
+  items: number,
+  behaviours: readonly string[] = ['view', 'buy'],
+): Catalogue {
+  const names = (prefix: string, n: number): string[] => [
+    '',
+    ...Array.from({ length: n }, (_, i) => `${prefix}${i + 1}`),
+  ];
+  return {
+    users: names('u', users),
+    items: names('i', items),
+    behaviours,
+    titles: names('Title ', items),
+    itemFeatures: NO_FEATURES(items + 1),
+    userFeatures: NO_FEATURES(users + 1),
+    itemCounts: Float32Array.from({ length: items + 1 }, (_, i) => (i === 0 ? 0 : items - i + 1)),
+  };
+}
+
+/** A learner that can be checked by hand: score(j) = how often j followed the user's last item, plus its popularity / 1000. */
+export class CountingLearner implements OnlineLearner {
+  readonly name = 'counting';
+  readonly length = 10;
+  readonly updates: string[][] = [];
+  private readonly counts: Float32Array;
+
+  constructor(private readonly of: Catalogue) {
+    this.counts = new Float32Array(of.items.length ** 2);
+  }
+
+  async learn(examples: readonly LearnExample[]): Promise<LearnOutcome[]> {
+    this.updates.push(examples.map(({ event }) => event.id));
+    for (const { query, item, weight } of examples) {
+      const last = query.items.at(-1) ?? 0;
+      this.counts[last * this.of.items.length + item]! += weight;
+    }
+    return examples.map(() => ({ status: 'learned', loss: 1 }) as const);
+  }
+
+  async score(queries: Parameters<OnlineLearner['score']>[0]) {
+    const columns = this.of.items.length;
+    const out = new Float32Array(queries.length * columns);
+    queries.forEach(({ items }, row) => {
+      const last = items.at(-1) ?? 0;
+      for (let j = 0; j < columns; j++) {
+        out[row * columns + j] = this.counts[last * columns + j]! + this.of.itemCounts[j]! / 1000;
+      }
+    });
+    return out;
+  }
+
+  async snapshot() {
+    return { parameters: new Map(), optimizer: new Map() };
+  }
+
+  dispose(): void {}
+}
+
+/** A context that keeps what was logged. */
+export function recordingContext(signal = new AbortController().signal): StageContext & { lines: string[] } {
+  const lines: string[] = [];
+  return { lines, signal, progress() {}, log: (level, message) => void lines.push(`${level}: ${message}`) };
+}
+
+export async function temporary(t: TestContext): Promise<string> {
+  const dir = await mkdtemp(join(tmpdir(), 'recsys-online-'));
+  t.after(() => rm(dir, { recursive: true, force: true }));
+  return dir;
+}
+
+export type Overrides = Partial<
+  Pick<ServiceOptions, 'catalogue' | 'learner' | 'context' | 'warm' | 'from' | 'metrics'> & {
+    learning: object;
+    retention: object;
+    requests: object;
+  }
+>;
+
+/** A service over a directory, with the counting learner unless another is given. */
+export async function startService(journal: string, overrides: Overrides = {}) {
+  const known = overrides.catalogue ?? catalogue(3, 20);
+  const learner = overrides.learner ?? new CountingLearner(known);
+  const metrics = overrides.metrics ?? new ServiceMetrics();
+  const service = await RecommenderService.start({
+    context: recordingContext(),
+    ...overrides,
+    catalogue: known,
+    learner,
+    journal,
+    metrics,
+    baseVersion: 'base',
+    learning: learningSchema.parse(overrides.learning),
+    retention: retentionSchema.parse(overrides.retention),
+    requests: requestSchema.parse(overrides.requests),
+  });
+  return { service, learner, metrics };
+}
+
+export const NOW = 1_700_000_000_000;
+
+/** The HTTP interface over a fresh service; closed after the test. */
+export async function startServer(t: TestContext, overrides: Overrides = {}) {
+  const started = await startService(await temporary(t), overrides);
+  const context = overrides.context ?? recordingContext();
+  const app = await buildServer({
+    service: started.service,
+    metrics: started.metrics,
+    version: '0',
+    bodyBytes: requestSchema.parse(overrides.requests).bodyBytes,
+    log: context.log,
+    now: () => NOW,
+  });
+  t.after(async () => {
+    await app.close();
+    await started.service.close();
+  });
+  return { ...started, app };
+}

@@ -1,0 +1,182 @@
+import assert from 'node:assert/strict';
+import { cp, readdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { before, test } from 'node:test';
+import type { BackendInfo } from '../../src/compute/backend.js';
+import { selectBackend } from '../../src/compute/select.js';
+import { learningSchema, requestSchema, retentionSchema } from '../../src/online/schema.js';
+import { type ServeOptions, serve } from '../../src/online/serve.js';
+import { readCheckpoint } from '../../src/storage/checkpoint.js';
+import { writeTinyCheckpoint } from './checkpoint-fixture.js';
+import { recordingContext, temporary } from './fixtures.js';
+
+let backend: BackendInfo;
+before(async () => {
+  backend = await selectBackend('cpu');
+});
+
+interface Running {
+  readonly url: string;
+  readonly lines: string[];
+  stop(): ReturnType<typeof serve>;
+}
+
+async function start(model: string, state: string, over: Partial<ServeOptions> = {}): Promise<Running> {
+  const abort = new AbortController();
+  const context = recordingContext(abort.signal);
+  const checkpoint = await readCheckpoint(model);
+  return new Promise((resolve, reject) => {
+    const done = serve(
+      {
+        checkpoint,
+        data: undefined,
+        state,
+        host: '127.0.0.1',
+        port: 0,
+        seed: 7,
+        learning: learningSchema.parse({ learningRate: 0.1 }),
+        retention: retentionSchema.parse({}),
+        requests: requestSchema.parse({}),
+        backend,
+        config: {},
+        out: undefined,
+        force: false,
+        ready: async ({ url }) =>
+          resolve({
+            url,
+            lines: context.lines,
+            stop() {
+              abort.abort();
+              return done;
+            },
+          }),
+        ...over,
+      },
+      context,
+    );
+    done.catch(reject);
+  });
+}
+
+async function send(url: string, from: number, count: number): Promise<void> {
+  const events = Array.from({ length: count }, (_, i) => ({
+    id: from + i,
+    user: `user${(from + i) % 3}`,
+    item: `i${(((from + i) * 11) % 40) + 1}`,
+    behaviour: 'view',
+  }));
+  const reply = await fetch(`${url}/v1/events`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(events),
+  });
+  assert.equal(reply.status, 200, await reply.text());
+}
+
+/** The reply without what names the request; `exactly` as bytes. */
+async function lists(url: string): Promise<string> {
+  const bodies: string[] = [];
+  for (const user of ['user0', 'user1', 'u3', 'nobody']) {
+    const text = await (await fetch(`${url}/v1/recommendations?user=${user}&k=20`)).text();
+    bodies.push(text.replace(/"requestId":"[^"]*"/, ''));
+  }
+  return bodies.join('\n');
+}
+
+async function caughtUp(url: string): Promise<void> {
+  for (;;) {
+    const text = await (await fetch(`${url}/metrics`)).text();
+    if (/recsys_learner_lag_events 0\n/.test(text)) return;
+  }
+}
+
+test('stopped and served again: the same answers, from the model, from what was written, and after a kill', async (t) => {
+  const dir = await temporary(t);
+  const [model, state, out] = [join(dir, 'model'), join(dir, 'state'), join(dir, 'served')];
+  await writeTinyCheckpoint(model);
+  const first = await start(model, state, { out });
+  const untouched = await lists(first.url);
+  await send(first.url, 0, 30);
+  await send(first.url, 30, 7);
+  await caughtUp(first.url);
+  const expected = await lists(first.url);
+  assert.notEqual(expected, untouched);
+  await cp(state, join(dir, 'killed'), { recursive: true, filter: (path) => !path.endsWith('lock') });
+  const result = await first.stop();
+  assert.equal(result.path, out);
+  assert.equal(result.metrics.learned, 37);
+
+  const written = await readCheckpoint(out);
+  assert.equal(written.manifest.stage, 'serve-online');
+  assert.deepEqual(
+    written.manifest.lineage.map(({ stage }) => stage),
+    ['distill'],
+  );
+  assert.equal(written.trainedEvents.length, 2 + 37);
+
+  const restarts: [string, string, RegExp][] = [
+    [model, state, /going on from the snapshot at journal record/],
+    [out, state, /another checkpoint or dataset: not used/],
+    [model, join(dir, 'killed'), /replaying \d+ journal records/],
+  ];
+  for (const [served, where, logged] of restarts) {
+    const again = await start(served, where);
+    assert.equal(await lists(again.url), expected, `${served} ${where}`);
+    assert(
+      again.lines.some((line) => logged.test(line)),
+      again.lines.join('\n'),
+    );
+    const { metrics } = await again.stop();
+    assert.equal(metrics.learned, 37);
+  }
+
+  const onward = await start(model, state);
+  await send(onward.url, 30, 10);
+  await caughtUp(onward.url);
+  const further = await lists(onward.url);
+  assert.equal((await onward.stop()).metrics.learned, 40, 'the ids 30–36 came a second time');
+  await rm(join(state, 'snapshot'), { recursive: true });
+  const replayed = await start(model, state);
+  assert.equal(await lists(replayed.url), further, 'a replay from the base equals snapshot and rest');
+  await replayed.stop();
+});
+
+test('a served checkpoint in a fresh state directory keeps what it learned and knows its users', async (t) => {
+  const dir = await temporary(t);
+  const [model, out] = [join(dir, 'model'), join(dir, 'served')];
+  await writeTinyCheckpoint(model);
+  const first = await start(model, join(dir, 'state'), { out });
+  await send(first.url, 0, 20);
+  await caughtUp(first.url);
+  const expected = await lists(first.url);
+  await first.stop();
+  const again = await start(out, join(dir, 'elsewhere'));
+  assert.equal(await lists(again.url), expected);
+  await send(again.url, 0, 3);
+  await again.stop();
+});
+
+test('a state directory in use, a damaged snapshot, an output that exists', async (t) => {
+  const dir = await temporary(t);
+  const [model, state, out] = [join(dir, 'model'), join(dir, 'state'), join(dir, 'out')];
+  await writeTinyCheckpoint(model);
+  const first = await start(model, state);
+  await assert.rejects(start(model, state), { code: 'OUTPUT_BUSY' });
+  await send(first.url, 0, 5);
+  await caughtUp(first.url);
+  const expected = await lists(first.url);
+  await first.stop();
+  assert.deepEqual((await readdir(state)).sort(), ['journal', 'snapshot']);
+
+  await writeFile(join(state, 'snapshot', 'model.safetensors'), 'nonsense');
+  const second = await start(model, state);
+  assert(second.lines.some((line) => /the snapshot cannot be used/.test(line)));
+  assert.equal(await lists(second.url), expected);
+  await second.stop();
+
+  await writeTinyCheckpoint(out, 2);
+  await assert.rejects(start(model, state, { out }), { code: 'OUTPUT_EXISTS' });
+  const other = await start(out, state);
+  assert(other.lines.some((line) => /another checkpoint or dataset/.test(line)));
+  await other.stop();
+});

@@ -1,0 +1,190 @@
+import assert from 'node:assert/strict';
+import { cp } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import type { RecsysError } from '../../src/errors.js';
+import type { OnlineEvent } from '../../src/online/events.js';
+import { UserHistories } from '../../src/online/users.js';
+import { CountingLearner, catalogue, NOW, recordingContext, startService, temporary } from './fixtures.js';
+
+function stream(n: number, from = 0): OnlineEvent[] {
+  return Array.from({ length: n }, (_, i) => {
+    const at = from + i;
+    return {
+      id: `e${at}`,
+      user: `user${at % 5}`,
+      item: `i${((at * 7) % 20) + 1}`,
+      behaviour: at % 3 ? 'view' : 'buy',
+      time: NOW + at,
+    };
+  });
+}
+
+const updatesOf = (learner: object): string[][] => (learner as CountingLearner).updates;
+
+test('after a kill, a start on the journal gives the same updates in the same batches, and the same lists', async (t) => {
+  const dir = await temporary(t);
+  const { service, learner } = await startService(join(dir, 'a'));
+  for (const size of [1, 3, 40, 1, 7]) {
+    const already = updatesOf(learner).flat().length;
+    await service.accept(stream(size, already));
+    await service.idle();
+  }
+  // A copy of the files while the first service runs is what a killed process leaves.
+  await cp(join(dir, 'a'), join(dir, 'b'), { recursive: true });
+  const again = await startService(join(dir, 'b'));
+  await again.service.idle();
+  assert.deepEqual(updatesOf(again.learner), updatesOf(learner));
+  for (const user of ['user0', 'user3', 'nobody']) {
+    const request = { user, includeSeen: false };
+    assert.deepEqual(await again.service.recommend(request), await service.recommend(request));
+  }
+  const [first] = await again.service.accept(stream(1));
+  assert.deepEqual(first, { id: 'e0', status: 'duplicate', seq: 1 });
+  await service.close();
+  await again.service.close();
+});
+
+test('events acknowledged but not learned when the process died are learned after the start', async (t) => {
+  const dir = await temporary(t);
+  const known = catalogue(3, 20);
+  const stuck = new CountingLearner(known);
+  let open = (): void => {};
+  const gate = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  stuck.learn = async (examples) =>
+    gate.then(() => examples.map(() => ({ status: 'skipped', reason: 'test' }) as const));
+  const { service } = await startService(join(dir, 'a'), { learner: stuck, learning: { batch: 2 } });
+  await service.accept(stream(5));
+  await new Promise((resolve) => setImmediate(resolve));
+  await cp(join(dir, 'a'), join(dir, 'b'), { recursive: true });
+  const again = await startService(join(dir, 'b'), { learning: { batch: 2 } });
+  await again.service.idle();
+  assert.deepEqual(updatesOf(again.learner).flat(), ['e0', 'e1', 'e2', 'e3', 'e4']);
+  await again.service.close();
+  open();
+  await service.close();
+});
+
+test('a snapshot with the journal after it equals the journal from the start', async (t) => {
+  const dir = await temporary(t);
+  const { service, learner } = await startService(dir);
+  await service.accept(stream(20));
+  await service.drain();
+  const state = service.position();
+  assert.equal(state.learned, 20);
+  const from = { journalId: service.journalId, state };
+  await service.close();
+
+  // The counting learner goes on as it is: it stands for parameters restored from the snapshot.
+  const second = await startService(dir, { learner, from });
+  const updates = updatesOf(learner).length;
+  await second.service.idle();
+  assert.equal(updatesOf(learner).length, updates, 'nothing is learned twice');
+  assert.equal(
+    (await second.service.accept(stream(1)))[0]!.status,
+    'duplicate',
+    'ids before the snapshot are known',
+  );
+  await second.service.accept(stream(10, 20));
+  await second.service.idle();
+  const request = { user: 'user2', includeSeen: false };
+  const expected = await second.service.recommend(request);
+  assert.equal(expected.modelVersion, 'base+30');
+  await second.service.close();
+
+  const whole = await startService(dir);
+  await whole.service.idle();
+  assert.deepEqual(await whole.service.recommend(request), expected);
+  await whole.service.close();
+});
+
+test('a snapshot ahead of its journal, a journal that lost its beginning, and unknown records are refused', async (t) => {
+  const dir = await temporary(t);
+  const { service } = await startService(join(dir, 'a'), { retention: { segmentBytes: 4096, segments: 1 } });
+  for (let n = 0; n < 40; n++) await service.accept(stream(10, 10 * n));
+  await service.drain();
+  const from = { journalId: service.journalId, state: service.position() };
+  assert((await service.prune()) > 0);
+  await service.close();
+  await assert.rejects(startService(join(dir, 'a')), /the journal begins with record/);
+  const ahead = { ...from, state: { ...from.state, position: 99_999 } };
+  await assert.rejects(startService(join(dir, 'a'), { from: ahead }), /the journal ends at/);
+  const fine = await startService(join(dir, 'a'), { from });
+  await fine.service.close();
+
+  const { Journal } = await import('../../src/online/journal.js');
+  const journal = await Journal.open(join(dir, 'b'), { segmentBytes: 4096 });
+  await journal.append([{ type: 'rollback' }]);
+  await journal.close();
+  await assert.rejects(startService(join(dir, 'b')), (error: RecsysError) => {
+    return error.code === 'JOURNAL_DAMAGED' && error.message.includes('record 1');
+  });
+});
+
+test('a torn tail is cut with a warning', async (t) => {
+  const dir = await temporary(t);
+  const { service } = await startService(dir);
+  await service.accept(stream(3));
+  await service.close();
+  const { appendFile } = await import('node:fs/promises');
+  await appendFile(join(dir, 'journal-000000000001.log'), 'RSJ1 half a frame');
+  const context = recordingContext();
+  const again = await startService(dir, { context });
+  assert(
+    context.lines.some((line) => /cut 17 bytes at offset \d+/.test(line)),
+    context.lines.join('\n'),
+  );
+  assert.equal((await again.service.accept(stream(3)))[2]!.status, 'duplicate');
+  await again.service.close();
+});
+
+test('a disk that refuses to write answers STORAGE, and takes events again once it can', async (t) => {
+  const dir = await temporary(t);
+  const { service } = await startService(dir);
+  await service.accept(stream(2));
+  await service.idle();
+  const journal = Reflect.get(service, 'journal') as object;
+  const handle = Reflect.get(journal, 'handle') as { datasync(): Promise<void> };
+  const datasync = handle.datasync.bind(handle);
+  handle.datasync = () =>
+    Promise.reject(Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' }));
+  await assert.rejects(service.accept(stream(2, 2)), { code: 'STORAGE' });
+  await assert.rejects(service.accept(stream(2, 2)), { code: 'STORAGE' });
+  assert.equal((await service.recommend({ user: 'user0', includeSeen: false })).fallback, false);
+  handle.datasync = datasync;
+  const receipts = await service.accept(stream(2, 2));
+  assert.deepEqual(
+    receipts.map(({ status }) => status),
+    ['accepted', 'accepted'],
+  );
+  await service.close();
+  const again = await startService(dir);
+  assert.equal(
+    (await again.service.accept(stream(4))).filter(({ status }) => status === 'duplicate').length,
+    4,
+  );
+  await again.service.close();
+});
+
+test('histories keep the most recent events and come back as they were', () => {
+  for (const limit of [1, 2, 7, 100]) {
+    const histories = new UserHistories(catalogue(2, 50), limit);
+    for (let n = 1; n <= 30; n++) histories.append(n % 2 ? 'u1' : 'else', n, n % 2);
+    const odd = Array.from({ length: 15 }, (_, i) => 2 * i + 1).slice(-limit);
+    assert.deepEqual(histories.query('u1'), {
+      user: 1,
+      items: Int32Array.from(odd),
+      behaviours: new Uint8Array(odd.length).fill(1),
+    });
+    assert.equal(histories.query('else').user, 0);
+    const copy = new UserHistories(catalogue(2, 50), limit);
+    copy.append('u1', 9, 0);
+    copy.append('kept', 9, 0);
+    copy.load(histories.snapshot());
+    assert.deepEqual(copy.query('u1'), histories.query('u1'));
+    assert.deepEqual(copy.query('else'), histories.query('else'));
+    assert.deepEqual([...copy.query('kept').items], [9]);
+  }
+});

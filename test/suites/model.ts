@@ -1,0 +1,368 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import * as tf from '@tensorflow/tfjs-core';
+import type { BackendName } from '../../src/compute/backend.js';
+import { INFERENCE } from '../../src/compute/dropout.js';
+import { OPTIMIZERS } from '../../src/compute/optimizers/index.js';
+import { type ParameterInits, ParameterStore, type Params, upload } from '../../src/compute/parameters.js';
+import { compileStep } from '../../src/compute/compile.js';
+import type { Batch, CompiledStep } from '../../src/compute/step.js';
+import { selectBackend } from '../../src/compute/select.js';
+import { LOSSES, type LossName } from '../../src/model/losses/index.js';
+import type { Encoded, Model } from '../../src/model/model.js';
+import { createModel, type ModelConfig } from '../../src/model/registry.js';
+import { restoreModel } from '../../src/model/restore.js';
+import { modelScorer, paramsScorer, scoreQueries } from '../../src/model/scorer.js';
+import { Random } from '../../src/random.js';
+import { labelObjective } from '../../src/training/objective.js';
+import { labelSchema, targetsSchema } from '../../src/training/schema.js';
+import { type TaskConfig, taskBatches } from '../../src/training/stage.js';
+import type { Query } from '../../src/types.js';
+import { assertClose, assertNoLeak, largestGap, valuesOf } from './assertions.js';
+import {
+  checkerboard,
+  checkerboardOrder,
+  datasetOf,
+  randomEvents,
+  richCatalogue,
+  withNoise,
+} from './fixtures.js';
+
+export interface ModelCase {
+  readonly label: string;
+  readonly config: ModelConfig;
+  /** Whether a user's history changes the scores, and whether the user's index does. */
+  readonly readsHistory: boolean;
+  readonly readsUser: boolean;
+}
+
+const ITEMS = 10;
+const CATALOGUE = richCatalogue(6, ITEMS);
+const DATASET = datasetOf(CATALOGUE, randomEvents(CATALOGUE, 3));
+
+/** Loss × task pairs a model is trained with. */
+const TRAININGS: readonly { loss: LossName; task: 'next-item' | 'label' }[] = (
+  Object.keys(LOSSES) as LossName[]
+).flatMap((loss) => (Object.keys(LOSSES[loss].tasks) as ('next-item' | 'label')[]).map((task) => ({ loss, task })));
+
+function taskOf(loss: LossName, task: 'next-item' | 'label', more: Partial<TaskConfig> = {}): TaskConfig {
+  const negatives = loss === 'mse' ? 0 : 1;
+  return {
+    loss,
+    task,
+    negatives: 3,
+    label: labelSchema.parse({ negatives }),
+    targets: targetsSchema.parse({}),
+    batchSize: 6,
+    seed: 1,
+    ...more,
+  };
+}
+
+/** The contract of every model: what it must compute, keep, give back and learn. */
+export function modelContract(backend: BackendName, { label, config, readsHistory, readsUser }: ModelCase): void {
+  describe(label, () => {
+    const model = createModel(config, CATALOGUE);
+    const inits = withNoise(model.init(new Random(7)), 11);
+
+    /** Runs `work` with the model's parameters on the backend. */
+    const using = async (work: (params: Params, store: ParameterStore) => void | Promise<void>): Promise<void> => {
+      const store = new ParameterStore(inits, model.constants());
+      try {
+        await work(store.reader(), store);
+      } finally {
+        store.dispose();
+      }
+    };
+    const encode = (params: Params, users: number[], items: number[][]): Encoded =>
+      model.encode(
+        params,
+        {
+          users: tf.tensor1d(users, 'int32'),
+          items: tf.tensor2d(items, undefined, 'int32'),
+          behaviours: tf.tensor2d(
+            items.map((row) => row.map((i) => (i === 0 ? 0 : 1 + (i % 2)))),
+            undefined,
+            'int32',
+          ),
+        },
+        INFERENCE,
+      );
+    const states = (params: Params, users: number[], items: number[][]): Float32Array =>
+      valuesOf(() => encode(params, users, items).states);
+
+    test('encode gives [B, L, D] or [B, 1, D], and a tensor for every named layer', () =>
+      using((params) => {
+        tf.tidy(() => {
+          const encoded = encode(params, [1, 2], [[0, 3, 4], [1, 2, 3]]);
+          const steps = model.positional ? 3 : 1;
+          assert.deepEqual(encoded.states.shape, [2, steps, model.width]);
+          assert.equal(encoded.layers.length, model.layerNames.length);
+          for (const layer of encoded.layers) assert.deepEqual(layer.shape.slice(0, 2), [2, steps]);
+        });
+      }));
+
+    test('logits of all items, of shared and of own candidates have their shapes and agree', () =>
+      using((params) => {
+        const state = tf.tidy(() => tf.randomNormal([3, model.width], 0, 1, 'float32', 3) as tf.Tensor2D);
+        const own = [[1, 5, 10], [7, 7, 2], [3, 9, 4]];
+        const shared = [4, 10, 1, 1];
+        const all = tf.tidy(() => model.logits(params, state, 'all', INFERENCE));
+        const some = tf.tidy(() => model.logits(params, state, tf.tensor1d(shared, 'int32'), INFERENCE));
+        const each = tf.tidy(() => model.logits(params, state, tf.tensor2d(own, undefined, 'int32'), INFERENCE));
+        assert.deepEqual(all.shape, [3, ITEMS + 1]);
+        assert.deepEqual(some.shape, [3, 4]);
+        assert.deepEqual(each.shape, [3, 3]);
+        const table = all.arraySync() as number[][];
+        assertClose(some.dataSync(), table.flatMap((row) => shared.map((i) => row[i]!)), 'shared candidates');
+        assertClose(each.dataSync(), own.flatMap((ids, n) => ids.map((i) => table[n]![i]!)), 'own candidates');
+        for (const row of table) assert.ok(row[0]! < -1e8, 'padding can never be ranked');
+        for (let item = 2; item <= ITEMS; item++) assert.notEqual(table[0]![item], table[0]![1]);
+        tf.dispose([state, all, some, each]);
+      }));
+
+    test('more padding on the left changes nothing', () =>
+      using((params) => {
+        const short = states(params, [1, 2], [[3, 4], [0, 6]]);
+        const long = states(params, [1, 2], [[0, 0, 3, 4], [0, 0, 0, 6]]);
+        const last = (values: Float32Array, steps: number): number[] =>
+          [0, 1].flatMap((b) => {
+            const at = (model.positional ? b * steps + steps - 1 : b) * model.width;
+            return [...values.subarray(at, at + model.width)];
+          });
+        assertClose(last(long, 4), last(short, 2), 'last states');
+      }));
+
+    test('a later event changes its own state and no earlier one', { skip: !model.positional }, () =>
+      using((params) => {
+        const { width } = model;
+        const before = states(params, [1], [[2, 3, 4, 5]]);
+        const after = states(params, [1], [[2, 3, 9, 8]]);
+        assertClose(after.subarray(0, 2 * width), before.subarray(0, 2 * width), 'earlier states', 1e-6, 0);
+        for (const t of [2, 3]) {
+          const gap = largestGap(
+            after.subarray(t * width, (t + 1) * width),
+            before.subarray(t * width, (t + 1) * width),
+          );
+          assert.ok(gap > 1e-3, `the state at ${t} follows its event`);
+        }
+      }));
+
+    test('the user and the history count where the model reads them', () =>
+      using((params) => {
+        const base = states(params, [1], [[2, 3]]);
+        assert.equal(largestGap(states(params, [1], [[4, 5]]), base) > 1e-3, readsHistory);
+        assert.equal(largestGap(states(params, [2], [[2, 3]]), base) > 1e-3, readsUser);
+      }));
+
+    test('an unknown user without history gets finite scores', () =>
+      using(async (params) => {
+        const none: Query = { user: 0, items: new Int32Array(0), behaviours: new Uint8Array(0) };
+        const scores = await scoreQueries(model, params, [none]);
+        assert.equal(scores.length, ITEMS + 1);
+        assert.ok(scores.every(Number.isFinite));
+      }));
+
+    test('one query alone and among longer ones gets the same scores', () =>
+      using(async (params) => {
+        const query = (user: number, ...items: number[]): Query => ({
+          user,
+          items: Int32Array.from(items),
+          behaviours: Uint8Array.from(items, (i) => i % 2),
+        });
+        const long = query(2, ...Array.from({ length: model.length + 3 }, (_, i) => 1 + (i % ITEMS)));
+        const alone = await scoreQueries(model, params, [query(1, 5)]);
+        const among = await scoreQueries(model, params, [long, query(1, 5), query(0)]);
+        assertClose(among.subarray(ITEMS + 1, 2 * (ITEMS + 1)), alone, 'scores');
+        const cut = query(2, ...long.items.subarray(3));
+        const recent = await scoreQueries(model, params, [
+          { ...cut, behaviours: long.behaviours.subarray(3) },
+        ]);
+        assertClose(recent, among.subarray(0, ITEMS + 1), 'only the last events are read');
+      }));
+
+    test('saved and restored parameters give the same scores, bit for bit', () =>
+      using(async (params, store) => {
+        const queries: Query[] = [
+          { user: 1, items: Int32Array.of(1, 2, 3), behaviours: Uint8Array.of(0, 1, 0) },
+          { user: 0, items: Int32Array.of(9), behaviours: Uint8Array.of(1) },
+        ];
+        const before = await paramsScorer(model, params, ITEMS, 'before').score(queries);
+        const stored = { path: 'stored', tensors: await store.export(), catalogue: CATALOGUE };
+        const manifest = { model: { config: JSON.parse(JSON.stringify(config)) as unknown } };
+        const scorer = modelScorer(restoreModel({ ...stored, manifest }));
+        assert.equal(scorer.items, ITEMS);
+        assert.deepEqual(await scorer.score(queries), before);
+        scorer.dispose();
+      }));
+
+    test('steps, evaluation and scoring leave no tensor behind', () =>
+      assertNoLeak('a whole life', async () => {
+        for (const sparseTables of [false, true]) {
+          await trainer(model, taskOf('sampled-softmax', 'next-item'), { sparseTables }, async (step, batch, store) => {
+            await assertNoLeak('a step', async () => void (await step.run([batch, batch], 0.01)));
+            await assertNoLeak('an evaluation', async () => void (await step.evaluate(batch)));
+            await assertNoLeak('state', async () => step.load(await step.export()));
+            await assertNoLeak('scores', async () => {
+              const query = { user: 1, items: Int32Array.of(1), behaviours: Uint8Array.of(0) };
+              await paramsScorer(model, store.reader(), ITEMS, 'x').score([query]);
+            });
+          });
+        }
+      }));
+
+    for (const { loss, task } of TRAININGS) {
+      const wanted = taskOf(loss, task);
+      if (backend === 'cpu') {
+        test(`the gradient of ${loss} (${task}) equals finite differences`, async () => {
+          await checkGradient(model, wanted, inits, await gradientOf(model, wanted, { sparseTables: false, inits }));
+        });
+      } else {
+        test(`the gradient of ${loss} (${task}) equals the cpu backend's`, async () => {
+          await selectBackend('cpu');
+          const expected = await gradientOf(model, wanted, { sparseTables: false, inits });
+          await selectBackend(backend);
+          const found = await gradientOf(model, wanted, { sparseTables: false, inits });
+          for (const [name, gradient] of expected) assertClose(found.get(name)!, gradient, name, 1e-5, 1e-3);
+        });
+      }
+      if (LOSSES[loss].readsCatalogue) continue;
+      test(`the gradient of ${loss} (${task}) is the same dense and by rows`, async () => {
+        const dense = await gradientOf(model, wanted, { sparseTables: false, inits });
+        const rows = await gradientOf(model, wanted, { sparseTables: true, inits });
+        for (const [name, gradient] of dense) assertClose(rows.get(name)!, gradient, name, 1e-5, 1e-3);
+      });
+    }
+
+    test('learns a checkerboard of users and items', async () => {
+      for (const loss of ['softmax', 'sampled-softmax'] as const) {
+        const order = await learnCheckerboard(config, loss);
+        assert.ok(order > 0.98, `${loss}: ${order} of the pairs in order`);
+      }
+    });
+  });
+}
+
+/** A store, a step (plain SGD, so that update = gradient at rate 1) and the first batch of a task. */
+async function trainer(
+  model: Model,
+  task: TaskConfig,
+  options: { sparseTables: boolean; inits?: ParameterInits },
+  work: (step: CompiledStep, batch: Batch, store: ParameterStore) => Promise<void>,
+): Promise<void> {
+  const store = new ParameterStore(options.inits ?? model.init(new Random(7)), model.constants(), options);
+  const loss = labelObjective(model, LOSSES[task.loss]);
+  const step = compileStep({ store, optimizer: OPTIMIZERS.sgd(), loss, seed: 1 });
+  try {
+    await work(step, taskBatches(model, DATASET, task).batches.batch(0, 0), store);
+  } finally {
+    step.dispose();
+    store.dispose();
+  }
+}
+
+/** What one step of plain SGD at rate 1 takes off every parameter. */
+async function gradientOf(
+  model: Model,
+  task: TaskConfig,
+  options: { sparseTables: boolean; inits: ParameterInits },
+): Promise<Map<string, Float32Array>> {
+  const gradients = new Map<string, Float32Array>();
+  await trainer(model, task, options, async (step, batch, store) => {
+    await step.run([batch], 1);
+    step.sync();
+    const after = await store.export();
+    for (const [name, { data }] of options.inits) {
+      gradients.set(name, data.map((v, i) => v - after.get(name)!.data[i]!));
+    }
+  });
+  return gradients;
+}
+
+/** Two coordinates of every parameter: the one with the largest gradient and another. Padding rows have none. */
+async function checkGradient(
+  model: Model,
+  task: TaskConfig,
+  inits: ParameterInits,
+  gradients: ReadonlyMap<string, Float32Array>,
+): Promise<void> {
+  const batch = taskBatches(model, DATASET, task).batches.batch(0, 0);
+  const objective = labelObjective(model, LOSSES[task.loss]);
+  const rng = new Random(23);
+  let moved = 0;
+  for (const [name, gradient] of gradients) {
+    const largest = gradient.reduce((best, g, i) => (Math.abs(g) > Math.abs(gradient[best]!) ? i : best), 0);
+    if (gradient[largest] !== 0) moved++;
+    const { grows, shape } = inits.get(name)!;
+    if (grows) assert.deepEqual(gradient.subarray(0, shape[1]), new Float32Array(shape[1]!), `${name}: padding`);
+    for (const at of [largest, rng.int(gradient.length)]) {
+      const analytic = gradient[at]!;
+      const numeric: number[] = [];
+      let fits = false;
+      // The smaller step is for a coordinate that has a kink of a ReLU nearby.
+      for (const size of [1e-2, 2e-3]) {
+        if (fits) break;
+        const [low, high] = [-size, size].map((shift) => lossAt(model, objective, batch, inits, name, at, shift));
+        const slope = (high! - low!) / (2 * size);
+        numeric.push(slope);
+        fits = Math.abs(slope - analytic) <= 1e-3 + 0.02 * Math.abs(slope);
+      }
+      assert.ok(fits, `${name}[${at}]: gradient ${analytic}, finite differences ${numeric}`);
+    }
+  }
+  // The recency or position of a lag no window of the batch reaches may have none.
+  assert.ok(moved >= gradients.size - 2, `only ${moved} of ${gradients.size} parameters have a gradient`);
+}
+
+function lossAt(
+  model: Model,
+  objective: ReturnType<typeof labelObjective>,
+  batch: Batch,
+  inits: ParameterInits,
+  name: string,
+  index: number,
+  shift: number,
+): number {
+  const init = inits.get(name)!;
+  const data = Float32Array.from(init.data);
+  data[index] = data[index]! + shift;
+  const store = new ParameterStore(new Map([...inits, [name, { ...init, data }]]), model.constants());
+  const [loss] = valuesOf(() => {
+    const inputs = Object.fromEntries(Object.entries(batch).map(([key, t]) => [key, upload(t)]));
+    return objective(store.reader(), inputs, INFERENCE);
+  });
+  store.dispose();
+  return loss!;
+}
+
+const USERS = 48;
+const BOARD = checkerboard(USERS, 12, 6);
+
+/** Share of item pairs in the right order after a few dozen steps. */
+async function learnCheckerboard(config: ModelConfig, loss: LossName): Promise<number> {
+  const board = createModel(config, BOARD.catalogue);
+  const store = new ParameterStore(board.init(new Random(3)), board.constants(), {
+    sparseTables: !LOSSES[loss].readsCatalogue,
+  });
+  const objective = labelObjective(board, LOSSES[loss]);
+  const step = compileStep({ store, optimizer: OPTIMIZERS.adam(), loss: objective, seed: 3 });
+  const { batches } = taskBatches(board, BOARD, taskOf(loss, 'next-item', { batchSize: 16, negatives: 6 }));
+  try {
+    for (let n = 0; n < 40; n++) {
+      const index = n % batches.batchesPerEpoch;
+      await step.run([batches.batch(Math.floor(n / batches.batchesPerEpoch), index)], 0.02);
+    }
+    const { interactions: rows } = BOARD;
+    const queries = Array.from({ length: USERS }, (_, i): Query => {
+      const from = rows.offsets[i + 1]!;
+      const items = rows.item.slice(from, from + 6);
+      return { user: i + 1, items, behaviours: new Uint8Array(6) };
+    });
+    step.sync();
+    const scores = await paramsScorer(board, store.reader(), 12, 'board').score(queries);
+    return checkerboardOrder(scores, queries.map((q) => q.user), 12);
+  } finally {
+    step.dispose();
+    store.dispose();
+  }
+}
