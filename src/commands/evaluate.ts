@@ -130,11 +130,20 @@ async function compare(
     differences,
     ...(config.against === undefined ? {} : { against: config.against }),
     ...pairResults,
+    ...repeats(task),
     seconds: (performance.now() - started) / 1000,
   };
   return {
     task,
     content: { results, users, perUser: new Map(measured.map(({ row, perUser }) => [row.name, perUser])) },
+  };
+}
+
+/** Share of the targets that the seen filter makes too easy, where there are any. */
+function repeats({ settings, evaluation, repeatedTargets }: Task): Pick<Results, 'repeatedTargets'> {
+  if (!settings.filterSeen || repeatedTargets === 0) return {};
+  return {
+    repeatedTargets: repeatedTargets / evaluation.targets.reduce((sum, items) => sum + items.length, 0),
   };
 }
 

@@ -71,6 +71,12 @@ function remarks(results: Results): string[] {
   }
   const missed = results.rows[0]?.unreachable ?? 0;
   if (missed > 0) lines.push(`${missed} targets are no candidates: they count as misses for every row`);
+  if (results.repeatedTargets !== undefined) {
+    const share = `${(100 * results.repeatedTargets).toFixed(1)} %`;
+    lines.push(
+      `${share} of the targets are in their user's history: as other seen items are removed, these compete with unseen ones only and look too easy; evaluate repeats with filterSeen: false`,
+    );
+  }
   for (const { name, reason } of results.skipped) lines.push(`${name} is left out: ${reason}`);
   if (results.labels) {
     lines.push(

@@ -14,3 +14,8 @@ export function compileStep(options: StepOptions): CompiledStep {
   const graph = native && options.compile !== false && (options.accumulate ?? 1) === 1;
   return graph ? new GraphStep(options, eager, native) : eager;
 }
+
+/** Whether steps are recorded on the active backend, so that batches do well to have few shapes. */
+export function recordsSteps(): boolean {
+  return nativeBackend() !== undefined;
+}

@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { RecsysError } from '../errors.js';
 import type { TensorMap } from '../types.js';
 import { graphPass, randomKey, trainingPass } from './dropout.js';
 import { nativeBackend } from './graph/binding.js';
@@ -34,6 +35,10 @@ export class EagerStep implements CompiledStep {
         optimizer.slots.map((s) => new Float32Array(table.data.length).fill(s.fill)),
       );
     }
+  }
+
+  prepare(): number {
+    return 0;
   }
 
   async run(microBatches: readonly Batch[], learningRate: number): Promise<StepResult> {
@@ -163,19 +168,23 @@ export class EagerStep implements CompiledStep {
 
   load(state: TensorMap): void {
     const slotNames = this.options.optimizer.slots.map((s) => s.name);
-    const find = (name: string): Float32Array => {
+    const find = (name: string, shape: readonly number[]): Float32Array => {
       const t = state.get(name);
-      if (!t) throw new Error(`optimizer state "${name}" is missing`);
-      return t.data as Float32Array;
+      if (t?.shape.join() === shape.join()) return t.data as Float32Array;
+      throw new RecsysError(
+        'CHECKPOINT_INCOMPATIBLE',
+        `optimizer state "${name}" [${shape}] ${t ? `has shape [${t.shape}]` : 'is missing'}`,
+      );
     };
     for (const [name, variables] of this.slots) {
       variables.forEach((v, k) => {
-        tf.tidy(() => v.assign(tf.tensor(find(`${name}/${slotNames[k]}`), v.shape)));
+        tf.tidy(() => v.assign(tf.tensor(find(`${name}/${slotNames[k]}`, v.shape), v.shape)));
       });
     }
     for (const [name, arrays] of this.tableSlots) {
+      const { rows, width } = this.options.store.tables.get(name)!;
       arrays.forEach((a, k) => {
-        a.set(find(`${name}/${slotNames[k]}`));
+        a.set(find(`${name}/${slotNames[k]}`, [rows, width]));
       });
     }
     this.count = state.get('step')?.data[0] ?? 0;

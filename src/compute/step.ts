@@ -39,6 +39,8 @@ export interface StepResult {
 export interface CompiledStep {
   /** Steps taken so far. */
   readonly count: number;
+  /** Makes the step ready for these batches' shapes; gives how many programs it recorded (0 where it runs op by op). */
+  prepare(batches: readonly Batch[]): number;
   /** One optimizer step on the mean gradient of the micro-batches. */
   run(microBatches: readonly Batch[], learningRate: number): Promise<StepResult>;
   /** Loss of a batch without dropout and without an update. */

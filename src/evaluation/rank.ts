@@ -35,64 +35,77 @@ export function rankTargets(
 ): Float64Array {
   const base = row * (items + 1);
   const mask = candidates === 'all' ? null : candidates;
-  const ranks = new Float64Array(targets.length);
-  for (let j = 0; j < targets.length; j++) {
-    const target = targets[j]!;
-    if (mask !== null && mask[target] === 0) {
-      ranks[j] = Number.POSITIVE_INFINITY;
-      continue;
-    }
-    const score = scores[base + target]!;
-    let above = 0;
-    let tied = 0;
-    let below = 0;
-    let count = 0;
-    if (mask === null) {
-      count = items;
-      for (let i = base + 1; i <= base + items; i++) {
-        const s = scores[i]!;
-        if (s < score) below++;
-        else if (s > score) above++;
-        else if (s === score) tied++;
-      }
-    } else {
-      for (let i = 1; i <= items; i++) {
-        if (mask[i] === 0) continue;
-        count++;
-        const s = scores[base + i]!;
-        if (s < score) below++;
-        else if (s > score) above++;
-        else if (s === score) tied++;
-      }
-    }
-    if (above + tied + below !== count) throw notANumber(scorer, firstNaN(scores, base, items));
-    let last = 0;
-    for (let i = 0; i < seen.length; i++) {
-      const item = seen[i]!;
-      if (item < last) throw new Error('rankTargets: `seen` is not ascending');
-      if (item === last) continue;
-      last = item;
-      if ((mask !== null && mask[item] === 0) || targets.includes(item)) continue;
-      const s = scores[base + item]!;
-      if (s > score) above--;
-      else if (s === score) tied--;
-    }
-    let tiedTargets = 0;
-    let before = 0;
-    for (let i = 0; i < targets.length; i++) {
-      const other = targets[i]!;
-      if (scores[base + other]! !== score || (mask !== null && mask[other] === 0)) continue;
-      tiedTargets++;
-      if (i < j) before++;
-    }
-    ranks[j] = above + ((before + 1) * (tied + 1)) / (tiedTargets + 1) - 1;
+  const isCandidate = (item: number): boolean => mask === null || mask[item] === 1;
+  const open = targets.filter(isCandidate);
+  // The targets' distinct scores, ascending: marks between which every candidate falls.
+  const marks = Float32Array.from(new Set(Array.from(open, (item) => scores[base + item]!))).sort();
+  const places = new Places(marks);
+  for (let item = 1; item <= items; item++) {
+    if (mask !== null && mask[item] === 0) continue;
+    const score = scores[base + item]!;
+    if (Number.isNaN(score)) throw notANumber(scorer, item);
+    places.count(score, 1);
   }
-  return ranks.sort();
+  let last = 0;
+  for (let i = 0; i < seen.length; i++) {
+    const item = seen[i]!;
+    if (item < last) throw new Error('rankTargets: `seen` is not ascending');
+    if (item !== last && isCandidate(item) && !targets.includes(item)) places.count(scores[base + item]!, -1);
+    last = item;
+  }
+  const above = places.above();
+  const ranks = new Float64Array(targets.length).fill(Number.POSITIVE_INFINITY);
+  const tiedTargets = new Int32Array(marks.length);
+  for (const item of open) tiedTargets[places.find(scores[base + item]!)]!++;
+  let next = 0;
+  for (let mark = marks.length - 1; mark >= 0; mark--) {
+    const tied = places.equal[mark]!;
+    const t = tiedTargets[mark]!;
+    for (let j = 0; j < t; j++) ranks[next++] = above[mark]! + ((j + 1) * (tied + 1)) / (t + 1) - 1;
+  }
+  return ranks;
 }
 
-function firstNaN(scores: Float32Array, base: number, items: number): number {
-  for (let i = 1; i <= items; i++) if (Number.isNaN(scores[base + i]!)) return i;
-  return 0;
+/** Counts of scores at each of the ascending marks and between them: O(log marks) a score. */
+class Places {
+  readonly equal: Int32Array;
+  /** between[m]: scores below mark m and above mark m − 1. */
+  private readonly between: Int32Array;
+
+  constructor(private readonly marks: Float32Array) {
+    this.equal = new Int32Array(marks.length);
+    this.between = new Int32Array(marks.length + 1);
+  }
+
+  /** Number of marks below the score. */
+  find(score: number): number {
+    let low = 0;
+    let high = this.marks.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.marks[middle]! < score) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  count(score: number, by: 1 | -1): void {
+    const at = this.find(score);
+    if (at < this.marks.length && this.marks[at] === score) this.equal[at]! += by;
+    else this.between[at]! += by;
+  }
+
+  /** Number of scores above each mark. */
+  above(): Int32Array {
+    const result = new Int32Array(this.marks.length);
+    let sum = 0;
+    for (let mark = this.marks.length - 1; mark >= 0; mark--) {
+      sum += this.between[mark + 1]!;
+      result[mark] = sum;
+      sum += this.equal[mark]!;
+    }
+    return result;
+  }
 }
 
 /** The same among the targets and the given negatives only (sampled ranking: biased, on request alone). */

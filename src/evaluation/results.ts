@@ -49,6 +49,8 @@ export const resultsSchema = z.object({
   /** Each model against the best baseline, and against the rows of `against` where that was given. */
   differences: z.array(differenceSchema),
   against: z.string().optional(),
+  /** Share of the targets that are in their user's history, where the seen filter is on and there are any. */
+  repeatedTargets: z.number().optional(),
   labels: z.object({ count: z.number(), majority: z.number() }).optional(),
   ratings: z.object({ count: z.number(), rmseOfMean: z.number(), maeOfMean: z.number() }).optional(),
   seconds: z.number(),

@@ -24,6 +24,8 @@ export interface Task {
   /** Mask [items + 1]. */
   readonly candidates: Uint8Array;
   readonly protocol: Protocol;
+  /** Targets that are in their user's own history: with the seen filter they compete with unseen items only. */
+  readonly repeatedTargets: number;
 }
 
 /** @throws CONFIG_INVALID for an unknown behaviour, DATA_EMPTY where no user has a target */
@@ -47,7 +49,16 @@ export function evaluationTask(dataset: Dataset, settings: TaskSettings): Task {
     ...(targetBehaviours ? { targetBehaviours } : {}),
     ...(sampledNegatives === undefined ? {} : { sampledNegatives }),
   });
-  return { dataset, settings, evaluation, candidates, protocol };
+  return { dataset, settings, evaluation, candidates, protocol, repeatedTargets: countRepeated(evaluation) };
+}
+
+function countRepeated({ queries, targets }: Evaluation): number {
+  let count = 0;
+  queries.forEach((query, q) => {
+    const history = new Set(query.items);
+    for (const item of targets[q]!) if (history.has(item)) count++;
+  });
+  return count;
 }
 
 /** Hash of who is asked and what is right, by external ids and independent of the numbering. */

@@ -3,7 +3,7 @@ import { gatherRows } from '../compute/gather.js';
 import { embeddingLookup, type ParameterInits, type Params } from '../compute/parameters.js';
 import type { Random } from '../random.js';
 import type { FeatureTable, TensorMap } from '../types.js';
-import { embedding, glorot } from './initial.js';
+import { embedding, normal } from './initial.js';
 
 export interface EntityOptions {
   readonly kind: 'item' | 'user';
@@ -49,7 +49,8 @@ export class EntityEncoder {
       into.set(`${prefix}.tokens`, embedding(rng, rows, this.width, grows, { deviation, table: false }));
     }
     if (this.useNumbers) {
-      into.set(`${prefix}.numbers`, glorot(rng, this.features.numberNames.length, this.width));
+      const count = this.features.numberNames.length;
+      into.set(`${prefix}.numbers`, normal(rng, [count, this.width], deviation / Math.sqrt(count)));
     }
   }
 

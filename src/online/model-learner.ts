@@ -1,6 +1,6 @@
+import { compileStep } from '../compute/compile.js';
 import { OPTIMIZERS } from '../compute/optimizers/index.js';
 import { ParameterStore } from '../compute/parameters.js';
-import { compileStep } from '../compute/compile.js';
 import type { RestoredModel } from '../model/restore.js';
 import { paramsScorer } from '../model/scorer.js';
 import type { TensorMap } from '../types.js';

@@ -20,7 +20,7 @@ export const i32 = (data: Int32Array, shape: readonly number[]): HostTensor => (
 
 /** Rounds up to a multiple, so that few distinct tensor shapes occur. */
 export const roundUp = (n: number, multiple: number): number =>
-  Math.max(multiple, Math.ceil(n / multiple) * multiple);
+  Math.max(1, Math.ceil(n / multiple)) * multiple;
 
 /** Copies the events before `end` (at most `steps` of them, not before `start`) right-aligned into row `row` of [B, steps]. */
 export function alignRight(
@@ -33,4 +33,17 @@ export function alignRight(
 ): void {
   const n = Math.min(steps, end - start);
   for (let t = 0; t < n; t++) into[(row + 1) * steps - n + t] = source[end - n + t]!;
+}
+
+/** One batch of each combination of tensor shapes in the first epoch, so that a recorded step can be made ready for all. */
+export function distinctShapes(source: BatchSource): Batch[] {
+  const found = new Map<string, Batch>();
+  for (let index = 0; index < source.batchesPerEpoch; index++) {
+    const batch = source.batch(0, index);
+    const key = Object.values(batch)
+      .map((t) => t.shape.join('x'))
+      .join(' ');
+    if (!found.has(key)) found.set(key, batch);
+  }
+  return [...found.values()];
 }

@@ -1,9 +1,9 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
+import { compileStep } from '../compute/compile.js';
 import { INFERENCE } from '../compute/dropout.js';
 import { OPTIMIZERS } from '../compute/optimizers/index.js';
 import { ParameterStore, type Params } from '../compute/parameters.js';
-import { compileStep } from '../compute/compile.js';
 import type { Inputs } from '../compute/step.js';
 import { path } from '../config/fields.js';
 import type { Dataset } from '../data/dataset.js';
@@ -33,22 +33,28 @@ export const distillSchema = z.strictObject({
     .describe('the student'),
   soft: z
     .strictObject({
-      weight: z.number().min(0).default(1),
+      weight: z.number().min(0).default(1).describe('weight in the loss'),
       temperature: z.number().positive().default(2).describe('softens both distributions'),
       candidates: z
-        .union([z.literal('all'), z.strictObject({ teacherTop: z.number().int().min(1) })])
+        .union([
+          z.literal('all'),
+          z.strictObject({ teacherTop: z.number().int().min(1).describe('items a position') }),
+        ])
         .default('all')
         .describe('items compared: all, or the teacher’s top n at each position (for large catalogues)'),
     })
     .prefault({})
     .describe('soft labels: the teacher’s distribution over items'),
   hard: z
-    .strictObject({ weight: z.number().min(0).default(1), loss: lossName.default('softmax') })
+    .strictObject({
+      weight: z.number().min(0).default(1).describe('weight in the loss'),
+      loss: lossName.default('softmax').describe('loss on the items that were chosen'),
+    })
     .prefault({})
     .describe('hard labels: the items that were chosen'),
   alignment: z
     .strictObject({
-      weight: z.number().min(0).default(0),
+      weight: z.number().min(0).default(0).describe('weight in the loss'),
       layer: z
         .union([z.enum(['middle', 'top']), z.string().min(1)])
         .default('top')
@@ -79,6 +85,12 @@ export async function distill(
       `student.length: ${config.student.length} is longer than the teacher's ${teacher.model.length}`,
     );
   }
+  if (config.soft.weight + config.hard.weight + config.alignment.weight === 0) {
+    throw new RecsysError(
+      'CONFIG_INVALID',
+      'soft.weight, hard.weight and alignment.weight are all 0: nothing is learned',
+    );
+  }
   const { dataset } = growCatalogue(teacher.catalogue, source);
   const model = createModel(config.student, dataset.catalogue);
   const inits = model.init(Random.of(config.seed, 'init'));
@@ -91,10 +103,11 @@ export async function distill(
   const step = compileStep({
     store,
     optimizer: OPTIMIZERS[config.optimizer.name](),
-    signals: teacherSignals(config, teacher.model, teacherStore.reader(), layer),
+    signals: teacherSignals(config, teacher, teacherStore.reader(), layer),
     loss: distillObjective(config, model),
     l2: config.l2,
     clipNorm: config.clipNorm,
+    accumulate: config.accumulate,
     seed: config.seed,
   });
   const task = {
@@ -104,7 +117,9 @@ export async function distill(
     label: { negatives: 0, minimumValue: undefined },
   };
   try {
-    const { batches, rows } = taskBatches(model, dataset, task);
+    // A teacher with one state a user would see, in a window, the very items that are to be predicted.
+    const positional = model.positional && teacher.model.positional;
+    const { batches, rows } = taskBatches({ ...model, positional }, dataset, task);
     const fit = await runFit('distill', { model, store, step, dataset, batches, rows }, task, hooks, context);
     const tensors = new Map([...fit.best].filter(([name]) => name !== PROJECTION));
     return { config: config.student, catalogue: dataset.catalogue, tensors, fit };
@@ -128,11 +143,23 @@ export function layerIndex(teacher: Model, layer: string): number {
   );
 }
 
+/** Indices the teacher has no row for become 0: the student's vocabulary may have grown beyond it. */
+function orUnknown(ids: tf.Tensor, rows: number): tf.Tensor {
+  return tf.mul(ids, tf.cast(tf.less(ids, rows), 'int32'));
+}
+
 /** The teacher's view of a batch: logits over the candidates, the candidates where they are sampled, and the layer. */
-function teacherSignals(config: DistillConfig, teacher: Model, params: Params, layer: number) {
+function teacherSignals(config: DistillConfig, restored: RestoredModel, params: Params, layer: number) {
+  const { model: teacher, catalogue } = restored;
+  const { users, behaviours } = catalogue;
   return (inputs: Inputs): Record<string, tf.Tensor> =>
     tf.tidy(() => {
-      const { encoded, states, length } = encodeAt(teacher, params, inputs, INFERENCE);
+      const seen = {
+        ...inputs,
+        users: orUnknown(inputs.users!, users.length),
+        behaviours: orUnknown(inputs.behaviours!, behaviours.length + 1),
+      };
+      const { encoded, states, length } = encodeAt(teacher, params, seen, INFERENCE);
       const signals: Record<string, tf.Tensor> = {};
       if (layer >= 0) signals.teacherLayer = atPositions(encoded.layers[layer]!, inputs.positions!, length);
       if (config.soft.weight === 0) return signals;

@@ -1,7 +1,7 @@
 import { z } from 'zod';
+import { compileStep } from '../compute/compile.js';
 import { OPTIMIZERS } from '../compute/optimizers/index.js';
 import { ParameterStore } from '../compute/parameters.js';
-import { compileStep } from '../compute/compile.js';
 import { path } from '../config/fields.js';
 import type { Dataset } from '../data/dataset.js';
 import { RecsysError } from '../errors.js';
@@ -68,6 +68,7 @@ export async function finetune(
     frozen: (name) => frozen.has(name),
     l2: config.l2,
     clipNorm: config.clipNorm,
+    accumulate: config.accumulate,
     seed: config.seed,
   });
   try {
@@ -91,11 +92,11 @@ function withDropout(config: ModelConfig, dropout: number | undefined): ModelCon
   return { ...config, dropout };
 }
 
-/** Parameters a `freeze` list names; an entry that names none is CONFIG_INVALID with the names there are. */
+/** Parameters a `freeze` list names, whole or by their first parts (`blocks.1` is not `blocks.10`); an entry that names none is CONFIG_INVALID with the names there are. */
 export function frozenNames(names: readonly string[], freeze: readonly string[]): Set<string> {
   const frozen = new Set<string>();
   for (const prefix of freeze) {
-    const matched = names.filter((n) => n === prefix || n.startsWith(`${prefix}.`) || n.startsWith(prefix));
+    const matched = names.filter((n) => `${n}.`.startsWith(prefix.endsWith('.') ? prefix : `${prefix}.`));
     if (matched.length === 0) {
       throw new RecsysError(
         'CONFIG_INVALID',

@@ -34,7 +34,7 @@ export interface FitResult {
  * The training loop: epochs of steps, validation, early stopping, snapshots. Everything random is keyed by epoch and step, so
  * continuing from a snapshot gives the same bits as never having stopped.
  *
- * @throws INTERRUPTED after saving a snapshot, once `context.signal` is aborted; DIVERGED when the loss is not finite
+ * @throws INTERRUPTED after saving a snapshot, once `context.signal` is aborted; DIVERGED when the loss or the gradient is not finite
  */
 export async function fit(options: FitOptions, context: StageContext): Promise<FitResult> {
   const { step, store, batches, epochs, accumulate, watch } = options;
@@ -75,11 +75,12 @@ export async function fit(options: FitOptions, context: StageContext): Promise<F
         (_, i) => batches.batch(progress.epoch, progress.batch + i),
       );
       const rate = options.learningRate(step.count + 1, totalSteps);
-      const { loss } = await step.run(micro, rate);
-      if (!Number.isFinite(loss)) {
+      const { loss, gradientNorm } = await step.run(micro, rate);
+      if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm)) {
+        const what = Number.isFinite(loss) ? `gradient's norm is ${gradientNorm}` : `loss is ${loss}`;
         throw new RecsysError(
           'DIVERGED',
-          `${options.name}: the loss is ${loss} at step ${step.count} (learning rate ${rate})`,
+          `${options.name}: the ${what} at step ${step.count} (learning rate ${rate})`,
         );
       }
       progress.batch += micro.length;

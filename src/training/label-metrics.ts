@@ -1,8 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { INFERENCE } from '../compute/dropout.js';
+import { uploadBatch } from '../compute/eager-step.js';
 import type { ParameterStore } from '../compute/parameters.js';
 import type { Batch } from '../compute/step.js';
-import { uploadBatch } from '../compute/eager-step.js';
 import { single } from '../model/losses/reduce.js';
 import type { Model } from '../model/model.js';
 import { encodeAt } from './objective.js';
@@ -44,7 +44,9 @@ export async function labelMetrics(
   for (const batch of batches) {
     const logits = await predictPairs(model, store, batch);
     const labels = batch.labels!.data;
+    const weights = batch.weights!.data;
     for (let i = 0; i < logits.length; i++) {
+      if (weights[i]! === 0) continue;
       const x = logits[i]!;
       const y = labels[i]!;
       n++;

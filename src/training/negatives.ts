@@ -31,9 +31,9 @@ export function drawNegatives(
     const drawn = new Int32Array(targets.length * count);
     for (let i = 0; i < drawn.length; i++) {
       const target = targets[Math.floor(i / count)]!;
-      let item = 1 + rng.int(items);
-      if (item === target) item = 1 + (item % items);
-      drawn[i] = item;
+      // Uniform over the others: drawn among one fewer, and the target's place skipped.
+      const item = 1 + rng.int(Math.max(1, items - 1));
+      drawn[i] = target > 0 && item >= target && items > 1 ? item + 1 : item;
     }
     return { negatives: i32(drawn, [targets.length, count]) };
   }

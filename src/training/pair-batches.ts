@@ -34,6 +34,8 @@ export interface PairBatchOptions {
   readonly labelling?: Labelling;
   /** Items a user is known to have, so that drawn negatives are none of them. */
   readonly known?: (user: number, item: number) => boolean;
+  /** Fill the last batch with rows of weight 0, so that all have one shape. */
+  readonly fixedShapes: boolean;
 }
 
 /** Every train row that is a target, with the history before it. */
@@ -88,7 +90,7 @@ function assemble(
   epoch: number,
   index: number,
 ): Batch {
-  const size = chosen.length;
+  const size = options.fixedShapes ? options.batchSize : chosen.length;
   const steps = options.length;
   const items = new Int32Array(size * steps);
   const behaviours = new Int32Array(size * steps);
@@ -134,10 +136,12 @@ export function labelOf(value: number, labelling: Labelling): number {
   return value >= labelling.minimumValue ? 1 : 0;
 }
 
-/** A uniform item the user has no interaction with (after 20 draws: any, for users who have nearly everything). */
+/** A uniform item the user has no interaction with (any item, for a user who has them all). */
 function drawUnknown(user: number, options: PairBatchOptions, rng: Random): number {
   const { items } = options.negatives;
   let item = 1 + rng.int(items);
   for (let tries = 0; tries < 20 && options.known?.(user, item); tries++) item = 1 + rng.int(items);
+  // A user who has nearly everything: the next one not had.
+  for (let n = 0; n < items && options.known?.(user, item); n++) item = 1 + (item % items);
   return item;
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod';
+import { compileStep } from '../compute/compile.js';
 import { OPTIMIZERS } from '../compute/optimizers/index.js';
 import { type ParameterInits, ParameterStore } from '../compute/parameters.js';
-import { compileStep } from '../compute/compile.js';
 import { path } from '../config/fields.js';
 import type { Dataset } from '../data/dataset.js';
 import { LOSSES } from '../model/losses/index.js';
@@ -63,6 +63,7 @@ export async function pretrain(
     loss: labelObjective(model, loss),
     l2: config.l2,
     clipNorm: config.clipNorm,
+    accumulate: config.accumulate,
     seed: config.seed,
   });
   try {

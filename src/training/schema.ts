@@ -7,7 +7,7 @@ import { LOSS_NAMES } from '../model/losses/index.js';
 /** Keys that pretrain, distill and finetune share. */
 export const optimizerSchema = z
   .strictObject({
-    name: z.enum(OPTIMIZER_NAMES).default('adam'),
+    name: z.enum(OPTIMIZER_NAMES).default('adam').describe('update rule'),
     learningRate: z.number().positive().default(1e-3).describe('peak learning rate'),
     warmupSteps: z
       .number()

@@ -1,3 +1,4 @@
+import { RecsysError } from '../errors.js';
 import { Random } from '../random.js';
 import { alignRight, type BatchSource, f32, i32, roundUp } from './batches.js';
 import { drawNegatives, type NegativeOptions } from './negatives.js';
@@ -8,6 +9,8 @@ export interface SequenceBatchOptions {
   readonly batchSize: number;
   readonly seed: number;
   readonly negatives: NegativeOptions;
+  /** Few tensor shapes (whole batches, four lengths, two numbers of positions), for steps that are recorded a shape. */
+  readonly fixedShapes: boolean;
 }
 
 /** Batches of one epoch share a pool of this many batches whose windows are sorted by length, so that little is padding. */
@@ -16,10 +19,20 @@ const POOL = 16;
 /**
  * Next-item batches for models with a state at every position: windows of at most length + 1 events, cut from each user's
  * end backwards, each input event predicting the one after it. Gives users [B], items, behaviours [B, L], and for the P
- * positions that have a target: positions (flat in B·L), targets, weights [P].
+ * positions that have a target: positions (flat in B·L), targets, weights [P]. Throws DATA_EMPTY where no target has an
+ * event before it.
  */
 export function sequenceBatches(rows: TrainRows, options: SequenceBatchOptions): BatchSource {
   const windows = cutWindows(rows, options.length);
+  if (windows.user.length === 0) {
+    throw new RecsysError(
+      'DATA_EMPTY',
+      'no target has an earlier train event of its user to be predicted from',
+      {
+        remedy: 'Loosen `targets`, or prepare the dataset so that users keep at least two train events.',
+      },
+    );
+  }
   const count = Math.ceil(windows.user.length / options.batchSize);
   let cached: { epoch: number; order: Int32Array } | undefined;
   return {
@@ -93,9 +106,12 @@ function assemble(
   epoch: number,
   index: number,
 ) {
-  const size = chosen.length;
+  const size = options.fixedShapes ? options.batchSize : chosen.length;
   const longest = chosen.reduce((m, w) => Math.max(m, windows.end[w]! - windows.start[w]! - 1), 1);
-  const steps = Math.min(options.length, roundUp(longest, 8));
+  const steps = Math.min(
+    options.length,
+    roundUp(longest, options.fixedShapes ? Math.ceil(options.length / 4) : 8),
+  );
   const users = new Int32Array(size);
   const items = new Int32Array(size * steps);
   const behaviours = new Int32Array(size * steps);
@@ -115,7 +131,7 @@ function assemble(
       weights.push(rows.weight[r]!);
     }
   });
-  const padded = roundUp(positions.length, 64);
+  const padded = roundUp(positions.length, options.fixedShapes ? Math.ceil((size * steps) / 2) : 64);
   const at = new Int32Array(padded);
   const target = new Int32Array(padded);
   const weight = new Float32Array(padded);

@@ -1,3 +1,4 @@
+import { recordsSteps } from '../compute/compile.js';
 import type { ParameterInits, ParameterStore } from '../compute/parameters.js';
 import type { Batch, CompiledStep } from '../compute/step.js';
 import { type Dataset, SPLIT } from '../data/dataset.js';
@@ -6,7 +7,7 @@ import { LOSSES, type LossName } from '../model/losses/index.js';
 import type { Model } from '../model/model.js';
 import type { ModelConfig } from '../model/registry.js';
 import type { Catalogue, StageContext, TensorMap } from '../types.js';
-import type { BatchSource } from './batches.js';
+import { type BatchSource, distinctShapes } from './batches.js';
 import { type FitResult, fit } from './fit.js';
 import { labelMetrics } from './label-metrics.js';
 import { type Labelling, type Pairs, pairBatches, trainPairs } from './pair-batches.js';
@@ -62,7 +63,14 @@ export function taskBatches(
   const rows = trainRows(dataset, config.targets);
   const items = dataset.catalogue.items.length - 1;
   const negatives = { need, count: config.negatives, items };
-  const shared = { length: model.length, batchSize: config.batchSize, seed: config.seed, negatives };
+  const fixedShapes = recordsSteps();
+  const shared = {
+    length: model.length,
+    batchSize: config.batchSize,
+    seed: config.seed,
+    negatives,
+    fixedShapes,
+  };
   if (config.task === 'next-item' && model.positional)
     return { rows, batches: sequenceBatches(rows, shared) };
   const labelling = config.task === 'label' ? labellingOf(config, rows) : undefined;
@@ -138,6 +146,7 @@ export function validationLabelBatches(
     negatives: { need: [], count: 0, items: dataset.catalogue.items.length - 1 },
     labelling,
     known: knownItems(rows),
+    fixedShapes: false,
   });
   return Array.from({ length: source.batchesPerEpoch }, (_, i) => source.batch(0, i));
 }
@@ -166,8 +175,17 @@ export async function runFit(
   context: StageContext,
 ): Promise<FitResult> {
   const { model, store, step, dataset, batches, rows } = parts;
+  const recording = performance.now();
+  const programs = step.prepare(recordsSteps() ? distinctShapes(batches) : []);
+  if (programs > 0) {
+    const seconds = Number(((performance.now() - recording) / 1000).toFixed(1));
+    context.log('info', `recorded the step for ${programs} batch shapes`, { seconds });
+  }
   const ranking = rankingValidation(model, store, dataset, config.validation, config.targets, config.seed);
   const labelled = config.task === 'label' ? validationLabelBatches(model, dataset, rows, config) : [];
+  const validated = ranking !== undefined || labelled.length > 0;
+  if (!validated)
+    context.log('warn', 'no validation row is a target: every epoch is run, and the last one is kept');
   return fit(
     {
       name,
@@ -183,7 +201,7 @@ export async function runFit(
           Object.assign(metrics, prefixed(await labelMetrics(model, store, labelled, config.loss === 'mse')));
         return metrics;
       },
-      watch: watched(config, ranking !== undefined || labelled.length > 0),
+      watch: watched(config, validated),
       snapshots: { everySteps: config.snapshotSteps, save: hooks.saveSnapshot },
       resumeFrom: hooks.resumeFrom,
       onEpoch: hooks.onEpoch,

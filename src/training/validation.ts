@@ -1,10 +1,20 @@
 import type { ParameterStore } from '../compute/parameters.js';
-import type { Dataset } from '../data/dataset.js';
+import { type Dataset, SPLIT } from '../data/dataset.js';
 import { evaluateScorer } from '../evaluation/evaluate.js';
 import { evaluationQueries } from '../evaluation/queries.js';
 import type { Model } from '../model/model.js';
 import { paramsScorer } from '../model/scorer.js';
 import type { TargetsConfig, ValidationConfig } from './schema.js';
+
+/** Whether a validation row has one of the target behaviours. */
+function hasValidation({ interactions: rows, catalogue }: Dataset, targets: TargetsConfig): boolean {
+  const wanted = (behaviour: number): boolean =>
+    targets.behaviours?.includes(catalogue.behaviours[behaviour]!) ?? true;
+  for (let r = 0; r < rows.length; r++) {
+    if (rows.split[r] === SPLIT.validation && wanted(rows.behaviour[r]!)) return true;
+  }
+  return false;
+}
 
 /** Full-ranking metrics on the dataset's validation rows, with the parameters as they are at the call. */
 export function rankingValidation(
@@ -15,13 +25,12 @@ export function rankingValidation(
   targets: TargetsConfig,
   seed: number,
 ): (() => Promise<Record<string, number>>) | undefined {
-  if (dataset.manifest.counts.validation === 0) return undefined;
+  if (!hasValidation(dataset, targets)) return undefined;
   const evaluation = evaluationQueries(dataset, 'validation', {
     ...(targets.behaviours ? { targetBehaviours: targets.behaviours } : {}),
     maxUsers: config.users,
     seed,
   });
-  if (evaluation.queries.length === 0) return undefined;
   const items = dataset.catalogue.items.length - 1;
   return async () => {
     const reader = store.reader();

@@ -49,6 +49,12 @@ test('other targets are another question even where their number is equal', () =
   });
 });
 
+test('targets that repeat the history are counted', () => {
+  const data = makeDataset([...rows, ['w', 'a', 'train'], ['w', 'a', 'test'], ['w', 'b', 'test']]);
+  assert.equal(evaluationTask(data, settings).repeatedTargets, 1);
+  assert.equal(evaluationTask(makeDataset(rows), settings).repeatedTargets, 0);
+});
+
 test('sampled ranking is marked in the sentence and in the metric', () => {
   const sampled = protocol(undefined, { sampledNegatives: 100 });
   assert.match(describeProtocol(sampled), /SAMPLED/);

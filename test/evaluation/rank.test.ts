@@ -67,6 +67,33 @@ test('among sampled negatives only they compete', () => {
 
 const scores = fc.array(fc.integer({ min: -3, max: 3 }), { minLength: 2, maxLength: 20 });
 
+test('ranks agree with counting by hand, for scores of any size', () => {
+  const score = fc.oneof(fc.float({ noNaN: true }), fc.constantFrom(0, 0.25, -0.5, 1e-30));
+  const values = fc.array(score, { minLength: 1, maxLength: 15 });
+  fc.assert(
+    fc.property(values, fc.nat(), fc.nat(), (list, at, other) => {
+      const n = list.length;
+      const s = row(...list);
+      const targets = [...new Set([1 + (at % n), 1 + (other % n)])].sort((a, b) => a - b);
+      const seen = list.map((_, i) => i + 1).filter((item) => item % 3 === 0);
+      const competing = list
+        .map((_, i) => i + 1)
+        .filter((item) => targets.includes(item) || !seen.includes(item));
+      const expected = targets.map((target, j) => {
+        const above = competing.filter((item) => s[item]! > s[target]!).length;
+        const tied = competing.filter((item) => s[item]! === s[target]!).length;
+        const group = targets.filter((item) => s[item]! === s[target]!);
+        return above + ((group.indexOf(targets[j]!) + 1) * (tied + 1)) / (group.length + 1) - 1;
+      });
+      const ranks = rankTargets(s, n, 0, ids(...targets), ids(...seen));
+      assert.deepEqual(
+        [...ranks],
+        expected.sort((a, b) => a - b),
+      );
+    }),
+  );
+});
+
 test('a strictly growing transformation leaves the ranks as they are', () => {
   fc.assert(
     fc.property(scores, fc.nat(), (values, at) => {

@@ -1,6 +1,6 @@
 import { before, describe } from 'node:test';
-import { activeInstall } from '../../src/compute/native/cache.js';
 import { BACKENDS, type BackendName } from '../../src/compute/backend.js';
+import { activeInstall } from '../../src/compute/native/cache.js';
 import { selectBackend } from '../../src/compute/select.js';
 
 /** Why `tensorflow` cannot be tested on this machine, or undefined. */

@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import * as tf from '@tensorflow/tfjs-core';
 import type { BackendName } from '../../src/compute/backend.js';
+import { compileStep } from '../../src/compute/compile.js';
 import { INFERENCE } from '../../src/compute/dropout.js';
 import { OPTIMIZERS } from '../../src/compute/optimizers/index.js';
 import { type ParameterInits, ParameterStore, type Params, upload } from '../../src/compute/parameters.js';
-import { compileStep } from '../../src/compute/compile.js';
-import type { Batch, CompiledStep } from '../../src/compute/step.js';
 import { selectBackend } from '../../src/compute/select.js';
+import type { Batch, CompiledStep } from '../../src/compute/step.js';
 import { LOSSES, type LossName } from '../../src/model/losses/index.js';
 import type { Encoded, Model } from '../../src/model/model.js';
 import { createModel, type ModelConfig } from '../../src/model/registry.js';
@@ -43,7 +43,9 @@ const DATASET = datasetOf(CATALOGUE, randomEvents(CATALOGUE, 3));
 /** Loss × task pairs a model is trained with. */
 const TRAININGS: readonly { loss: LossName; task: 'next-item' | 'label' }[] = (
   Object.keys(LOSSES) as LossName[]
-).flatMap((loss) => (Object.keys(LOSSES[loss].tasks) as ('next-item' | 'label')[]).map((task) => ({ loss, task })));
+).flatMap((loss) =>
+  (Object.keys(LOSSES[loss].tasks) as ('next-item' | 'label')[]).map((task) => ({ loss, task })),
+);
 
 function taskOf(loss: LossName, task: 'next-item' | 'label', more: Partial<TaskConfig> = {}): TaskConfig {
   const negatives = loss === 'mse' ? 0 : 1;
@@ -60,13 +62,18 @@ function taskOf(loss: LossName, task: 'next-item' | 'label', more: Partial<TaskC
 }
 
 /** The contract of every model: what it must compute, keep, give back and learn. */
-export function modelContract(backend: BackendName, { label, config, readsHistory, readsUser }: ModelCase): void {
+export function modelContract(
+  backend: BackendName,
+  { label, config, readsHistory, readsUser }: ModelCase,
+): void {
   describe(label, () => {
     const model = createModel(config, CATALOGUE);
     const inits = withNoise(model.init(new Random(7)), 11);
 
     /** Runs `work` with the model's parameters on the backend. */
-    const using = async (work: (params: Params, store: ParameterStore) => void | Promise<void>): Promise<void> => {
+    const using = async (
+      work: (params: Params, store: ParameterStore) => void | Promise<void>,
+    ): Promise<void> => {
       const store = new ParameterStore(inits, model.constants());
       try {
         await work(store.reader(), store);
@@ -94,7 +101,14 @@ export function modelContract(backend: BackendName, { label, config, readsHistor
     test('encode gives [B, L, D] or [B, 1, D], and a tensor for every named layer', () =>
       using((params) => {
         tf.tidy(() => {
-          const encoded = encode(params, [1, 2], [[0, 3, 4], [1, 2, 3]]);
+          const encoded = encode(
+            params,
+            [1, 2],
+            [
+              [0, 3, 4],
+              [1, 2, 3],
+            ],
+          );
           const steps = model.positional ? 3 : 1;
           assert.deepEqual(encoded.states.shape, [2, steps, model.width]);
           assert.equal(encoded.layers.length, model.layerNames.length);
@@ -105,17 +119,31 @@ export function modelContract(backend: BackendName, { label, config, readsHistor
     test('logits of all items, of shared and of own candidates have their shapes and agree', () =>
       using((params) => {
         const state = tf.tidy(() => tf.randomNormal([3, model.width], 0, 1, 'float32', 3) as tf.Tensor2D);
-        const own = [[1, 5, 10], [7, 7, 2], [3, 9, 4]];
+        const own = [
+          [1, 5, 10],
+          [7, 7, 2],
+          [3, 9, 4],
+        ];
         const shared = [4, 10, 1, 1];
         const all = tf.tidy(() => model.logits(params, state, 'all', INFERENCE));
         const some = tf.tidy(() => model.logits(params, state, tf.tensor1d(shared, 'int32'), INFERENCE));
-        const each = tf.tidy(() => model.logits(params, state, tf.tensor2d(own, undefined, 'int32'), INFERENCE));
+        const each = tf.tidy(() =>
+          model.logits(params, state, tf.tensor2d(own, undefined, 'int32'), INFERENCE),
+        );
         assert.deepEqual(all.shape, [3, ITEMS + 1]);
         assert.deepEqual(some.shape, [3, 4]);
         assert.deepEqual(each.shape, [3, 3]);
         const table = all.arraySync() as number[][];
-        assertClose(some.dataSync(), table.flatMap((row) => shared.map((i) => row[i]!)), 'shared candidates');
-        assertClose(each.dataSync(), own.flatMap((ids, n) => ids.map((i) => table[n]![i]!)), 'own candidates');
+        assertClose(
+          some.dataSync(),
+          table.flatMap((row) => shared.map((i) => row[i]!)),
+          'shared candidates',
+        );
+        assertClose(
+          each.dataSync(),
+          own.flatMap((ids, n) => ids.map((i) => table[n]![i]!)),
+          'own candidates',
+        );
         for (const row of table) assert.ok(row[0]! < -1e8, 'padding can never be ranked');
         for (let item = 2; item <= ITEMS; item++) assert.notEqual(table[0]![item], table[0]![1]);
         tf.dispose([state, all, some, each]);
@@ -123,8 +151,22 @@ export function modelContract(backend: BackendName, { label, config, readsHistor
 
     test('more padding on the left changes nothing', () =>
       using((params) => {
-        const short = states(params, [1, 2], [[3, 4], [0, 6]]);
-        const long = states(params, [1, 2], [[0, 0, 3, 4], [0, 0, 0, 6]]);
+        const short = states(
+          params,
+          [1, 2],
+          [
+            [3, 4],
+            [0, 6],
+          ],
+        );
+        const long = states(
+          params,
+          [1, 2],
+          [
+            [0, 0, 3, 4],
+            [0, 0, 0, 6],
+          ],
+        );
         const last = (values: Float32Array, steps: number): number[] =>
           [0, 1].flatMap((b) => {
             const at = (model.positional ? b * steps + steps - 1 : b) * model.width;
@@ -146,7 +188,8 @@ export function modelContract(backend: BackendName, { label, config, readsHistor
           );
           assert.ok(gap > 1e-3, `the state at ${t} follows its event`);
         }
-      }));
+      }),
+    );
 
     test('the user and the history count where the model reads them', () =>
       using((params) => {
@@ -199,15 +242,20 @@ export function modelContract(backend: BackendName, { label, config, readsHistor
     test('steps, evaluation and scoring leave no tensor behind', () =>
       assertNoLeak('a whole life', async () => {
         for (const sparseTables of [false, true]) {
-          await trainer(model, taskOf('sampled-softmax', 'next-item'), { sparseTables }, async (step, batch, store) => {
-            await assertNoLeak('a step', async () => void (await step.run([batch, batch], 0.01)));
-            await assertNoLeak('an evaluation', async () => void (await step.evaluate(batch)));
-            await assertNoLeak('state', async () => step.load(await step.export()));
-            await assertNoLeak('scores', async () => {
-              const query = { user: 1, items: Int32Array.of(1), behaviours: Uint8Array.of(0) };
-              await paramsScorer(model, store.reader(), ITEMS, 'x').score([query]);
-            });
-          });
+          await trainer(
+            model,
+            taskOf('sampled-softmax', 'next-item'),
+            { sparseTables },
+            async (step, batch, store) => {
+              await assertNoLeak('a step', async () => void (await step.run([batch], 0.01)));
+              await assertNoLeak('an evaluation', async () => void (await step.evaluate(batch)));
+              await assertNoLeak('state', async () => step.load(await step.export()));
+              await assertNoLeak('scores', async () => {
+                const query = { user: 1, items: Int32Array.of(1), behaviours: Uint8Array.of(0) };
+                await paramsScorer(model, store.reader(), ITEMS, 'x').score([query]);
+              });
+            },
+          );
         }
       }));
 
@@ -215,7 +263,12 @@ export function modelContract(backend: BackendName, { label, config, readsHistor
       const wanted = taskOf(loss, task);
       if (backend === 'cpu') {
         test(`the gradient of ${loss} (${task}) equals finite differences`, async () => {
-          await checkGradient(model, wanted, inits, await gradientOf(model, wanted, { sparseTables: false, inits }));
+          await checkGradient(
+            model,
+            wanted,
+            inits,
+            await gradientOf(model, wanted, { sparseTables: false, inits }),
+          );
         });
       } else {
         test(`the gradient of ${loss} (${task}) equals the cpu backend's`, async () => {
@@ -270,10 +323,12 @@ async function gradientOf(
   const gradients = new Map<string, Float32Array>();
   await trainer(model, task, options, async (step, batch, store) => {
     await step.run([batch], 1);
-    step.sync();
     const after = await store.export();
     for (const [name, { data }] of options.inits) {
-      gradients.set(name, data.map((v, i) => v - after.get(name)!.data[i]!));
+      gradients.set(
+        name,
+        data.map((v, i) => v - after.get(name)!.data[i]!),
+      );
     }
   });
   return gradients;
@@ -294,7 +349,8 @@ async function checkGradient(
     const largest = gradient.reduce((best, g, i) => (Math.abs(g) > Math.abs(gradient[best]!) ? i : best), 0);
     if (gradient[largest] !== 0) moved++;
     const { grows, shape } = inits.get(name)!;
-    if (grows) assert.deepEqual(gradient.subarray(0, shape[1]), new Float32Array(shape[1]!), `${name}: padding`);
+    if (grows)
+      assert.deepEqual(gradient.subarray(0, shape[1]), new Float32Array(shape[1]!), `${name}: padding`);
     for (const at of [largest, rng.int(gradient.length)]) {
       const analytic = gradient[at]!;
       const numeric: number[] = [];
@@ -302,7 +358,9 @@ async function checkGradient(
       // The smaller step is for a coordinate that has a kink of a ReLU nearby.
       for (const size of [1e-2, 2e-3]) {
         if (fits) break;
-        const [low, high] = [-size, size].map((shift) => lossAt(model, objective, batch, inits, name, at, shift));
+        const [low, high] = [-size, size].map((shift) =>
+          lossAt(model, objective, batch, inits, name, at, shift),
+        );
         const slope = (high! - low!) / (2 * size);
         numeric.push(slope);
         fits = Math.abs(slope - analytic) <= 1e-3 + 0.02 * Math.abs(slope);
@@ -346,11 +404,18 @@ async function learnCheckerboard(config: ModelConfig, loss: LossName): Promise<n
   });
   const objective = labelObjective(board, LOSSES[loss]);
   const step = compileStep({ store, optimizer: OPTIMIZERS.adam(), loss: objective, seed: 3 });
-  const { batches } = taskBatches(board, BOARD, taskOf(loss, 'next-item', { batchSize: 16, negatives: 6 }));
+  const { batches } = taskBatches(
+    board,
+    BOARD,
+    taskOf(loss, 'next-item', { batchSize: board.positional ? 16 : 96, negatives: 6 }),
+  );
   try {
     for (let n = 0; n < 40; n++) {
       const index = n % batches.batchesPerEpoch;
-      await step.run([batches.batch(Math.floor(n / batches.batchesPerEpoch), index)], 0.02);
+      await step.run(
+        [batches.batch(Math.floor(n / batches.batchesPerEpoch), index)],
+        board.positional ? 0.02 : 0.05,
+      );
     }
     const { interactions: rows } = BOARD;
     const queries = Array.from({ length: USERS }, (_, i): Query => {
@@ -358,9 +423,12 @@ async function learnCheckerboard(config: ModelConfig, loss: LossName): Promise<n
       const items = rows.item.slice(from, from + 6);
       return { user: i + 1, items, behaviours: new Uint8Array(6) };
     });
-    step.sync();
     const scores = await paramsScorer(board, store.reader(), 12, 'board').score(queries);
-    return checkerboardOrder(scores, queries.map((q) => q.user), 12);
+    return checkerboardOrder(
+      scores,
+      queries.map((q) => q.user),
+      12,
+    );
   } finally {
     step.dispose();
     store.dispose();

@@ -12,7 +12,10 @@ export const attr = {
   float: (value: number) => new Message().float(4, value),
   string: (value: string) => new Message().bytes(2, value),
   ints: (values: readonly number[]) =>
-    new Message().message(1, values.reduce((list, v) => list.int(3, v), new Message())),
+    new Message().message(
+      1,
+      values.reduce((list, v) => list.int(3, v), new Message()),
+    ),
   tensor: (dtype: number, shape: readonly number[], data: Uint8Array) =>
     new Message().message(8, new Message().int(1, dtype).message(2, shapeProto(shape)).bytes(4, data)),
 };
@@ -38,7 +41,12 @@ export class GraphBuilder {
   private serial = 0;
 
   /** Adds a node and gives its name; its first output is `name:0`. */
-  node(op: string, inputs: readonly string[], attributes: Readonly<Record<string, Message>>, name?: string): string {
+  node(
+    op: string,
+    inputs: readonly string[],
+    attributes: Readonly<Record<string, Message>>,
+    name?: string,
+  ): string {
     const unique = name ?? `${op}_${this.serial++}`;
     if (this.nodes.has(unique)) throw new Error(`graph: a node named ${unique} exists already`);
     this.nodes.set(unique, { name: unique, op, inputs, attributes });

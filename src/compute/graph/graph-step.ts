@@ -1,13 +1,14 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { TensorMap } from '../../types.js';
+import { randomKey } from '../dropout.js';
 import type { EagerStep } from '../eager-step.js';
 import type { Batch, CompiledStep, StepOptions, StepResult } from '../step.js';
 import type { NativeBackend } from './binding.js';
 import { GraphBuilder } from './graph-def.js';
-import { randomKey } from '../dropout.js';
+import type { Program } from './program.js';
 import { differingConstant, NotRecordable, type Recorder } from './recorder.js';
 import { declareVariable, type GraphVariable, Session } from './session.js';
-import { type Program, recordProgram } from './train-program.js';
+import { recordProgram } from './train-program.js';
 
 /**
  * A training step recorded as a TensorFlow graph. Each batch shape is one program; all programs are subgraphs of one graph
@@ -28,7 +29,8 @@ export class GraphStep implements CompiledStep {
     private readonly eager: EagerStep,
     private readonly backend: NativeBackend,
   ) {
-    for (const [name, data] of this.state()) this.variables.push(declareVariable(this.graph, name, data.shape));
+    for (const [name, data] of this.state())
+      this.variables.push(declareVariable(this.graph, name, data.shape));
     options.store.holder = { pull: () => this.sync(), drop: () => this.drop() };
   }
 
@@ -38,7 +40,8 @@ export class GraphStep implements CompiledStep {
 
   async run(microBatches: readonly Batch[], learningRate: number): Promise<StepResult> {
     const [batch, second] = microBatches;
-    if (!batch || second) throw new Error('a recorded step takes exactly one batch: declare `accumulate` for more');
+    if (!batch || second)
+      throw new Error('a recorded step takes exactly one batch: declare `accumulate` for more');
     const program = this.program(batch);
     this.eager.count++;
     const rate = this.options.optimizer.rate(learningRate, this.count);
@@ -48,7 +51,10 @@ export class GraphStep implements CompiledStep {
       const dtype = t.dtype === 'F32' ? binding.TF_FLOAT : binding.TF_INT32;
       inputs.set(program.placeholder(name), binding.createTensor(t.shape, dtype, t.data));
     }
-    inputs.set(program.placeholder('rate'), binding.createTensor([], binding.TF_FLOAT, Float32Array.of(rate)));
+    inputs.set(
+      program.placeholder('rate'),
+      binding.createTensor([], binding.TF_FLOAT, Float32Array.of(rate)),
+    );
     const random = randomKey(this.options.seed, this.count, 0);
     inputs.set(program.placeholder('random'), binding.createTensor([2], binding.TF_INT32, random));
     const [loss, norm] = this.session!.run(inputs, [program.loss, program.norm]);
@@ -57,24 +63,32 @@ export class GraphStep implements CompiledStep {
     return { loss: loss![0]!, gradientNorm: norm![0]! };
   }
 
-  private program(batch: Batch): Program {
-    const key = Object.entries(batch)
-      .map(([name, t]) => `${name}${t.dtype}[${t.shape}]`)
-      .join(' ');
-    const known = this.programs.get(key);
-    if (known && this.session) return known;
+  prepare(batches: readonly Batch[]): number {
+    const fresh = batches.filter((b) => !this.programs.has(shapeKey(b)));
+    if (fresh.length === 0 && this.session) return 0;
     this.sync();
-    const program = known ?? this.record(batch);
-    this.programs.set(key, program);
+    for (const batch of fresh) this.programs.set(shapeKey(batch), this.record(batch));
     this.open();
-    return program;
+    return fresh.length;
+  }
+
+  private program(batch: Batch): Program {
+    if (!this.session || !this.programs.has(shapeKey(batch))) this.prepare([batch]);
+    return this.programs.get(shapeKey(batch))!;
   }
 
   private record(batch: Batch): Program {
     const prefix = `program${this.programs.size}`;
     const parts = { options: this.options, eager: this.eager, backend: this.backend, batch };
     // Once without a recorder, so that everything that lives outside the step is on the backend before it is recorded.
-    recordProgram({ ...parts, graph: new GraphBuilder(), outside: new Map(), prefix, step: 1, variables: [] });
+    recordProgram({
+      ...parts,
+      graph: new GraphBuilder(),
+      outside: new Map(),
+      prefix,
+      step: 1,
+      variables: [],
+    });
     const shadow = this.rehearse(parts, prefix);
     const { program, recorder } = recordProgram({
       ...parts,
@@ -94,7 +108,10 @@ export class GraphStep implements CompiledStep {
   }
 
   /** The same program at another step, in a graph that is thrown away: for comparing what got baked in. */
-  private rehearse(parts: { options: StepOptions; eager: EagerStep; backend: NativeBackend; batch: Batch }, prefix: string): Recorder {
+  private rehearse(
+    parts: { options: StepOptions; eager: EagerStep; backend: NativeBackend; batch: Batch },
+    prefix: string,
+  ): Recorder {
     const graph = new GraphBuilder();
     const variables = this.variables.map((v) => declareVariable(graph, v.name, v.shape));
     return recordProgram({ ...parts, graph, outside: new Map(), prefix, step: 2, variables }).recorder;
@@ -111,9 +128,15 @@ export class GraphStep implements CompiledStep {
   }
 
   /** Where each variable's value lives outside the session. */
-  private state(): Map<string, { shape: readonly number[]; read(): Float32Array; write(data: Float32Array): void }> {
+  private state(): Map<
+    string,
+    { shape: readonly number[]; read(): Float32Array; write(data: Float32Array): void }
+  > {
     const { store, optimizer } = this.options;
-    const out = new Map<string, { shape: readonly number[]; read(): Float32Array; write(data: Float32Array): void }>();
+    const out = new Map<
+      string,
+      { shape: readonly number[]; read(): Float32Array; write(data: Float32Array): void }
+    >();
     const dense = (name: string, v: tf.Variable): void => {
       out.set(name, {
         shape: v.shape,
@@ -176,4 +199,11 @@ export class GraphStep implements CompiledStep {
     delete this.options.store.holder;
     this.eager.dispose();
   }
+}
+
+/** Batches with equal keys run the same program. */
+function shapeKey(batch: Batch): string {
+  return Object.entries(batch)
+    .map(([name, t]) => `${name}${t.dtype}[${t.shape}]`)
+    .join(' ');
 }

@@ -81,7 +81,9 @@ export class Recorder {
       tensorDataSync: (id) => {
         if (this.made.has(id)) return real.tensorDataSync(id);
         const from = this.references.get(id) ?? 'a tensor';
-        throw new NotRecordable(`the value of ${from} was read back while its step was being recorded: it would be baked in`);
+        throw new NotRecordable(
+          `the value of ${from} was read back while its step was being recorded: it would be baked in`,
+        );
       },
       executeOp: (name, attributes, ids, outputs) => {
         const results = real.executeOp(name, attributes, ids, outputs);
@@ -129,7 +131,8 @@ export class Recorder {
     binding: Binding,
   ): Record<string, Message> {
     const out: Record<string, Message> = {};
-    for (const { name, type, value } of attributes) out[name] = encodeAttribute(op, name, type, value, binding);
+    for (const { name, type, value } of attributes)
+      out[name] = encodeAttribute(op, name, type, value, binding);
     // A NodeDef infers nothing: what tfjs leaves out must be filled in.
     if (op === 'ExpandDims') {
       out.T = attr.type(this.metadata.get(ids[0]!)!.dtype);
@@ -177,7 +180,8 @@ function dataType(dtype: tf.DataType): number {
 }
 
 function bytesOf(dtype: number, data: unknown, b: Binding): Uint8Array {
-  if (ArrayBuffer.isView(data)) return new Uint8Array(Buffer.from(data.buffer, data.byteOffset, data.byteLength));
+  if (ArrayBuffer.isView(data))
+    return new Uint8Array(Buffer.from(data.buffer, data.byteOffset, data.byteLength));
   const values = data as ArrayLike<number>;
   if (dtype === b.TF_FLOAT) return new Uint8Array(Float32Array.from(values).buffer);
   if (dtype === b.TF_BOOL) return Uint8Array.from(values);

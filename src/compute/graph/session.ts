@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { quietly } from '../native/quiet.js';
 import type { Binding, TensorMetadata } from './binding.js';
 import { attr, DT, type GraphBuilder } from './graph-def.js';
 
@@ -54,16 +55,24 @@ export class Session {
       }
       const all = [...roots, ASSIGNED, ...variables.map((v) => `read/${v.name}`)];
       writeFileSync(join(folder, 'saved_model.pb'), graph.savedModel(all));
-      this.id = binding.loadSavedModel(folder, 'serve');
+      this.id = quietly(() => binding.loadSavedModel(folder, 'serve'));
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }
   }
 
   /** Runs nodes: native tensor ids in by placeholder name, host values out (in the order of `outputs`). */
-  run(inputs: ReadonlyMap<string, number>, outputs: readonly string[]): (Float32Array | Int32Array | Uint8Array)[] {
+  run(
+    inputs: ReadonlyMap<string, number>,
+    outputs: readonly string[],
+  ): (Float32Array | Int32Array | Uint8Array)[] {
     const names = [...inputs.keys()].map((n) => `${n}:0`).join(',');
-    const results = this.binding.runSavedModel(this.id, [...inputs.values()], names, outputs.map((n) => `${n}:0`).join(','));
+    const results = this.binding.runSavedModel(
+      this.id,
+      [...inputs.values()],
+      names,
+      outputs.map((n) => `${n}:0`).join(','),
+    );
     return results.map((result: TensorMetadata) => {
       const data = this.binding.tensorDataSync(result.id);
       this.binding.deleteTensor(result.id);
@@ -75,15 +84,21 @@ export class Session {
   assignAll(values: (name: string) => Float32Array): void {
     const { binding } = this;
     const inputs = new Map(
-      this.variables.map((v) => [`value/${v.name}`, binding.createTensor(v.shape, binding.TF_FLOAT, values(v.name))]),
+      this.variables.map((v) => [
+        `value/${v.name}`,
+        binding.createTensor(v.shape, binding.TF_FLOAT, values(v.name)),
+      ]),
     );
-    this.run(inputs, [ASSIGNED]);
+    quietly(() => this.run(inputs, [ASSIGNED]));
     for (const id of inputs.values()) binding.deleteTensor(id);
   }
 
   /** Every variable's value, copied out. */
   readAll(): Map<string, Float32Array> {
-    const values = this.run(new Map(), this.variables.map((v) => `read/${v.name}`));
+    const values = this.run(
+      new Map(),
+      this.variables.map((v) => `read/${v.name}`),
+    );
     return new Map(this.variables.map((v, i) => [v.name, Float32Array.from(values[i] as Float32Array)]));
   }
 

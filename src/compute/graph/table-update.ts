@@ -1,8 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { RowGradient } from '../parameters.js';
 import { attr, DT } from './graph-def.js';
+import type { RecordParts } from './program.js';
 import type { Recorder } from './recorder.js';
-import type { RecordParts } from './train-program.js';
 
 const FLOAT = attr.type(DT.float);
 const INT = attr.type(DT.int32);
@@ -49,8 +49,14 @@ export function updateTables(
         inputs.length === 1
           ? inputs[0]!
           : `${graph.node('ConcatV2', [...inputs, axis], { N: attr.int(inputs.length), T: type, Tidx: INT })}:0`;
-      const allIds = join(lookups.map((r) => recorder.reference(r.idsTensor!)), INT);
-      const allGradients = join(lookups.map((r) => recorder.reference(r.gradient)), FLOAT);
+      const allIds = join(
+        lookups.map((r) => recorder.reference(r.idsTensor!)),
+        INT,
+      );
+      const allGradients = join(
+        lookups.map((r) => recorder.reference(r.gradient)),
+        FLOAT,
+      );
       const unique = graph.node('Unique', [allIds], { T: INT, out_idx: INT });
       ids = `${unique}:0`;
       const count = `${graph.node('Size', [ids], { T: INT, out_type: INT })}:0`;
@@ -95,10 +101,14 @@ export function updateTables(
           ...gathers.filter((one) => one.table === name).map((one) => `^${one.node}`),
         ];
         [name, ...slotNames].forEach((variable, k) => {
-          const node = graph.node('ResourceScatterUpdate', [handles.get(variable)!, ids, after[k]!, ...reads], {
-            dtype: FLOAT,
-            Tindices: INT,
-          });
+          const node = graph.node(
+            'ResourceScatterUpdate',
+            [handles.get(variable)!, ids, after[k]!, ...reads],
+            {
+              dtype: FLOAT,
+              Tindices: INT,
+            },
+          );
           controls.push(`^${node}`);
         });
       }

@@ -1,36 +1,11 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { graphPass, randomKey } from '../dropout.js';
-import { type EagerStep, uploadBatch } from '../eager-step.js';
+import { uploadBatch } from '../eager-step.js';
 import type { RowGradient } from '../parameters.js';
-import type { Batch, StepOptions } from '../step.js';
-import type { NativeBackend } from './binding.js';
-import { attr, DT, type GraphBuilder } from './graph-def.js';
+import { attr, DT } from './graph-def.js';
+import type { Program, RecordParts } from './program.js';
 import { Recorder } from './recorder.js';
-import type { GraphVariable } from './session.js';
 import { updateTables } from './table-update.js';
-
-export interface Program {
-  /** Name of the placeholder of an input. */
-  placeholder(input: string): string;
-  /** Nodes to ask for: asking for them makes the whole step happen. */
-  readonly loss: string;
-  readonly norm: string;
-  /** All nodes the program must keep, its placeholders included. */
-  readonly roots: readonly string[];
-}
-
-export interface RecordParts {
-  readonly options: StepOptions;
-  readonly eager: EagerStep;
-  readonly backend: NativeBackend;
-  readonly graph: GraphBuilder;
-  readonly outside: Map<number, string>;
-  readonly variables: readonly GraphVariable[];
-  readonly batch: Batch;
-  readonly prefix: string;
-  /** Step number fed while recording. */
-  readonly step: number;
-}
 
 const FLOAT = { T: attr.type(DT.float) };
 
@@ -53,7 +28,12 @@ export function recordProgram(parts: RecordParts): { program: Program; recorder:
   if (recording) {
     for (const [name, tensor] of Object.entries({ ...inputs, rate, random })) {
       const dtype = tensor.dtype === 'float32' ? DT.float : DT.int32;
-      graph.node('Placeholder', [], { dtype: attr.type(dtype), shape: attr.shape(tensor.shape) }, placeholder(name));
+      graph.node(
+        'Placeholder',
+        [],
+        { dtype: attr.type(dtype), shape: attr.shape(tensor.shape) },
+        placeholder(name),
+      );
       recorder.bind(tensor, `${placeholder(name)}:0`);
     }
   }
@@ -72,11 +52,19 @@ export function recordProgram(parts: RecordParts): { program: Program; recorder:
 }
 
 /** One read of each variable in this program; every use of the variable's tensor refers to it. */
-function readVariables({ options, eager, graph, prefix, variables }: RecordParts, recorder: Recorder): Map<string, string> {
+function readVariables(
+  { options, eager, graph, prefix, variables }: RecordParts,
+  recorder: Recorder,
+): Map<string, string> {
   const handles = new Map(variables.map((v) => [v.name, v.handle]));
   const reads = new Map<string, string>();
   const read = (name: string, tensor: tf.Tensor): void => {
-    const node = graph.node('ReadVariableOp', [handles.get(name)!], { dtype: attr.type(DT.float) }, `${prefix}/read/${name}`);
+    const node = graph.node(
+      'ReadVariableOp',
+      [handles.get(name)!],
+      { dtype: attr.type(DT.float) },
+      `${prefix}/read/${name}`,
+    );
     reads.set(name, node);
     recorder.bind(tensor, `${node}:0`);
   };
@@ -119,14 +107,22 @@ function step(
   const wanted = store.tables.size > 0 ? [...eager.trainable, eager.anchor] : eager.trainable;
   const { value, grads } = tf.variableGrads(() => options.loss(params, all, graphPass(random)), wanted);
   const dense = eager.trainable.map((v) => grads[v.name] as tf.Tensor | undefined);
-  const tables = updateTables(parts, recorder, recording, recorded.filter((r) => eager.tableSlots.has(r.name)), handles);
+  const tables = updateTables(
+    parts,
+    recorder,
+    recording,
+    recorded.filter((r) => eager.tableSlots.has(r.name)),
+    handles,
+  );
   const squares = dense.filter((g) => g !== undefined).map((g) => tf.sum(tf.square(g)));
   const norm = tf.sqrt(tf.addN([...squares, ...tables.squaredNorms])) as tf.Scalar;
   const scale = clipNorm > 0 ? tf.minimum(1, tf.div(clipNorm, tf.maximum(norm, 1e-30))) : tf.scalar(1);
   const controls: string[] = [];
   const assign = (name: string, tensor: tf.Tensor): void => {
     if (!recording || !reads.has(name)) return;
-    const node = graph.node('AssignVariableOp', [handles.get(name)!, recorder.reference(tensor)], { dtype: attr.type(DT.float) });
+    const node = graph.node('AssignVariableOp', [handles.get(name)!, recorder.reference(tensor)], {
+      dtype: attr.type(DT.float),
+    });
     controls.push(`^${node}`);
   };
   eager.names.forEach((name, i) => {

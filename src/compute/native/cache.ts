@@ -56,12 +56,16 @@ export function currentFile(cache: string): string {
 }
 
 export const ADDON = 'tfjs_binding.node';
+/** Small addon that keeps the library's chatter from standard error. */
+export const QUIET = 'recsys_quiet.node';
 
 /** The install in `folder`, or undefined when there is none, it is unfinished, or it was written by another format. */
 export function readInstall(folder: string): NativeInstall | undefined {
   try {
     const record = installSchema.parse(JSON.parse(readFileSync(join(folder, 'install.json'), 'utf8')));
-    return existsSync(join(folder, ADDON)) ? { folder, record } : undefined;
+    return existsSync(join(folder, ADDON)) && existsSync(join(folder, QUIET))
+      ? { folder, record }
+      : undefined;
   } catch {
     return undefined;
   }

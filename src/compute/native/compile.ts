@@ -1,7 +1,8 @@
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { RecsysError } from '../../errors.js';
-import { ADDON } from './cache.js';
+import { ADDON, QUIET } from './cache.js';
 import { execute } from './tools.js';
 
 const require = createRequire(import.meta.url);
@@ -24,14 +25,38 @@ export const WHEEL_MEMBERS = [
  */
 export async function compileAddon(compiler: string, folder: string, signal: AbortSignal): Promise<void> {
   const source = dirname(require.resolve('@tensorflow/tfjs-node-gpu/package.json'));
-  const headers = join(dirname(require.resolve('node-api-headers/package.json')), 'include');
   const tensorflow = join(folder, 'tensorflow');
-  const args = ['-O2', '-std=c++17', '-fPIC', '-shared', '-DNAPI_VERSION=8'];
-  args.push(`-I${headers}`, `-I${join(tensorflow, 'include')}`, `-I${source}`);
-  args.push(join(source, 'binding', 'tfjs_backend.cc'), join(source, 'binding', 'tfjs_binding.cc'));
-  args.push(...LIBRARIES.map((name) => join(tensorflow, name)));
-  args.push('-Wl,-rpath,$ORIGIN/tensorflow', '-o', join(folder, ADDON));
-  const { code, stderr } = await execute(compiler, args, { signal });
+  await compile(compiler, folder, ADDON, signal, [
+    `-I${join(tensorflow, 'include')}`,
+    `-I${source}`,
+    join(source, 'binding', 'tfjs_backend.cc'),
+    join(source, 'binding', 'tfjs_binding.cc'),
+    ...LIBRARIES.map((name) => join(tensorflow, name)),
+    '-Wl,-rpath,$ORIGIN/tensorflow',
+  ]);
+  await compile(compiler, folder, QUIET, signal, [fileURLToPath(new URL('./quiet.cc', import.meta.url))]);
+}
+
+async function compile(
+  compiler: string,
+  folder: string,
+  name: string,
+  signal: AbortSignal,
+  rest: string[],
+): Promise<void> {
+  const headers = join(dirname(require.resolve('node-api-headers/package.json')), 'include');
+  const common = [
+    '-O2',
+    '-std=c++17',
+    '-fPIC',
+    '-shared',
+    '-DNAPI_VERSION=8',
+    '-DNODE_GYP_MODULE_NAME=recsys',
+    `-I${headers}`,
+  ];
+  const { code, stderr } = await execute(compiler, [...common, ...rest, '-o', join(folder, name)], {
+    signal,
+  });
   if (code === 0) return;
   const reason = stderr.split('\n').find((line) => /error/i.test(line)) ?? stderr.trim().split('\n').at(-1);
   throw new RecsysError('ENVIRONMENT', `${compiler} could not compile the native addon: ${reason}`, {

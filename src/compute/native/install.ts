@@ -12,6 +12,7 @@ import {
   type InstallRecord,
   installName,
   type NativeInstall,
+  QUIET,
   readInstall,
   tfjsVersion,
 } from './cache.js';
@@ -111,7 +112,7 @@ async function build(
 
   next('checking');
   const files: Record<string, string> = {};
-  for (const file of [ADDON, ...LIBRARIES.map((name) => join('tensorflow', name))]) {
+  for (const file of [ADDON, QUIET, ...LIBRARIES.map((name) => join('tensorflow', name))]) {
     files[file] = await sha256(join(partial, file));
   }
   const record: InstallRecord = {

@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import util from 'node:util';
 import { ADDON, type NativeInstall } from './cache.js';
+import { loadQuiet, quietly } from './quiet.js';
 
 const require = createRequire(import.meta.url);
 
@@ -52,7 +53,8 @@ export function loadNative(install: NativeInstall): LoadedNative {
   replaceRemovedUtilities();
 
   const tf = require('@tensorflow/tfjs') as typeof import('@tensorflow/tfjs-core');
-  const binding = require(join(install.folder, ADDON)) as TensorFlowBinding;
+  loadQuiet(install.folder);
+  const binding = quietly(() => require(join(install.folder, ADDON)) as TensorFlowBinding);
   require('@tensorflow/tfjs-node-gpu/dist/register_all_kernels');
   const { NodeJSKernelBackend } = require('@tensorflow/tfjs-node-gpu/dist/nodejs_kernel_backend') as {
     NodeJSKernelBackend: new (

@@ -1,4 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
+import { type TopK, topK } from '../../compute/topk.js';
 import type { Dataset } from '../../data/dataset.js';
 import { RecsysError } from '../../errors.js';
 import type { Query, Scorer } from '../../types.js';
@@ -20,74 +21,62 @@ export interface Neighbours {
 
 /**
  * Item-based nearest neighbours (Sarwar et al. 2001; Deshpande & Karypis 2004): cosine of the items' users,
- * |U_i ∩ U_j| / (√|U_i| √|U_j| + shrink), the `k` largest an item. Memory: items × k; time: Σ_u |items of u|².
+ * |U_i ∩ U_j| / (√|U_i| √|U_j| + shrink), the `k` largest an item. Memory: items × k a shrink; time: Σ_u |items of u|².
  *
+ * @param shrinks one table is made for each: the counting, which is most of the work, is done once
  * @param pause called now and then; may yield, and may throw to stop
  */
 export async function nearestItems(
   matrix: TrainMatrix,
   k: number,
-  shrink: number,
+  shrinks: readonly number[],
   pause: (done: number, total: number) => Promise<void> | void = () => {},
-): Promise<Neighbours> {
+): Promise<Neighbours[]> {
   const { items, itemOffsets, itemUsers, userOffsets, userItems } = matrix;
   const norm = Float64Array.from({ length: items + 1 }, (_, i) =>
     Math.sqrt(itemOffsets[i + 1]! - itemOffsets[i]!),
   );
   const common = new Int32Array(items + 1);
   const touched = new Int32Array(items + 1);
-  const cosine = new Float64Array(items + 1);
-  const offsets = new Int32Array(items + 2);
-  const neighbours: Int32Array[] = [];
-  const similarities: Float32Array[] = [];
-  let held = 0;
+  const cosine = new Float32Array(items + 1);
+  const tables = shrinks.map((shrink) => ({ shrink, rows: [] as TopK[] }));
   for (let item = 1; item <= items; item++) {
     if (item % 256 === 0) await pause(item, items);
-    offsets[item] = held;
-    let count = 0;
+    // Position 0 stays free, as in a row of scores.
+    let found = 0;
     for (let a = itemOffsets[item]!; a < itemOffsets[item + 1]!; a++) {
       const user = itemUsers[a]!;
       for (let b = userOffsets[user]!; b < userOffsets[user + 1]!; b++) {
         const other = userItems[b]!;
-        if (common[other]!++ === 0) touched[count++] = other;
+        if (other !== item && common[other]!++ === 0) touched[++found] = other;
       }
     }
-    let found = 0;
-    for (let i = 0; i < count; i++) {
-      const other = touched[i]!;
-      if (other !== item) {
-        touched[found] = other;
-        cosine[found++] = common[other]! / (norm[item]! * norm[other]! + shrink);
+    for (const { shrink, rows } of tables) {
+      for (let i = 1; i <= found; i++) {
+        const other = touched[i]!;
+        cosine[i] = common[other]! / (norm[item]! * norm[other]! + shrink);
       }
-      common[other] = 0;
+      const best = topK(cosine, 0, found + 1, k);
+      rows.push({ items: best.items.map((i) => touched[i]!), scores: best.scores });
     }
-    const size = Math.min(k, found);
-    const nearest = largest(cosine.subarray(0, found), touched, size);
-    neighbours.push(nearest.map((i) => touched[i]!));
-    similarities.push(Float32Array.from(nearest, (i) => cosine[i]!));
-    held += size;
+    for (let i = 1; i <= found; i++) common[touched[i]!] = 0;
   }
-  offsets[items + 1] = held;
-  const result = { items, offsets, neighbours: new Int32Array(held), similarity: new Float32Array(held) };
-  for (let item = 1; item <= items; item++) {
-    result.neighbours.set(neighbours[item - 1]!, offsets[item]!);
-    result.similarity.set(similarities[item - 1]!, offsets[item]!);
-  }
-  return result;
+  return tables.map(({ rows }) => compress(rows));
 }
 
-/** Positions of the k largest values; among equal ones those with the lower id first. */
-function largest(values: Float64Array, ids: Int32Array, k: number): Int32Array {
-  if (k === 0) return new Int32Array(0);
-  const least = values.slice().sort()[values.length - k]!;
-  const above: number[] = [];
-  const equal: number[] = [];
-  for (let i = 0; i < values.length; i++) {
-    if (values[i]! > least) above.push(i);
-    else if (values[i] === least) equal.push(i);
-  }
-  equal.sort((a, b) => ids[a]! - ids[b]!);
-  return Int32Array.from([...above, ...equal.slice(0, k - above.length)]);
+function compress(rows: readonly TopK[]): Neighbours {
+  const items = rows.length;
+  const offsets = new Int32Array(items + 2);
+  rows.forEach((row, i) => {
+    offsets[i + 2] = offsets[i + 1]! + row.items.length;
+  });
+  const neighbours = new Int32Array(offsets[items + 1]!);
+  const similarity = new Float32Array(neighbours.length);
+  rows.forEach((row, i) => {
+    neighbours.set(row.items, offsets[i + 1]!);
+    similarity.set(row.scores, offsets[i + 1]!);
+  });
+  return { items, offsets, neighbours, similarity };
 }
 
 /** Score of a candidate: the sum of the similarities with the history's distinct items that have it as a neighbour. */
@@ -120,16 +109,11 @@ export const itemknn: BaselineDefinition = {
       await setImmediate();
       if (context?.signal.aborted) throw new RecsysError('INTERRUPTED', 'fitting itemknn was interrupted');
     };
-    const tables = new Map<number, Neighbours>();
-    const fit = async (shrink: number): Promise<Neighbours> => {
-      const table = tables.get(shrink) ?? (await nearestItems(matrix, NEIGHBOURS, shrink, pause));
-      tables.set(shrink, table);
-      return table;
-    };
-    const { best, chosen } = await choose(SHRINKS, 0, async (shrink) =>
-      validationNdcg(dataset, neighbourScorer(await fit(shrink)), options),
+    const tables = await nearestItems(matrix, NEIGHBOURS, SHRINKS, pause);
+    const { best, chosen } = await choose(SHRINKS, SHRINKS[0], (shrink) =>
+      validationNdcg(dataset, neighbourScorer(tables[SHRINKS.indexOf(shrink)]!), options),
     );
-    const table = await fit(best);
+    const table = tables[SHRINKS.indexOf(best)]!;
     return {
       scorer: neighbourScorer(table),
       parameters: table.similarity.length,

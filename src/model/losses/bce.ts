@@ -2,9 +2,21 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { Loss } from './loss.js';
 import { single, weightedMean } from './reduce.js';
 
-/** Binary cross-entropy from logits, stable: max(x, 0) − x·y + log(1 + exp(−|x|)), elementwise. */
+/**
+ * Binary cross-entropy from logits, stable: max(x, 0) − x·y + log(1 + exp(−|x|)), elementwise. Its gradient is σ(x) − y,
+ * given in closed form: composed from the terms, tfjs's gradients of max and |x| are wrong at x = 0. None flows to labels.
+ */
 export function binaryCrossEntropy(logits: tf.Tensor, labels: tf.Tensor): tf.Tensor {
-  return tf.add(tf.sub(tf.relu(logits), tf.mul(logits, labels)), tf.softplus(tf.neg(tf.abs(logits))));
+  const op = tf.customGrad((input, save) => {
+    const x = input as tf.Tensor;
+    (save as (tensors: tf.Tensor[]) => void)([x, labels]);
+    return {
+      value: tf.add(tf.sub(tf.relu(x), tf.mul(x, labels)), tf.softplus(tf.neg(tf.abs(x)))),
+      gradFunc: (dy: tf.Tensor | tf.Tensor[], saved: tf.Tensor[]) =>
+        tf.mul(dy as tf.Tensor, tf.sub(tf.sigmoid(saved[0]!), saved[1]!)),
+    };
+  });
+  return op(logits);
 }
 
 /**

@@ -76,7 +76,12 @@ export const mlp = defineModel({
       encode(params, batch) {
         const size = batch.users.size;
         let state = users.encode(params, batch.users);
-        if (config.user !== 'id') state = tf.add(state, meanOfHistory(params, items, batch.items));
+        if (config.user !== 'id') {
+          const [, steps] = batch.items.shape;
+          const from = Math.max(0, steps - config.length);
+          const recent = tf.slice(batch.items, [0, from], [size, steps - from]);
+          state = tf.add(state, meanOfHistory(params, items, recent));
+        }
         const states = tf.reshape(state, [size, 1, width]) as tf.Tensor3D;
         return { states, layers: [states] };
       },

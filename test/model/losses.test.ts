@@ -1,0 +1,218 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import * as tf from '@tensorflow/tfjs-core';
+import fc from 'fast-check';
+import { INFERENCE } from '../../src/compute/dropout.js';
+import { ParameterStore } from '../../src/compute/parameters.js';
+import { bce, binaryCrossEntropy } from '../../src/model/losses/bce.js';
+import { mse } from '../../src/model/losses/mse.js';
+import { logSumExp, weightedMean } from '../../src/model/losses/reduce.js';
+import { sampledSoftmax } from '../../src/model/losses/sampled-softmax.js';
+import { softmax } from '../../src/model/losses/softmax.js';
+import type { Model } from '../../src/model/model.js';
+import { assertClose, valuesOf } from '../suites/assertions.js';
+import { onBackend, onEachBackend } from '../suites/backends.js';
+
+/** A model of two items whose logits are its states: item j's logit is the state's entry j. */
+const IDENTITY = {
+  name: 'identity',
+  logits: (_params, states, candidates) => {
+    if (candidates === 'all') return states;
+    const oneHot = tf.oneHot(tf.cast(candidates, 'int32'), states.shape[1]);
+    if (candidates.rank === 1) return tf.matMul(states, oneHot as tf.Tensor2D, false, true);
+    return tf.sum(tf.mul(tf.expandDims(states, 1), oneHot), -1) as tf.Tensor2D;
+  },
+} as Pick<Model, 'name' | 'logits'> as Model;
+
+/** A loss on given logits [P][V + 1]. */
+function lossOn(
+  loss: { compute: typeof bce.compute },
+  logits: number[][],
+  inputs: Record<string, tf.TensorLike>,
+  integers = ['targets', 'negatives'],
+): number {
+  const store = new ParameterStore(new Map());
+  const [value] = valuesOf(() =>
+    loss.compute({
+      model: IDENTITY,
+      params: store.reader(),
+      states: tf.tensor2d(logits),
+      inputs: Object.fromEntries(
+        Object.entries(inputs).map(([name, v]) => [
+          name,
+          tf.tensor(v, undefined, integers.includes(name) ? 'int32' : 'float32'),
+        ]),
+      ),
+      pass: INFERENCE,
+    }),
+  );
+  return value!;
+}
+
+onEachBackend('losses', () => {
+  test('softmax: −log of the target’s probability, averaged by weight', () => {
+    // Probabilities of [ln 1, ln 2, ln 5] are 1/8, 2/8, 5/8.
+    const logits = [
+      [0, Math.log(2), Math.log(5)],
+      [0, 0, 0],
+    ];
+    const value = lossOn(softmax, logits, { targets: [2, 1], weights: [3, 1] });
+    assertClose([value], [(3 * Math.log(8 / 5) + Math.log(3)) / 4], 'loss');
+  });
+
+  test('sampled softmax with every other item as a negative is the full softmax', () => {
+    const logits = [
+      [-1e9, 0.3, -1.2, 2.1, 0.4],
+      [-1e9, 1.3, 0.2, -0.1, -2],
+    ];
+    const weights = [1, 0.5];
+    const full = lossOn(softmax, logits, { targets: [3, 2], weights });
+    const sampled = lossOn(sampledSoftmax, logits, {
+      targets: [3, 2],
+      weights,
+      negatives: [1, 2, 3, 4],
+      logSampling: [0],
+    });
+    assertClose([sampled], [full], 'loss', 1e-6);
+  });
+
+  test('sampled softmax scales the negatives it drew up to the catalogue, and masks its own target', () => {
+    // Two negatives of four items: each counts twice; item 1 is the target and is left out.
+    const value = lossOn(sampledSoftmax, [[0, 1, 2, 3, 4]], {
+      targets: [1],
+      weights: [1],
+      negatives: [1, 3],
+      logSampling: [Math.log(2)],
+    });
+    assertClose([value], [Math.log(Math.E + 2 * Math.exp(3)) - 1], 'loss');
+  });
+
+  test('bce on labels is the formula; on next items it adds the mean over own negatives', () => {
+    const logSigmoid = (x: number): number => -Math.log(1 + Math.exp(-x));
+    const labelled = lossOn(
+      bce,
+      [
+        [0, 2],
+        [0, -1],
+      ],
+      { targets: [1, 1], labels: [1, 0], weights: [1, 3] },
+    );
+    assertClose([labelled], [(-logSigmoid(2) - 3 * logSigmoid(1)) / 4], 'label');
+    const next = lossOn(bce, [[0, 2, -1, 0.5]], { targets: [1], negatives: [[2, 3]], weights: [1] });
+    assertClose([next], [-logSigmoid(2) - (logSigmoid(1) + logSigmoid(-0.5)) / 2], 'next item');
+  });
+
+  test('mse is the weighted mean of squared errors', () => {
+    const value = lossOn(
+      mse,
+      [
+        [0, 3],
+        [0, 5],
+      ],
+      { targets: [1, 1], labels: [4, 2], weights: [1, 3] },
+    );
+    assertClose([value], [(1 + 3 * 9) / 4], 'loss');
+  });
+
+  test('logits of ±10⁴ give finite losses and gradients', () => {
+    for (const [x, y, expected] of [
+      [1e4, 1, 0],
+      [1e4, 0, 1e4],
+      [-1e4, 1, 1e4],
+      [-1e4, 0, 0],
+    ] as const) {
+      const gradient = tf.tidy(() =>
+        tf
+          .grad((v) => tf.sum(binaryCrossEntropy(v, tf.tensor1d([y]))))(tf.tensor1d([x]))
+          .dataSync(),
+      );
+      assertClose(
+        valuesOf(() => binaryCrossEntropy(tf.tensor1d([x]), tf.tensor1d([y]))),
+        [expected],
+        `bce ${x}, ${y}`,
+      );
+      assertClose(gradient, [x > 0 ? 1 - y : -y], `gradient of bce at ${x}, ${y}`);
+    }
+    assertClose([lossOn(softmax, [[-1e4, 1e4, -1e4]], { targets: [2], weights: [1] })], [2e4], 'softmax');
+    assertClose([lossOn(softmax, [[-1e4, 1e4, -1e4]], { targets: [1], weights: [1] })], [0], 'softmax');
+    const far = { targets: [1], weights: [1], negatives: [2, 2], logSampling: [0] };
+    assertClose([lossOn(sampledSoftmax, [[0, -1e4, 1e4]], far)], [2e4 + Math.log(2)], 'sampled softmax');
+  });
+
+  test('the gradient of bce is σ(x) − y, at x = 0 as well', () => {
+    const at = (x: number, y: number): number =>
+      tf.tidy(
+        () =>
+          tf
+            .grad((v) => tf.sum(binaryCrossEntropy(v, tf.tensor1d([y]))))(tf.tensor1d([x]))
+            .dataSync()[0]!,
+      );
+    assertClose([at(0, 0), at(0, 1), at(2, 1)], [0.5, -0.5, 1 / (1 + Math.exp(-2)) - 1], 'gradient');
+  });
+
+  test('positions of weight 0 change neither a loss nor a gradient; all weights 0 give 0', () => {
+    const gradient = (logits: number[][], weights: number[]): number[] =>
+      tf.tidy(() => {
+        const loss = (z: tf.Tensor): tf.Scalar =>
+          weightedMean(logSumExp(z as tf.Tensor2D), tf.tensor1d(weights));
+        return [...tf.grad(loss)(tf.tensor2d(logits)).dataSync()];
+      });
+    assertClose(
+      gradient(
+        [
+          [1, 2],
+          [900, -900],
+        ],
+        [1, 0],
+      ),
+      [...gradient([[1, 2]], [1]), 0, 0],
+      'gradient',
+    );
+    assert.equal(lossOn(softmax, [[1, 2, 3]], { targets: [1], weights: [0] }), 0);
+  });
+
+  test('logSumExp: value and gradient against exact arithmetic, for rows near and far apart', () => {
+    const rows = [
+      [0, 0, 0, 0],
+      [1e4, 1e4 - 1, -1e4, 3],
+      [-1e9, -3, 2, 0.5],
+    ];
+    const expected = rows.map((row) => {
+      const top = Math.max(...row);
+      return top + Math.log(row.reduce((sum, x) => sum + Math.exp(x - top), 0));
+    });
+    assertClose(
+      valuesOf(() => logSumExp(tf.tensor2d(rows))),
+      expected,
+      'value',
+      1e-5,
+      1e-7,
+    );
+    const gradient = tf.tidy(() =>
+      tf
+        .grad((z) => tf.sum(logSumExp(z as tf.Tensor2D)))(tf.tensor2d(rows))
+        .dataSync(),
+    );
+    // The saved value has float32's resolution at 10⁴: about 10⁻³.
+    const softmaxes = rows.flatMap((row, r) => row.map((x) => Math.exp(x - expected[r]!)));
+    assertClose(gradient, softmaxes, 'gradient', 2e-3);
+  });
+});
+
+onBackend('cpu', 'logSumExp over random rows', () => {
+  test('its gradient is a distribution', () => {
+    const logit = fc.double({ min: -50, max: 50, noNaN: true });
+    fc.assert(
+      fc.property(fc.array(logit, { minLength: 1, maxLength: 8 }), (row) => {
+        const gradient = tf.tidy(() =>
+          tf
+            .grad((z) => tf.sum(logSumExp(z as tf.Tensor2D)))(tf.tensor2d([row]))
+            .dataSync(),
+        );
+        assertClose([Float32Array.from(gradient).reduce((a, b) => a + b, 0)], [1], 'sum', 1e-4);
+        assert.ok(gradient.every((g) => g >= 0));
+      }),
+      { numRuns: 50 },
+    );
+  });
+});

@@ -1,0 +1,313 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import * as tf from '@tensorflow/tfjs-core';
+import { compileStep } from '../../src/compute/compile.js';
+import { OPTIMIZERS, type OptimizerName } from '../../src/compute/optimizers/index.js';
+import { type ParameterInits, ParameterStore } from '../../src/compute/parameters.js';
+import type { Batch, CompiledStep, StepOptions } from '../../src/compute/step.js';
+import { Random } from '../../src/random.js';
+import type { TensorMap } from '../../src/types.js';
+import { assertClose, assertSameTensors } from './assertions.js';
+
+const ROWS = 6;
+const WIDTH = 3;
+
+/** A table [6, 3] with a noisy padding row, a matrix [3, 3] and a bias [3]. */
+function inits(): ParameterInits {
+  const rng = Random.of(2, 'step');
+  const normal = (n: number): Float32Array => Float32Array.from({ length: n }, () => rng.normal());
+  return new Map([
+    ['table', { shape: [ROWS, WIDTH], data: normal(ROWS * WIDTH), table: true, grows: 'items' as const }],
+    ['matrix', { shape: [WIDTH, WIDTH], data: normal(WIDTH * WIDTH), table: false }],
+    ['bias', { shape: [WIDTH], data: normal(WIDTH), table: false }],
+  ]);
+}
+
+/** Squared error of sums over two lookups of one table that share ids; the mean over the batch. */
+const squared: StepOptions['loss'] = (params, inputs, pass) => {
+  const first = params.lookup('table', inputs.first!);
+  const second = params.lookup('table', inputs.second!);
+  const joined = tf.add(first, tf.mul(second, 0.5)) as tf.Tensor2D;
+  const mapped = tf.add(tf.matMul(joined, params.get('matrix') as tf.Tensor2D), params.get('bias'));
+  return tf.mean(tf.square(tf.sub(pass.dropout(mapped, 0), inputs.aim!))) as tf.Scalar;
+};
+
+const dropped: StepOptions['loss'] = (params, inputs, pass) =>
+  squared(params, inputs, { ...pass, dropout: (x) => pass.dropout(x, 0.5) });
+
+function batchOf(first: number[], second: number[], aim = 1): Batch {
+  const i32 = (ids: number[]) => ({ dtype: 'I32' as const, shape: [ids.length], data: Int32Array.from(ids) });
+  return {
+    first: i32(first),
+    second: i32(second),
+    aim: { dtype: 'F32', shape: [], data: Float32Array.of(aim) },
+  };
+}
+
+/** Ids twice in one lookup (2), in both lookups (2, 3) and padding (0). */
+const BATCH = batchOf([1, 2, 2, 0], [3, 2, 0, 3]);
+const OTHER = batchOf([4, 3, 1, 2], [1, 5, 2, 5]);
+
+type Options = Partial<Omit<StepOptions, 'store' | 'optimizer'>> & {
+  sparse?: boolean;
+  optimizer?: OptimizerName;
+};
+
+/** A way to make steps: op by op, or recorded where the backend can. */
+export interface StepCase {
+  readonly compile: boolean;
+}
+
+/** The contract of every CompiledStep. */
+export function stepContract({ compile }: StepCase): void {
+  const using = async <T>(
+    options: Options,
+    work: (step: CompiledStep, store: ParameterStore) => Promise<T>,
+  ): Promise<T> => {
+    const { sparse = false, optimizer = 'sgd', ...rest } = options;
+    const store = new ParameterStore(inits(), new Map(), { sparseTables: sparse });
+    const step = compileStep({
+      store,
+      optimizer: OPTIMIZERS[optimizer](),
+      loss: squared,
+      seed: 1,
+      compile,
+      ...rest,
+    });
+    try {
+      return await work(step, store);
+    } finally {
+      step.dispose();
+      store.dispose();
+    }
+  };
+  /** Parameters after these steps, and what the steps said. */
+  const after = (options: Options, steps: readonly (readonly Batch[])[], rate = 0.1) =>
+    using(options, async (step, store) => {
+      const results = [];
+      for (const micro of steps) results.push(await step.run(micro, rate));
+      return { results, tensors: await store.export() };
+    });
+  const start = new Map(
+    [...inits()].map(([name, { shape, data }]) => [name, { dtype: 'F32' as const, shape, data }]),
+  );
+  const gap = (a: TensorMap, name: string): number[] =>
+    Array.from(a.get(name)!.data, (v, i) => v - start.get(name)!.data[i]!);
+
+  test('a step is −rate × gradient, by hand', async () => {
+    const only: ParameterInits = new Map([['w', { shape: [2], data: Float32Array.of(3, -1), table: false }]]);
+    const store = new ParameterStore(only);
+    const loss: StepOptions['loss'] = (params, { x }) =>
+      tf.square(tf.sub(tf.sum(tf.mul(params.get('w'), x!)), 2)) as tf.Scalar;
+    const step = compileStep({ store, optimizer: OPTIMIZERS.sgd(), loss, seed: 1, compile });
+    const x = { dtype: 'F32' as const, shape: [2], data: Float32Array.of(2, 1) };
+    // w·x − 2 = 3: loss 9, gradient 2 · 3 · (2, 1), norm 6·√5.
+    const { loss: value, gradientNorm } = await step.run([{ x }], 0.05);
+    assertClose([value, gradientNorm], [9, 6 * Math.sqrt(5)], 'loss and norm');
+    assertClose((await store.export()).get('w')!.data, [3 - 0.05 * 12, -1 - 0.05 * 6], 'w');
+    assertClose([await step.evaluate({ x })], [(2.4 * 2 - 1.3 - 2) ** 2], 'evaluate sees the update');
+    assert.equal(step.count, 1);
+    step.dispose();
+    store.dispose();
+  });
+
+  for (const optimizer of Object.keys(OPTIMIZERS) as OptimizerName[]) {
+    test(`${optimizer}: tables by rows and dense ones get equal updates, with ids repeated in and across lookups`, async () => {
+      // Every batch touches every row: lazy Adam would keep the moments of one that is left out.
+      const steps = [
+        [batchOf([1, 2, 2, 4], [3, 2, 5, 3])],
+        [batchOf([3, 4, 5, 1], [1, 1, 2, 2])],
+        [batchOf([5, 4, 3, 3], [2, 2, 1, 1])],
+      ];
+      const dense = await after({ optimizer, clipNorm: 1 }, steps);
+      const rows = await after({ optimizer, clipNorm: 1, sparse: true }, steps);
+      for (const [n, { loss, gradientNorm }] of dense.results.entries()) {
+        const { loss: otherLoss, gradientNorm: otherNorm } = rows.results[n]!;
+        assertClose([otherLoss, otherNorm], [loss, gradientNorm], `step ${n + 1}`, 1e-4, 1e-4);
+      }
+      for (const [name, { data }] of dense.tensors)
+        assertClose(rows.tensors.get(name)!.data, data, name, 2e-5);
+    });
+  }
+
+  test('the padding row never trains in a table held by rows; dense, it is a row like others', async () => {
+    const rows = await after({ sparse: true, optimizer: 'adam' }, [[BATCH], [BATCH]]);
+    assert.deepEqual(gap(rows.tensors, 'table').slice(0, WIDTH), [0, 0, 0]);
+    assert.ok(
+      gap(rows.tensors, 'table')
+        .slice(WIDTH, 2 * WIDTH)
+        .every((d) => d !== 0),
+    );
+    const dense = await after({}, [[BATCH]]);
+    assert.ok(
+      gap(dense.tensors, 'table')
+        .slice(0, WIDTH)
+        .every((d) => d !== 0),
+    );
+    const alone = await after({ sparse: true }, [[BATCH]]);
+    assert.ok(
+      alone.results[0]!.gradientNorm < dense.results[0]!.gradientNorm,
+      'nor does it count in the norm',
+    );
+  });
+
+  test('clipping scales the whole gradient to the norm, and leaves a smaller one alone', async () => {
+    for (const sparse of [false, true]) {
+      const free = await after({ sparse }, [[BATCH]]);
+      const norm = free.results[0]!.gradientNorm;
+      const clipped = await after({ sparse, clipNorm: norm / 4 }, [[BATCH]]);
+      assertClose([clipped.results[0]!.gradientNorm], [norm], 'the norm reported is the one before clipping');
+      for (const name of start.keys()) {
+        assertClose(
+          gap(clipped.tensors, name),
+          gap(free.tensors, name).map((d) => d / 4),
+          name,
+          1e-6,
+        );
+      }
+      const all = [...start.keys()].flatMap((name) => gap(clipped.tensors, name));
+      assertClose([Math.hypot(...all) / 0.1], [norm / 4], 'global norm', 1e-4);
+      const loose = await after({ sparse, clipNorm: norm * 2 }, [[BATCH]]);
+      for (const name of start.keys())
+        assertClose(gap(loose.tensors, name), gap(free.tensors, name), name, 1e-6);
+    }
+  });
+
+  test('l2 pulls matrices and the rows touched towards 0, and no bias', async () => {
+    const l2 = 0.3;
+    const rate = 0.1;
+    for (const sparse of [false, true]) {
+      const without = await after({ sparse }, [[OTHER]], rate);
+      const penalised = await after({ sparse, l2 }, [[OTHER]], rate);
+      assert.deepEqual(penalised.tensors.get('bias'), without.tensors.get('bias'));
+      for (const name of ['matrix', 'table']) {
+        const pulled = Array.from(
+          penalised.tensors.get(name)!.data,
+          (v, i) => v - without.tensors.get(name)!.data[i]!,
+        );
+        const expected = Array.from(start.get(name)!.data, (v) => -rate * l2 * v);
+        // OTHER reads all rows but padding: dense decays that one too.
+        const from = name === 'table' ? WIDTH : 0;
+        assertClose(pulled.slice(from), expected.slice(from), `${name}, sparse: ${sparse}`, 1e-6);
+      }
+    }
+  });
+
+  test('frozen parameters keep their bits and are left out of the norm', async () => {
+    for (const sparse of [false, true]) {
+      const frozen = (name: string): boolean => name === 'table' || name === 'bias';
+      const { tensors, results } = await after({ sparse, frozen, optimizer: 'adam', l2: 0.1 }, [
+        [BATCH],
+        [OTHER],
+      ]);
+      for (const name of ['table', 'bias']) assert.deepEqual(tensors.get(name)!.data, start.get(name)!.data);
+      assert.ok(gap(tensors, 'matrix').every((d) => d !== 0));
+      const free = await after({ sparse }, [[BATCH]]);
+      assert.ok(results[0]!.gradientNorm < free.results[0]!.gradientNorm);
+    }
+    const state = await using({ sparse: true, optimizer: 'adam', frozen: (n) => n !== 'bias' }, (s) =>
+      s.export(),
+    );
+    assert.deepEqual([...state.keys()].sort(), ['bias/m', 'bias/v', 'step']);
+  });
+
+  test('two half batches accumulated make the step of the whole one', async () => {
+    // The loss is a mean over rows: halves of equal size weigh the same. (A weighted mean would need equal weight sums.)
+    const halves = [batchOf([1, 2], [3, 2]), batchOf([2, 4], [5, 3])];
+    const whole = batchOf([1, 2, 2, 4], [3, 2, 5, 3]);
+    const uneven = [batchOf([1, 2, 2], [3, 2, 5]), batchOf([4], [3])];
+    for (const sparse of [false, true]) {
+      for (const optimizer of ['sgd', 'adam'] as const) {
+        const one = await after({ sparse, optimizer, clipNorm: 1 }, [[whole], [whole]]);
+        const two = await after({ sparse, optimizer, clipNorm: 1, accumulate: 2 }, [halves, halves]);
+        assertClose(
+          two.results.map((r) => r.loss),
+          one.results.map((r) => r.loss),
+          'loss',
+          1e-4,
+        );
+        assertClose(
+          two.results.map((r) => r.gradientNorm),
+          one.results.map((r) => r.gradientNorm),
+          'norm',
+          1e-4,
+        );
+        for (const [name, { data }] of one.tensors)
+          assertClose(two.tensors.get(name)!.data, data, name, 2e-5);
+        const other = await after({ sparse, optimizer, clipNorm: 1, accumulate: 2 }, [uneven]);
+        assert.notDeepEqual(
+          gap(other.tensors, 'matrix'),
+          gap(one.tensors, 'matrix'),
+          'halves of unequal size differ',
+        );
+      }
+    }
+  });
+
+  test('the same seed repeats bit for bit, another seed draws other dropout', async () => {
+    const steps = [[BATCH], [OTHER], [BATCH]];
+    const options = { loss: dropped, optimizer: 'adam' as const };
+    for (const sparse of [false, true]) {
+      const one = await after({ ...options, sparse, seed: 7 }, steps);
+      const two = await after({ ...options, sparse, seed: 7 }, steps);
+      assertSameTensors(two.tensors, one.tensors, 'same seed');
+      assert.deepEqual(two.results, one.results);
+      const other = await after({ ...options, sparse, seed: 8 }, steps);
+      assert.notDeepEqual(other.results, one.results);
+    }
+  });
+
+  test('dropout differs from step to step and is off in evaluate', () =>
+    using({ loss: dropped }, async (step) => {
+      const losses = [];
+      for (let n = 0; n < 4; n++) losses.push((await step.run([OTHER], 0)).loss);
+      assert.ok(new Set(losses).size > 1, `four masks gave ${losses}`);
+      const plain = await using({}, (s) => s.evaluate(OTHER));
+      assertClose([await step.evaluate(OTHER)], [plain], 'evaluate');
+      assert.equal(await step.evaluate(OTHER), await step.evaluate(OTHER));
+    }));
+
+  test('signals are computed outside the tape: they reach the loss and take no gradient', async () => {
+    const signals: StepOptions['signals'] = ({ first }) => ({
+      aim: tf.mul(tf.cast(first!.max(), 'float32'), 2),
+    });
+    const given = await after({ signals }, [[BATCH]]);
+    const known = await after({}, [[batchOf([1, 2, 2, 0], [3, 2, 0, 3], 4)]]);
+    assertSameTensors(given.tensors, known.tensors, 'aim 4');
+  });
+
+  test('batches of other sizes can follow one another', async () => {
+    const small = batchOf([5], [4]);
+    const { tensors } = await after({ sparse: true, optimizer: 'adagrad' }, [
+      [BATCH],
+      [small],
+      [BATCH],
+      [small],
+    ]);
+    assert.ok(
+      gap(tensors, 'table')
+        .slice(5 * WIDTH)
+        .every((d) => d !== 0),
+    );
+  });
+
+  test('optimizer state of another shape or without a tensor is refused by name', () =>
+    using({ optimizer: 'adam', sparse: true }, async (step) => {
+      const state = await step.export();
+      const without = new Map([...state].filter(([name]) => name !== 'bias/v'));
+      assert.throws(() => step.load(without), {
+        code: 'CHECKPOINT_INCOMPATIBLE',
+        message: /bias\/v.*missing/,
+      });
+      for (const name of ['table/m', 'matrix/m']) {
+        const cut = new Map([
+          ...state,
+          [name, { dtype: 'F32' as const, shape: [2, 2], data: new Float32Array(4) }],
+        ]);
+        assert.throws(() => step.load(cut), {
+          code: 'CHECKPOINT_INCOMPATIBLE',
+          message: new RegExp(`${name}.*\\[2,2\\]`),
+        });
+      }
+    }));
+}
