@@ -49,7 +49,7 @@ export const CATALOGUE = {
   },
   TOO_MANY_REJECTED: {
     kind: 'data',
-    remedy: 'Look into rejected.csv; correct the column mapping, or raise `rejectLimit`.',
+    remedy: 'Correct the column mapping (the first refused row is shown above), or raise `rejectLimit`.',
   },
   DATA_EMPTY: {
     kind: 'data',

@@ -1,4 +1,3 @@
-import { arch, cpus, platform } from 'node:os';
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import type { BackendInfo, BackendName } from '../compute/backend.js';
@@ -13,6 +12,7 @@ import { openEventFile } from '../report/tensorboard.js';
 import { withOutputDirectory } from '../storage/atomic.js';
 import { type Checkpoint, lineageOf, sealCheckpoint, writeCheckpoint } from '../storage/checkpoint.js';
 import { readSnapshot, saveSnapshot } from '../storage/snapshot.js';
+import { machine } from '../storage/versions.js';
 import type { Row } from '../training/progress.js';
 import type { StageHooks, TrainedModel } from '../training/stage.js';
 import type { StageResult, StageRun } from './stage.js';
@@ -52,7 +52,7 @@ export async function runTraining<C extends TrainingConfig>(
       backend: backend.name,
       device: backend.device,
       threads: backend.threads,
-      machine: machineName(),
+      machine: machine(),
     };
     const dataset = await readDataset(config.data);
     const identity = { config: JSON.stringify(config), fingerprint: dataset.manifest.fingerprint, compute };
@@ -82,6 +82,7 @@ export async function runTraining<C extends TrainingConfig>(
         metrics: validationMetrics(trained.fit.bestRow),
         dataset: {
           path: dataset.path,
+          name: dataset.manifest.name,
           fingerprint: dataset.manifest.fingerprint,
           testSetHash: dataset.manifest.testSetHash,
         },
@@ -102,9 +103,10 @@ export async function runTraining<C extends TrainingConfig>(
       title: `${stage.stage}: ${trained.config.name}`,
       manifest,
       metricsHistory: trained.fit.history,
+      config,
     });
     await sealCheckpoint(partial);
-    return { path: out, metrics: manifest.metrics, parameters: manifest.model.parameters, seconds };
+    return { path: out, metrics: manifest.metrics, epoch: trained.fit.bestRow.epoch, parameters: manifest.model.parameters, seconds };
   });
 }
 
@@ -168,18 +170,13 @@ function rounded(row: Row): Record<string, number> {
 }
 
 function validationMetrics(row: Row): Record<string, number> {
-  const { step: _step, learningRate: _rate, ...metrics } = row;
+  const { step: _step, learningRate: _rate, epoch: _epoch, loss: _loss, ...metrics } = row;
   return metrics;
 }
 
 function libtensorflow(backend: BackendInfo): { libtensorflow?: string } {
   const version = /libtensorflow ([\d.]+)/.exec(backend.version)?.[1];
   return version ? { libtensorflow: version } : {};
-}
-
-/** The machine type that bit-equal repetition is promised for. */
-function machineName(): string {
-  return `${platform()} ${arch()} ${cpus()[0]?.model.trim() ?? 'unknown'}`;
 }
 
 /** Sorted union of sorted hashes. */

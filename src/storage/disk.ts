@@ -36,6 +36,9 @@ export function diskError(error: unknown, root: string): unknown {
   if (denied !== undefined && (path === root || path.startsWith(dirname(root)))) {
     return new RecsysError('DISK', `cannot write ${path}: ${denied}`, { cause: error });
   }
+  // The folder was made a moment ago: a file system that keeps none (such as /proc) says so only now.
+  if (code === 'ENOENT' && path.startsWith(`${root}.`))
+    return new RecsysError('DISK', `cannot write ${path}: no file can be created there`, { cause: error });
   return error;
 }
 

@@ -9,10 +9,10 @@ type Intent = 'compare' | 'progress' | 'change' | 'explore';
 /** What comes after what: someone who looked compares brands, someone who bought goes on to the next thing they need. */
 const NEXT_INTENT: Record<BehaviourName | 'nothing', Readonly<Record<Intent, number>>> = {
   nothing: { compare: 0, progress: 0, change: 0.95, explore: 0.05 },
-  view: { compare: 0.4, progress: 0.32, change: 0.24, explore: 0.04 },
-  favourite: { compare: 0.25, progress: 0.45, change: 0.26, explore: 0.04 },
-  cart: { compare: 0.1, progress: 0.6, change: 0.26, explore: 0.04 },
-  purchase: { compare: 0.03, progress: 0.65, change: 0.28, explore: 0.04 },
+  view: { compare: 0.62, progress: 0.1, change: 0.24, explore: 0.04 },
+  favourite: { compare: 0.12, progress: 0.3, change: 0.54, explore: 0.04 },
+  cart: { compare: 0.04, progress: 0.66, change: 0.26, explore: 0.04 },
+  purchase: { compare: 0, progress: 0.78, change: 0.18, explore: 0.04 },
 };
 
 /** Probability that the item of a well-fitting price ends in the basket. */

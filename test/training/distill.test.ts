@@ -1,0 +1,207 @@
+import assert from 'node:assert/strict';
+import { before, test } from 'node:test';
+import { createModel, modelSchema } from '../../src/model/registry.js';
+import { type RestoredModel, restoreModel } from '../../src/model/restore.js';
+import { modelScorer } from '../../src/model/scorer.js';
+import { Random } from '../../src/random.js';
+import { distill, distillSchema, layerIndex } from '../../src/training/distill.js';
+import type { StageHooks } from '../../src/training/stage.js';
+import type { Query } from '../../src/types.js';
+import { assertNoLeak } from '../suites/assertions.js';
+import { onBackend } from '../suites/backends.js';
+import {
+  catalogueOf,
+  datasetOf,
+  type Event,
+  randomEvents,
+  recordingContext,
+  richCatalogue,
+  withNoise,
+} from '../suites/fixtures.js';
+
+const CATALOGUE = richCatalogue(6, 10);
+const DATASET = datasetOf(CATALOGUE, randomEvents(CATALOGUE, 12));
+const HOOKS: StageHooks = { saveSnapshot: async () => {}, onEpoch() {} };
+
+const MODELS = {
+  transformer: {
+    name: 'transformer',
+    width: 4,
+    depth: 2,
+    heads: 1,
+    length: 4,
+    dropout: 0,
+    userAttributes: true,
+  },
+  mlp: { name: 'mlp', width: 4, hidden: [6], length: 4 },
+  linear: { name: 'linear', width: 4, length: 4 },
+} as const;
+
+/** An untrained teacher with strong opinions. */
+function teacherOf(config: object, catalogue = CATALOGUE): RestoredModel {
+  const parsed = modelSchema.parse(config);
+  const model = createModel(parsed, catalogue);
+  const inits = withNoise(model.init(new Random(5)), 9, 0.5);
+  return { model, config: parsed, catalogue, inits };
+}
+
+const configOf = (more: object) =>
+  distillSchema.parse({
+    data: 'x',
+    teacher: 'y',
+    epochs: 10,
+    batchSize: 4,
+    optimizer: { learningRate: 0.03 },
+    validation: { metric: 'loss', patience: 0 },
+    ...more,
+  });
+
+const QUERIES: Query[] = [1, 2, 3, 4, 5, 6].map((user) => ({
+  user,
+  items: Int32Array.of(user, 1 + ((user * 3) % 10), 2),
+  behaviours: Uint8Array.of(0, 1, 0),
+}));
+
+/** Mean KL of the teacher's distribution over items to the student's, over the queries. */
+async function divergence(teacher: RestoredModel, student: RestoredModel): Promise<number> {
+  const [a, b] = [modelScorer(teacher), modelScorer(student)];
+  const [p, q] = [await a.score(QUERIES), await b.score(QUERIES)];
+  a.dispose();
+  b.dispose();
+  const logs = (scores: Float32Array, row: number): number[] => {
+    const z = [...scores.subarray(row * 11 + 1, (row + 1) * 11)];
+    const total = Math.log(z.reduce((sum, x) => sum + Math.exp(x), 0));
+    return z.map((x) => x - total);
+  };
+  let sum = 0;
+  QUERIES.forEach((_, row) => {
+    const [log, other] = [logs(p, row), logs(q, row)];
+    log.forEach((x, i) => {
+      sum += Math.exp(x) * (x - other[i]!);
+    });
+  });
+  return sum / QUERIES.length;
+}
+
+async function distilled(teacher: RestoredModel, more: object, dataset = DATASET) {
+  const trained = await distill(configOf(more), dataset, teacher, HOOKS, recordingContext());
+  const { config, catalogue, tensors } = trained;
+  const student = restoreModel({ path: 'student', manifest: { model: { config } }, tensors, catalogue });
+  return { student, fit: trained.fit };
+}
+
+onBackend('wasm', 'distillation', () => {
+  let untrained: Map<string, RestoredModel>;
+  before(() => {
+    untrained = new Map(
+      Object.entries(MODELS).map(([name, config]) => {
+        const parsed = modelSchema.parse(config);
+        const model = createModel(parsed, CATALOGUE);
+        return [name, { model, config: parsed, catalogue: CATALOGUE, inits: model.init(new Random(1)) }];
+      }),
+    );
+  });
+
+  for (const [teacherName, teacherConfig] of Object.entries(MODELS)) {
+    for (const [studentName, studentConfig] of Object.entries(MODELS)) {
+      test(`${teacherName} → ${studentName}: soft labels bring the student nearer, and nothing leaks`, () =>
+        assertNoLeak('distillation', async () => {
+          const teacher = teacherOf(teacherConfig);
+          const { student } = await distilled(teacher, { student: studentConfig, hard: { weight: 0 } });
+          const start = await divergence(teacher, untrained.get(studentName)!);
+          const end = await divergence(teacher, student);
+          assert.ok(end < 0.75 * start, `KL ${start} → ${end}`);
+        }));
+    }
+  }
+
+  test('hard, soft and alignment together lower the loss, and the projection stays out of the student', async () => {
+    const teacher = teacherOf(MODELS.transformer);
+    for (const student of Object.values(MODELS)) {
+      for (const layer of ['middle', 'top', 'blocks.1']) {
+        const alignment = { weight: 0.5, layer };
+        const { student: found, fit } = await distilled(teacher, { student, alignment, epochs: 4 });
+        assert.ok(fit.history.at(-1)!.loss < fit.history[0]!.loss);
+        assert.ok(![...found.inits.keys()].some((name) => name.startsWith('alignment')));
+      }
+    }
+  });
+
+  test('alignment alone turns the student’s features towards the teacher’s', async () => {
+    const teacher = teacherOf(MODELS.transformer);
+    const only = { hard: { weight: 0 }, soft: { weight: 0 }, alignment: { weight: 1 } };
+    const { fit } = await distilled(teacher, { ...only, student: MODELS.transformer, epochs: 30 });
+    assert.ok(fit.history.at(-1)!.loss < 0.5 * fit.history[0]!.loss);
+    assert.ok(fit.history[0]!.loss < 4);
+  });
+
+  test('soft labels on the teacher’s top items alone, beside a sampled loss, with tables by rows', async () => {
+    const teacher = teacherOf(MODELS.transformer);
+    for (const student of Object.values(MODELS)) {
+      const soft = { candidates: { teacherTop: 3 } };
+      const { fit } = await distilled(teacher, { student, soft, hard: { loss: 'bce' }, negatives: 2 });
+      assert.ok(fit.history.at(-1)!.loss < fit.history[0]!.loss);
+    }
+  });
+
+  test('an mlp teacher judges a position by the events before it: the items to come change nothing', async () => {
+    // The second event is the only target: its history is the first event, whatever comes third.
+    const catalogue = catalogueOf(2, 10, { behaviours: ['view'] });
+    const rows = (later: number): Event[] =>
+      [1, 2].flatMap((user) => [1, 2, later, 4].map((item) => ({ user, item, value: item === 2 ? 5 : 1 })));
+    const teacher = teacherOf({ ...MODELS.mlp, user: 'history' }, catalogue);
+    const soft = { hard: { weight: 0 }, epochs: 1, batchSize: 64, targets: { minimumValue: 5 } };
+    for (const student of Object.values(MODELS)) {
+      const losses = [];
+      for (const later of [3, 9]) {
+        const { fit } = await distilled(teacher, { ...soft, student }, datasetOf(catalogue, rows(later)));
+        losses.push(fit.history[0]!.loss);
+      }
+      assert.equal(losses[0], losses[1], student.name);
+    }
+  });
+
+  test('users and behaviours the teacher never saw count as unknown to it', async () => {
+    const grown = richCatalogue(9, 10);
+    const dataset = datasetOf({ ...grown, behaviours: ['view', 'buy', 'rent'] }, [
+      ...randomEvents({ ...grown, behaviours: ['view', 'buy', 'rent'] }, 3),
+    ]);
+    for (const config of Object.values(MODELS)) {
+      const { student, fit } = await distilled(
+        teacherOf(config),
+        { student: MODELS.mlp, epochs: 2 },
+        dataset,
+      );
+      assert.equal(student.catalogue.users.length, 10);
+      assert.ok(fit.history.every((row) => Number.isFinite(row.loss)));
+    }
+  });
+
+  test('layers are named: middle, top, by name, and an unknown one lists those there are', () => {
+    const { model } = teacherOf({ ...MODELS.transformer, depth: 4 });
+    assert.deepEqual(
+      ['middle', 'top', 'blocks.2'].map((l) => layerIndex(model, l)),
+      [1, 3, 2],
+    );
+    assert.throws(() => layerIndex(model, 'blocks.9'), {
+      code: 'CHECKPOINT_INCOMPATIBLE',
+      message: /no layer "blocks\.9" \(it has blocks\.0, blocks\.1, blocks\.2, blocks\.3\)/,
+    });
+  });
+
+  test('what cannot be distilled is refused before any work', async () => {
+    const teacher = teacherOf(MODELS.transformer);
+    const bigger = datasetOf(catalogueOf(6, 12), randomEvents(CATALOGUE, 1));
+    await assert.rejects(distilled(teacher, {}, bigger), {
+      code: 'CHECKPOINT_INCOMPATIBLE',
+      message: /"i11", "i12"/,
+    });
+    const long = { ...MODELS.linear, length: 9 };
+    await assert.rejects(distilled(teacher, { student: long }), {
+      code: 'CONFIG_INVALID',
+      message: /student\.length: 9/,
+    });
+    const nothing = { student: MODELS.linear, soft: { weight: 0 }, hard: { weight: 0 } };
+    await assert.rejects(distilled(teacher, nothing), { code: 'CONFIG_INVALID', message: /all 0/ });
+  });
+});
