@@ -106,7 +106,13 @@ export async function runTraining<C extends TrainingConfig>(
       config,
     });
     await sealCheckpoint(partial);
-    return { path: out, metrics: manifest.metrics, epoch: trained.fit.bestRow.epoch, parameters: manifest.model.parameters, seconds };
+    return {
+      path: out,
+      metrics: manifest.metrics,
+      epoch: trained.fit.bestRow.epoch,
+      parameters: manifest.model.parameters,
+      seconds,
+    };
   });
 }
 

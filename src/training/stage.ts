@@ -151,6 +151,9 @@ export function validationLabelBatches(
   return Array.from({ length: source.batchesPerEpoch }, (_, i) => source.batch(0, i));
 }
 
+/** Train accuracy and loss are measured without dropout on this many of the first epoch's batches. */
+const TRAIN_METRIC_BATCHES = 40;
+
 export interface RunConfig extends TaskConfig {
   readonly optimizer: OptimizerConfig;
   readonly epochs: number;
@@ -197,8 +200,17 @@ export async function runFit(
       learningRate: (n, total) => learningRate(config.optimizer, n, total),
       validate: async () => {
         const metrics: Record<string, number> = { ...(await ranking?.()) };
-        if (labelled.length > 0)
-          Object.assign(metrics, prefixed(await labelMetrics(model, store, labelled, config.loss === 'mse')));
+        if (config.task === 'label') {
+          const regression = config.loss === 'mse';
+          const sample = Math.min(batches.batchesPerEpoch, TRAIN_METRIC_BATCHES);
+          const trained = Array.from({ length: sample }, (_, index) => batches.batch(0, index));
+          Object.assign(metrics, prefixed('train', await labelMetrics(model, store, trained, regression)));
+          if (labelled.length > 0)
+            Object.assign(
+              metrics,
+              prefixed('validation', await labelMetrics(model, store, labelled, regression)),
+            );
+        }
         return metrics;
       },
       watch: watched(config, validated),
@@ -216,9 +228,9 @@ function watched(config: RunConfig, validated: boolean): { metric: string; every
   return validated ? { metric, every, patience } : { metric: 'epoch', every: 1, patience: 0 };
 }
 
-function prefixed(metrics: object): Record<string, number> {
+function prefixed(prefix: string, metrics: object): Record<string, number> {
   const entries = Object.entries(metrics).filter((e): e is [string, number] => e[1] !== undefined);
-  return Object.fromEntries(entries.map(([name, value]) => [`validation_${name}`, value]));
+  return Object.fromEntries(entries.map(([name, value]) => [`${prefix}_${name}`, value]));
 }
 
 /** Tables may stay sparse where the loss reads only some rows of the catalogue. */

@@ -191,6 +191,13 @@ export function modelContract(
       }),
     );
 
+    test('a batch longer than the model reads: only the last events count', { skip: model.positional }, () =>
+      using((params) => {
+        const cut = states(params, [1], [[2, 3, 4, 5, 6]]);
+        assert.equal(model.length, 5);
+        assertClose(states(params, [1], [[9, 8, 2, 3, 4, 5, 6]]), cut, 'state', 1e-6);
+      }));
+
     test('the user and the history count where the model reads them', () =>
       using((params) => {
         const base = states(params, [1], [[2, 3]]);
