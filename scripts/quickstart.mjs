@@ -24,8 +24,7 @@ function flag(name) {
 async function quickstart() {
   await setup();
   const start = performance.now();
-  const out = flag('out') ?? join('runs', 'quickstart');
-  const args = ['run', 'configs/quickstart/pipeline.yaml', '--out', out, '--json', ...flags];
+  const args = ['run', 'configs/quickstart/pipeline.yaml', '--json', ...flags];
   const { status, stdout } = spawnSync(process.execPath, [BINARY, ...args], {
     cwd: ROOT,
     encoding: 'utf8',

@@ -196,7 +196,8 @@ export function modelContract(
         const cut = states(params, [1], [[2, 3, 4, 5, 6]]);
         assert.equal(model.length, 5);
         assertClose(states(params, [1], [[9, 8, 2, 3, 4, 5, 6]]), cut, 'state', 1e-6);
-      }));
+      }),
+    );
 
     test('the user and the history count where the model reads them', () =>
       using((params) => {

@@ -101,6 +101,20 @@ onBackend('cpu', 'pair batches', () => {
     assert.notDeepEqual(drawn[0], drawn[1]);
   });
 
+  test('the negatives of a user are uniform over the items left, and other ones each epoch', () => {
+    const events: Event[] = Array.from({ length: 600 }, (_, k) => ({ user: 1, item: 1 + (k % 6) }));
+    const one = datasetOf(catalogueOf(1, 12), events);
+    const { batches } = taskBatches(MODEL, one, task({ batchSize: 5000 }));
+    const counts = [0, 1].map((epoch) => {
+      const of = new Array<number>(13).fill(0);
+      for (const { target, label } of examples([batches.batch(epoch, 0)])) if (label === 0) of[target]!++;
+      return of;
+    });
+    // 1,200 draws over items 7 … 12: 200 each, deviation 13.
+    for (let item = 7; item <= 12; item++) assert.ok(Math.abs(counts[0]![item]! - 200) < 65, `${counts[0]}`);
+    assert.notDeepEqual(counts[0], counts[1]);
+  });
+
   test('a user who has nearly everything gets the items left', () => {
     const catalogue = catalogueOf(1, 40);
     const events: Event[] = Array.from({ length: 39 }, (_, k) => ({ user: 1, item: k + 1 }));
