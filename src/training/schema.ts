@@ -91,3 +91,22 @@ export type TargetsConfig = z.output<typeof targetsSchema>;
 export type LabelConfig = z.output<typeof labelSchema>;
 export type OptimizerConfig = z.output<typeof optimizerSchema>;
 export type ValidationConfig = z.output<typeof validationSchema>;
+
+/** What is learned from labels; shared by pretrain and finetune. */
+export const supervisedTask = {
+  task: z
+    .enum(['next-item', 'label'])
+    .default('next-item')
+    .describe('rank the next item, or predict a pair’s label'),
+  loss: lossName
+    .default('softmax')
+    .describe('what is minimised: softmax (cross-entropy), sampled-softmax, bce or mse'),
+  negatives: z
+    .number()
+    .int()
+    .min(1)
+    .default(256)
+    .describe('negatives of sampled-softmax (shared) or bce (a position)'),
+  label: labelSchema,
+  targets: targetsSchema,
+};

@@ -2,31 +2,20 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import * as tf from '@tensorflow/tfjs-core';
 import type { BackendName } from '../../src/compute/backend.js';
-import { compileStep } from '../../src/compute/compile.js';
 import { INFERENCE } from '../../src/compute/dropout.js';
-import { OPTIMIZERS } from '../../src/compute/optimizers/index.js';
-import { type ParameterInits, ParameterStore, type Params, upload } from '../../src/compute/parameters.js';
+import { ParameterStore, type Params } from '../../src/compute/parameters.js';
 import { selectBackend } from '../../src/compute/select.js';
-import type { Batch, CompiledStep } from '../../src/compute/step.js';
-import { LOSSES, type LossName } from '../../src/model/losses/index.js';
-import type { Encoded, Model } from '../../src/model/model.js';
+import { LOSSES } from '../../src/model/losses/index.js';
+import type { Encoded } from '../../src/model/model.js';
 import { createModel, type ModelConfig } from '../../src/model/registry.js';
 import { restoreModel } from '../../src/model/restore.js';
 import { modelScorer, paramsScorer, scoreQueries } from '../../src/model/scorer.js';
 import { Random } from '../../src/random.js';
-import { labelObjective } from '../../src/training/objective.js';
-import { labelSchema, targetsSchema } from '../../src/training/schema.js';
-import { type TaskConfig, taskBatches } from '../../src/training/stage.js';
 import type { Query } from '../../src/types.js';
 import { assertClose, assertNoLeak, largestGap, valuesOf } from './assertions.js';
-import {
-  checkerboard,
-  checkerboardOrder,
-  datasetOf,
-  randomEvents,
-  richCatalogue,
-  withNoise,
-} from './fixtures.js';
+import { withNoise } from './fixtures.js';
+import { CATALOGUE, checkGradient, gradientOf, ITEMS, TRAININGS, taskOf, trainer } from './gradients.js';
+import { learnCheckerboard } from './learning.js';
 
 export interface ModelCase {
   readonly label: string;
@@ -34,31 +23,6 @@ export interface ModelCase {
   /** Whether a user's history changes the scores, and whether the user's index does. */
   readonly readsHistory: boolean;
   readonly readsUser: boolean;
-}
-
-const ITEMS = 10;
-const CATALOGUE = richCatalogue(6, ITEMS);
-const DATASET = datasetOf(CATALOGUE, randomEvents(CATALOGUE, 3));
-
-/** Loss × task pairs a model is trained with. */
-const TRAININGS: readonly { loss: LossName; task: 'next-item' | 'label' }[] = (
-  Object.keys(LOSSES) as LossName[]
-).flatMap((loss) =>
-  (Object.keys(LOSSES[loss].tasks) as ('next-item' | 'label')[]).map((task) => ({ loss, task })),
-);
-
-function taskOf(loss: LossName, task: 'next-item' | 'label', more: Partial<TaskConfig> = {}): TaskConfig {
-  const negatives = loss === 'mse' ? 0 : 1;
-  return {
-    loss,
-    task,
-    negatives: 3,
-    label: labelSchema.parse({ negatives }),
-    targets: targetsSchema.parse({}),
-    batchSize: 6,
-    seed: 1,
-    ...more,
-  };
 }
 
 /** The contract of every model: what it must compute, keep, give back and learn. */
@@ -302,143 +266,4 @@ export function modelContract(
       }
     });
   });
-}
-
-/** A store, a step (plain SGD, so that update = gradient at rate 1) and the first batch of a task. */
-async function trainer(
-  model: Model,
-  task: TaskConfig,
-  options: { sparseTables: boolean; inits?: ParameterInits },
-  work: (step: CompiledStep, batch: Batch, store: ParameterStore) => Promise<void>,
-): Promise<void> {
-  const store = new ParameterStore(options.inits ?? model.init(new Random(7)), model.constants(), options);
-  const loss = labelObjective(model, LOSSES[task.loss]);
-  const step = compileStep({ store, optimizer: OPTIMIZERS.sgd(), loss, seed: 1 });
-  try {
-    await work(step, taskBatches(model, DATASET, task).batches.batch(0, 0), store);
-  } finally {
-    step.dispose();
-    store.dispose();
-  }
-}
-
-/** What one step of plain SGD at rate 1 takes off every parameter. */
-async function gradientOf(
-  model: Model,
-  task: TaskConfig,
-  options: { sparseTables: boolean; inits: ParameterInits },
-): Promise<Map<string, Float32Array>> {
-  const gradients = new Map<string, Float32Array>();
-  await trainer(model, task, options, async (step, batch, store) => {
-    await step.run([batch], 1);
-    const after = await store.export();
-    for (const [name, { data }] of options.inits) {
-      gradients.set(
-        name,
-        data.map((v, i) => v - after.get(name)!.data[i]!),
-      );
-    }
-  });
-  return gradients;
-}
-
-/** Two coordinates of every parameter: the one with the largest gradient and another. Padding rows have none. */
-async function checkGradient(
-  model: Model,
-  task: TaskConfig,
-  inits: ParameterInits,
-  gradients: ReadonlyMap<string, Float32Array>,
-): Promise<void> {
-  const batch = taskBatches(model, DATASET, task).batches.batch(0, 0);
-  const objective = labelObjective(model, LOSSES[task.loss]);
-  const rng = new Random(23);
-  let moved = 0;
-  for (const [name, gradient] of gradients) {
-    const largest = gradient.reduce((best, g, i) => (Math.abs(g) > Math.abs(gradient[best]!) ? i : best), 0);
-    if (gradient[largest] !== 0) moved++;
-    const { grows, shape } = inits.get(name)!;
-    if (grows)
-      assert.deepEqual(gradient.subarray(0, shape[1]), new Float32Array(shape[1]!), `${name}: padding`);
-    for (const at of [largest, rng.int(gradient.length)]) {
-      const analytic = gradient[at]!;
-      const numeric: number[] = [];
-      let fits = false;
-      // The smaller step is for a coordinate that has a kink of a ReLU nearby.
-      for (const size of [1e-2, 2e-3]) {
-        if (fits) break;
-        const [low, high] = [-size, size].map((shift) =>
-          lossAt(model, objective, batch, inits, name, at, shift),
-        );
-        const slope = (high! - low!) / (2 * size);
-        numeric.push(slope);
-        fits = Math.abs(slope - analytic) <= 1e-3 + 0.02 * Math.abs(slope);
-      }
-      assert.ok(fits, `${name}[${at}]: gradient ${analytic}, finite differences ${numeric}`);
-    }
-  }
-  // The recency or position of a lag no window of the batch reaches may have none.
-  assert.ok(moved >= gradients.size - 2, `only ${moved} of ${gradients.size} parameters have a gradient`);
-}
-
-function lossAt(
-  model: Model,
-  objective: ReturnType<typeof labelObjective>,
-  batch: Batch,
-  inits: ParameterInits,
-  name: string,
-  index: number,
-  shift: number,
-): number {
-  const init = inits.get(name)!;
-  const data = Float32Array.from(init.data);
-  data[index] = data[index]! + shift;
-  const store = new ParameterStore(new Map([...inits, [name, { ...init, data }]]), model.constants());
-  const [loss] = valuesOf(() => {
-    const inputs = Object.fromEntries(Object.entries(batch).map(([key, t]) => [key, upload(t)]));
-    return objective(store.reader(), inputs, INFERENCE);
-  });
-  store.dispose();
-  return loss!;
-}
-
-const USERS = 48;
-const BOARD = checkerboard(USERS, 12, 6);
-
-/** Share of item pairs in the right order after a few dozen steps. */
-async function learnCheckerboard(config: ModelConfig, loss: LossName): Promise<number> {
-  const board = createModel(config, BOARD.catalogue);
-  const store = new ParameterStore(board.init(new Random(3)), board.constants(), {
-    sparseTables: !LOSSES[loss].readsCatalogue,
-  });
-  const objective = labelObjective(board, LOSSES[loss]);
-  const step = compileStep({ store, optimizer: OPTIMIZERS.adam(), loss: objective, seed: 3 });
-  const { batches } = taskBatches(
-    board,
-    BOARD,
-    taskOf(loss, 'next-item', { batchSize: board.positional ? 16 : 96, negatives: 6 }),
-  );
-  try {
-    for (let n = 0; n < 40; n++) {
-      const index = n % batches.batchesPerEpoch;
-      await step.run(
-        [batches.batch(Math.floor(n / batches.batchesPerEpoch), index)],
-        board.positional ? 0.02 : 0.05,
-      );
-    }
-    const { interactions: rows } = BOARD;
-    const queries = Array.from({ length: USERS }, (_, i): Query => {
-      const from = rows.offsets[i + 1]!;
-      const items = rows.item.slice(from, from + 6);
-      return { user: i + 1, items, behaviours: new Uint8Array(6) };
-    });
-    const scores = await paramsScorer(board, store.reader(), 12, 'board').score(queries);
-    return checkerboardOrder(
-      scores,
-      queries.map((q) => q.user),
-      12,
-    );
-  } finally {
-    step.dispose();
-    store.dispose();
-  }
 }

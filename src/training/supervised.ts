@@ -1,0 +1,75 @@
+import { compileStep } from '../compute/compile.js';
+import { OPTIMIZERS } from '../compute/optimizers/index.js';
+import { type ParameterInits, ParameterStore } from '../compute/parameters.js';
+import type { Dataset } from '../data/dataset.js';
+import { LOSSES } from '../model/losses/index.js';
+import { createModel, type ModelConfig } from '../model/registry.js';
+import type { RestoredModel } from '../model/restore.js';
+import { Random } from '../random.js';
+import type { StageContext } from '../types.js';
+import { growCatalogue, growTensors } from './growth.js';
+import { labelObjective } from './objective.js';
+import {
+  keepsSparse,
+  type RunConfig,
+  runFit,
+  type StageHooks,
+  type TrainedModel,
+  taskBatches,
+} from './stage.js';
+
+/** What pretraining and fine-tuning have in common: a model trained on labels alone, new or continued. */
+export interface Supervised {
+  readonly name: 'pretrain' | 'finetune';
+  readonly modelConfig: ModelConfig;
+  /** The checkpoint to continue; its vocabulary grows by the dataset's. */
+  readonly from: RestoredModel | undefined;
+  /** Names of the parameters that stay as they are, of all there are. */
+  frozen?(names: readonly string[]): ReadonlySet<string>;
+}
+
+export async function trainOnLabels(
+  { name, modelConfig, from, frozen }: Supervised,
+  config: RunConfig & { readonly l2: number; readonly clipNorm: number },
+  source: Dataset,
+  hooks: StageHooks,
+  context: StageContext,
+): Promise<TrainedModel> {
+  const grown = from && growCatalogue(from.catalogue, source);
+  if (grown) context.log('info', 'vocabulary grown', { added: grown.added });
+  const dataset = grown?.dataset ?? source;
+  const model = createModel(modelConfig, dataset.catalogue);
+  const fresh = model.init(Random.of(config.seed, 'init'));
+  const inits: ParameterInits = from ? growTensors(fresh, tensorsOf(from), `${name} --from`) : fresh;
+  const stay = frozen?.([...inits.keys()]) ?? new Set();
+  const loss = LOSSES[config.loss];
+  const sparseTables = keepsSparse(inits, loss.readsCatalogue);
+  const store = new ParameterStore(inits, model.constants(), { sparseTables });
+  const step = compileStep({
+    store,
+    optimizer: OPTIMIZERS[config.optimizer.name](),
+    loss: labelObjective(model, loss),
+    frozen: (parameter) => stay.has(parameter),
+    l2: config.l2,
+    clipNorm: config.clipNorm,
+    accumulate: config.accumulate,
+    seed: config.seed,
+  });
+  try {
+    const parts = { model, store, step, dataset, ...taskBatches(model, dataset, config) };
+    const fit = await runFit(name, parts, config, hooks, context);
+    return { config: modelConfig, catalogue: dataset.catalogue, tensors: fit.best, fit };
+  } finally {
+    step.dispose();
+    store.dispose();
+  }
+}
+
+/** A restored model's values as tensors. */
+function tensorsOf(restored: RestoredModel) {
+  return new Map(
+    [...restored.inits].map(
+      ([name, { shape, data }]) => [name, { dtype: 'F32' as const, shape, data }] as const,
+    ),
+  );
+}
