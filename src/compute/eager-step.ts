@@ -3,6 +3,7 @@ import { RecsysError } from '../errors.js';
 import type { TensorMap } from '../types.js';
 import { graphPass, randomKey, trainingPass } from './dropout.js';
 import { nativeBackend } from './graph/binding.js';
+import { decays } from './optimizers/optimizer.js';
 import { type RowGradient, upload } from './parameters.js';
 import { type MergedRows, mergeRows } from './rows.js';
 import type { Batch, CompiledStep, StepOptions, StepResult } from './step.js';
@@ -101,7 +102,7 @@ export class EagerStep implements CompiledStep {
       const slots = this.slots.get(name)!;
       tf.tidy(() => {
         let g: tf.Tensor = scale === 1 ? gradient : tf.mul(gradient, scale);
-        if (l2 > 0 && variable.rank > 1) g = tf.add(g, tf.mul(variable, l2));
+        if (l2 > 0 && decays(variable.shape)) g = tf.add(g, tf.mul(variable, l2));
         const next = optimizer.dense(variable, g, slots, tf.scalar(rate));
         variable.assign(next.parameter);
         next.slots.forEach((s, k) => {
@@ -111,7 +112,7 @@ export class EagerStep implements CompiledStep {
     });
     for (const r of live) {
       const table = store.tables.get(r.name)!;
-      r.prepare(table.data, scale, l2);
+      r.prepare(table.data, scale, decays([table.rows, table.width]) ? l2 : 0);
       const slots = this.tableSlots.get(r.name)!;
       for (let k = 0; k < r.ids.length; k++) {
         optimizer.row(

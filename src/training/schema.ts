@@ -34,7 +34,9 @@ export const validationSchema = z
     metric: z
       .string()
       .default('ndcg@10')
-      .describe('what early stopping watches: a ranking metric, loss, or accuracy'),
+      .describe(
+        'what early stopping watches: a ranking metric at 10, loss, or for the label task validation_loss, validation_accuracy or validation_rmse',
+      ),
     every: z.number().int().min(1).default(1).describe('epochs between validations'),
     patience: z
       .number()

@@ -1,4 +1,3 @@
-import { RecsysError } from '../errors.js';
 import { Random } from '../random.js';
 import { alignRight, type BatchSource, f32, i32, roundUp } from './batches.js';
 import { drawNegatives, type NegativeOptions } from './negatives.js';
@@ -18,21 +17,11 @@ const POOL = 16;
 
 /**
  * Next-item batches for models with a state at every position: windows of at most length + 1 events, cut from each user's
- * end backwards, each input event predicting the one after it. Gives users [B], items, behaviours [B, L], and for the P
- * positions that have a target: positions (flat in B·L), targets, weights [P]. Throws DATA_EMPTY where no target has an
- * event before it.
+ * end backwards, each input event predicting the one after it, and the empty history the first. Gives users [B], items and
+ * behaviours [B, L], and for the P positions that have a target: positions (flat in B·L), targets, weights [P].
  */
 export function sequenceBatches(rows: TrainRows, options: SequenceBatchOptions): BatchSource {
   const windows = cutWindows(rows, options.length);
-  if (windows.user.length === 0) {
-    throw new RecsysError(
-      'DATA_EMPTY',
-      'no target has an earlier train event of its user to be predicted from',
-      {
-        remedy: 'Loosen `targets`, or prepare the dataset so that users keep at least two train events.',
-      },
-    );
-  }
   const count = Math.ceil(windows.user.length / options.batchSize);
   let cached: { epoch: number; order: Int32Array } | undefined;
   return {
@@ -65,10 +54,11 @@ function cutWindows(rows: TrainRows, length: number): Windows {
   const end: number[] = [];
   for (let u = 1; u <= rows.users; u++) {
     const first = rows.offsets[u]!;
-    for (let last = rows.offsets[u + 1]!; last - first >= 2; last -= length) {
+    for (let last = rows.offsets[u + 1]!; last - first >= 1; last -= length) {
       const from = Math.max(first, last - length - 1);
       let targets = false;
-      for (let r = from + 1; r < last && !targets; r++) targets = rows.weight[r]! > 0;
+      for (let r = from === first ? first : from + 1; r < last && !targets; r++)
+        targets = rows.weight[r]! > 0;
       if (!targets) continue;
       user.push(u);
       start.push(from);
@@ -107,7 +97,8 @@ function assemble(
   index: number,
 ) {
   const size = options.fixedShapes ? options.batchSize : chosen.length;
-  const longest = chosen.reduce((m, w) => Math.max(m, windows.end[w]! - windows.start[w]! - 1), 1);
+  // One more than the inputs: the position before a user's first event is where that event is predicted.
+  const longest = chosen.reduce((m, w) => Math.max(m, windows.end[w]! - windows.start[w]!), 1);
   const steps = Math.min(
     options.length,
     roundUp(longest, options.fixedShapes ? Math.ceil(options.length / 4) : 8),
@@ -124,7 +115,8 @@ function assemble(
     users[row] = windows.user[w]!;
     alignRight(rows.item, start, end - 1, items, row, steps);
     alignRight(rows.behaviour, start, end - 1, behaviours, row, steps);
-    for (let r = start + 1; r < end; r++) {
+    const first = start === rows.offsets[users[row]!] && end - start <= steps ? start : start + 1;
+    for (let r = first; r < end; r++) {
       if (rows.weight[r]! <= 0) continue;
       positions.push((row + 1) * steps - (end - r));
       targets.push(rows.item[r]!);

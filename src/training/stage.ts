@@ -3,6 +3,7 @@ import type { ParameterInits, ParameterStore } from '../compute/parameters.js';
 import type { Batch, CompiledStep } from '../compute/step.js';
 import { type Dataset, SPLIT } from '../data/dataset.js';
 import { RecsysError } from '../errors.js';
+import { rankingMetricNames } from '../evaluation/metrics.js';
 import { LOSSES, type LossName } from '../model/losses/index.js';
 import type { Model } from '../model/model.js';
 import type { ModelConfig } from '../model/registry.js';
@@ -222,10 +223,24 @@ export async function runFit(
   );
 }
 
-/** Without validation rows the last epoch is kept: the train loss never stops a run early. */
+/**
+ * What early stopping follows. Without validation rows the last epoch is kept: the train loss never stops a run early.
+ * Throws CONFIG_INVALID, before anything is trained, for a metric that is not computed.
+ */
 function watched(config: RunConfig, validated: boolean): { metric: string; every: number; patience: number } {
+  if (!validated) return { metric: 'epoch', every: 1, patience: 0 };
   const { metric, every, patience } = config.validation;
-  return validated ? { metric, every, patience } : { metric: 'epoch', every: 1, patience: 0 };
+  const label = config.loss === 'mse' ? ['loss', 'rmse'] : ['loss', 'accuracy'];
+  const known = [...rankingMetricNames([10]), 'loss'];
+  if (config.task === 'label')
+    known.push(...label.flatMap((name) => [`train_${name}`, `validation_${name}`]));
+  if (!known.includes(metric)) {
+    throw new RecsysError(
+      'CONFIG_INVALID',
+      `validation.metric: "${metric}" is not computed for this task (there are ${known.join(', ')})`,
+    );
+  }
+  return { metric, every, patience };
 }
 
 function prefixed(prefix: string, metrics: object): Record<string, number> {

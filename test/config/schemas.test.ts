@@ -9,6 +9,7 @@ import { parseYaml } from '../../src/config/yaml.js';
 
 const FOLDER = new URL('../../configs/schemas/', import.meta.url);
 const WITH_SETTINGS = [
+  'generate',
   'prepare',
   'pretrain',
   'distill',

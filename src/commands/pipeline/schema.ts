@@ -9,7 +9,9 @@ const stage = z.object({
     .string()
     .regex(/^[A-Za-z][\w-]*$/)
     .describe('name of the stage in this pipeline, and of its folder inside `out`'),
-  stage: z.string().describe('the command: prepare, pretrain, distill, finetune, evaluate, recommend'),
+  stage: z
+    .string()
+    .describe('the command: generate, prepare, pretrain, distill, finetune, evaluate, recommend'),
   config: path("the stage's settings").optional(),
   with: z
     .record(z.string(), z.unknown())

@@ -91,7 +91,7 @@ export function updateTables(
           });
         }
         let g: tf.Tensor = tf.mul(gradient, scale);
-        if (l2 > 0) g = tf.add(g, tf.mul(rows, l2));
+        if (l2 > 0 && width > 1) g = tf.add(g, tf.mul(rows, l2));
         const next = optimizer.dense(rows, g, slots, rate);
         tf.dispose(lookups.flatMap((r) => (r.idsTensor ? [r.gradient, r.idsTensor] : [r.gradient])));
         if (!recording) continue;

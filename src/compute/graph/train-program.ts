@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { graphPass, randomKey } from '../dropout.js';
 import { uploadBatch } from '../eager-step.js';
+import { decays } from '../optimizers/optimizer.js';
 import type { RowGradient } from '../parameters.js';
 import { attr, DT } from './graph-def.js';
 import type { Program, RecordParts } from './program.js';
@@ -130,7 +131,7 @@ function step(
     if (!gradient) return;
     const variable = eager.trainable[i]!;
     let g: tf.Tensor = clipNorm > 0 ? tf.mul(gradient, scale) : gradient;
-    if (l2 > 0 && variable.rank > 1) g = tf.add(g, tf.mul(variable, l2));
+    if (l2 > 0 && decays(variable.shape)) g = tf.add(g, tf.mul(variable, l2));
     const next = optimizer.dense(variable, g, eager.slots.get(name)!, rate);
     assign(name, next.parameter);
     next.slots.forEach((s, k) => {

@@ -28,3 +28,8 @@ export interface Optimizer {
     rate: number,
   ): void;
 }
+
+/** Whether the L2 penalty applies: to matrices, not to biases and gains ([n], or [n, 1] where a bias is held by rows). */
+export function decays(shape: readonly number[]): boolean {
+  return shape.length > 1 && shape.at(-1)! > 1;
+}

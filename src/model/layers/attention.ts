@@ -17,6 +17,11 @@ export function causalMask(length: number): Float32Array {
   return mask;
 }
 
+/** [L, L]: 0 on the diagonal, 1 elsewhere. */
+export function otherPositions(length: number): Float32Array {
+  return new Float32Array(length * length).map((_, k) => (k % (length + 1) === 0 ? 0 : 1));
+}
+
 /**
  * Multi-head scaled dot-product attention (Vaswani et al. 2017).
  * x [B, L, D]; `mask` is added to the attention logits [B, heads, L, L] (broadcast). Returns [B, L, D].

@@ -5,7 +5,7 @@ import type { TensorMap } from '../../types.js';
 import { EntityEncoder } from '../entity.js';
 import { dotLogits, paddingMask } from '../factorised.js';
 import { embedding, normal } from '../initial.js';
-import { attention, causalMask, initAttention } from '../layers/attention.js';
+import { attention, causalMask, initAttention, otherPositions } from '../layers/attention.js';
 import { feedForward, initFeedForward } from '../layers/feedforward.js';
 import { initNorm, layerNorm } from '../layers/norm.js';
 import { defineModel, type Model } from '../model.js';
@@ -58,6 +58,7 @@ export const transformer = defineModel({
         const into: ParameterInits = new Map();
         items.init(rng, into);
         users.init(rng, into);
+        into.set('start', normal(rng, [1, width], 0.1));
         into.set('position.embedding', normal(rng, [length, width], 0.02));
         if (typed) {
           const rows = catalogue.behaviours.length + 1;
@@ -78,6 +79,7 @@ export const transformer = defineModel({
         users.constants(into);
         const rows = catalogue.items.length;
         into.set('padding.mask', { dtype: 'F32', shape: [rows], data: paddingMask(rows) });
+        into.set('attention.others', { dtype: 'F32', shape: [length, length], data: otherPositions(length) });
         into.set('attention.mask', { dtype: 'F32', shape: [length, length], data: causalMask(length) });
         return into;
       },
@@ -87,18 +89,24 @@ export const transformer = defineModel({
         const presentColumn = tf.expandDims(present, 2);
         const scale = Math.sqrt(width);
         const from = length - steps;
+        // The last position before the first event stands for the empty history: it sees itself alone, and no other sees it.
+        const next = tf.concat([tf.slice(present, [0, 1], [size, steps - 1]), tf.ones([size, 1])], 1);
+        const start = tf.expandDims(tf.mul(tf.sub(1, present), next), 2);
         let x = tf.add(
           tf.mul(items.encode(params, batch.items), scale),
           tf.slice(params.get('position.embedding'), [from, 0], [steps, width]),
         );
         if (typed) x = tf.add(x, params.lookup('behaviour.embedding', batch.behaviours));
+        x = tf.add(tf.mul(x, presentColumn), tf.mul(params.get('start'), start));
         if (config.userAttributes) {
-          x = tf.add(x, tf.reshape(users.encode(params, batch.users), [size, 1, width]));
+          const user = tf.reshape(users.encode(params, batch.users), [size, 1, width]);
+          x = tf.add(x, tf.mul(user, tf.add(presentColumn, start)));
         }
-        x = tf.mul(pass.dropout(x, dropout), presentColumn);
-        const mask = tf.add(
+        x = pass.dropout(x, dropout);
+        const absent = tf.sub(1, tf.reshape(present, [size, 1, 1, steps]));
+        const mask = tf.sub(
           tf.slice(params.get('attention.mask'), [0, 0], [steps, steps]),
-          tf.mul(tf.sub(tf.reshape(present, [size, 1, 1, steps]), 1), 1e9),
+          tf.mul(tf.mul(absent, tf.slice(params.get('attention.others'), [0, 0], [steps, steps])), 1e9),
         );
         const layers: tf.Tensor3D[] = [];
         for (const block of blocks) {
