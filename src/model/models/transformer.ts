@@ -4,7 +4,7 @@ import type { ParameterInits } from '../../compute/parameters.js';
 import type { TensorMap } from '../../types.js';
 import { EntityEncoder } from '../entity.js';
 import { dotLogits, paddingMask } from '../factorised.js';
-import { embedding, normal } from '../initial.js';
+import { constant, embedding, normal } from '../initial.js';
 import { attention, causalMask, initAttention, otherPositions } from '../layers/attention.js';
 import { feedForward, initFeedForward } from '../layers/feedforward.js';
 import { initNorm, layerNorm } from '../layers/norm.js';
@@ -20,12 +20,15 @@ const schema = z.strictObject({
   dropout: z.number().min(0).max(0.95).default(0.2).describe('dropout rate'),
   itemAttributes: z.boolean().default(true).describe('add vectors computed from item attributes'),
   userAttributes: z.boolean().default(false).describe('add a vector computed from user attributes'),
+  outputBias: z.boolean().default(false).describe('add a learned bias for each item to its score'),
   behaviours: z.boolean().default(true).describe('add a vector for the behaviour type of each event'),
 });
 
+const BIAS = 'output.bias';
+
 /**
  * Causal transformer over a user's events (SASRec: Kang & McAuley 2018, pre-normalised), with item attributes, behaviour
- * types and user attributes as inputs, learned positions, and item vectors tied between input and output.
+ * types and user attributes as inputs, learned positions, item vectors tied between input and output.
  */
 export const transformer = defineModel({
   schema: schema.refine((c) => c.width % c.heads === 0, {
@@ -58,6 +61,8 @@ export const transformer = defineModel({
         const into: ParameterInits = new Map();
         items.init(rng, into);
         users.init(rng, into);
+        if (config.outputBias)
+          into.set(BIAS, { ...constant([catalogue.items.length, 1], 0), table: true, grows: 'items' });
         into.set('start', normal(rng, [1, width], 0.1));
         into.set('position.embedding', normal(rng, [length, width], 0.02));
         if (typed) {
@@ -122,7 +127,8 @@ export const transformer = defineModel({
         }
         return { states: layerNorm(params, 'norm', x) as tf.Tensor3D, layers };
       },
-      logits: (params, states, candidates) => dotLogits(params, items, states, candidates, undefined),
+      logits: (params, states, candidates) =>
+        dotLogits(params, items, states, candidates, config.outputBias ? BIAS : undefined),
     };
   },
 });
