@@ -10,6 +10,7 @@ import {
   activeInstall,
   cacheFolder,
   installName,
+  QUIET,
   tfjsVersion,
 } from '../../src/compute/native/cache.js';
 import { probeBackend } from '../../src/compute/native/check.js';
@@ -30,7 +31,7 @@ function brokenCache(name: string): string {
   const cache = join(scratch, name);
   const folder = join(cache, installName('9.9.9', 'cpu'));
   mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, ADDON), 'not a library');
+  for (const name of [ADDON, QUIET]) writeFileSync(join(folder, name), 'not a library');
   writeFileSync(
     join(folder, 'install.json'),
     JSON.stringify({

@@ -192,7 +192,7 @@ describe('the cache', () => {
   const put = (tensorflow: string, text: string) => {
     const folder = join(cache, installName(tensorflow, 'cpu'));
     mkdirSync(folder, { recursive: true });
-    writeFileSync(join(folder, 'tfjs_binding.node'), '');
+    for (const name of ['tfjs_binding.node', 'recsys_quiet.node']) writeFileSync(join(folder, name), '');
     writeFileSync(join(folder, 'install.json'), text);
   };
 

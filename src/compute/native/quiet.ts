@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { QUIET } from './cache.js';
@@ -12,10 +11,14 @@ interface Quiet {
 
 let quiet: Quiet | undefined;
 
-/** Loads the helper of a native install, where it has one. */
+/** Loads the helper of a native install; without it the library's chatter is seen, and nothing else changes. */
 export function loadQuiet(folder: string): void {
   const file = join(folder, QUIET);
-  if (existsSync(file)) quiet = require(file) as Quiet;
+  try {
+    quiet = require(file) as Quiet;
+  } catch {
+    quiet = undefined;
+  }
 }
 
 /** Runs synchronous native work with what it writes to standard error thrown away; RECSYS_VERBOSE_NATIVE=1 lets it through. */
