@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
+import { test } from 'node:test';
 import * as tf from '@tensorflow/tfjs-core';
+import { compileStep } from '../../src/compute/compile.js';
 import { dropoutMask, INFERENCE } from '../../src/compute/dropout.js';
 import { OPTIMIZERS, type OptimizerName } from '../../src/compute/optimizers/index.js';
-import type { Params } from '../../src/compute/parameters.js';
+import { ParameterStore, type Params } from '../../src/compute/parameters.js';
 import { attention, causalMask } from '../../src/model/layers/attention.js';
 import { layerNorm } from '../../src/model/layers/norm.js';
 import { bce, binaryCrossEntropy } from '../../src/model/losses/bce.js';
@@ -17,7 +19,7 @@ import { learningRate } from '../../src/training/schedule.js';
 import { optimizerSchema } from '../../src/training/schema.js';
 import { assertClose, valuesOf } from '../suites/assertions.js';
 import { onBackend } from '../suites/backends.js';
-import { dot, length, mean, sigmoid, slopes, softmax, stated, sum } from './formulas.js';
+import { CONCEPTS, dot, length, mean, sigmoid, slopes, softmax, stated, sum } from './formulas.js';
 
 /** A model whose logits are its states: the state's entry j is item j's score. */
 const SCORES = {
@@ -352,6 +354,38 @@ onBackend('cpu', 'docs/concepts.md: updates', () => {
       );
     },
   );
+
+  test('the gradient is clipped, then L2 is added, to matrices alone', async () => {
+    assert.match(
+      CONCEPTS,
+      /scaled down to the global norm `clipNorm` where it is longer, plus `l2` · w for\s+matrices/,
+    );
+    // The gradients are 30 and 40: clipped to 3 and 4.
+    const store = new ParameterStore(
+      new Map([
+        ['matrix', { shape: [1, 2], data: Float32Array.of(2, 0), table: false }],
+        ['bias', { shape: [1], data: Float32Array.of(2), table: false }],
+      ]),
+    );
+    const step = compileStep({
+      store,
+      optimizer: OPTIMIZERS.sgd(),
+      loss: (held) =>
+        tf.add(
+          tf.mul(tf.sum(tf.slice(held.get('matrix'), [0, 0], [1, 1])), 30),
+          tf.mul(tf.sum(held.get('bias')), 40),
+        ),
+      clipNorm: 5,
+      l2: 0.5,
+      seed: 1,
+    });
+    await step.run([{}], 0.1);
+    const after = await store.export();
+    assertClose(after.get('matrix')!.data, [2 - 0.1 * (3 + 0.5 * 2), 0], 'matrix', 1e-5);
+    assertClose(after.get('bias')!.data, [2 - 0.1 * 4], 'bias', 1e-5);
+    step.dispose();
+    store.dispose();
+  });
 
   stated(['η(step) = η_max (f + (1 − f) · ½ (1 + cos(π d)))', 'The learning rate rises linearly'], () => {
     const config = optimizerSchema.parse({

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 /** The repository, with a trailing slash. */
 export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
-const CONCEPTS = readFileSync(`${ROOT}docs/concepts.md`, 'utf8');
+export const CONCEPTS = readFileSync(`${ROOT}docs/concepts.md`, 'utf8');
 
 /** A test of formulas that docs/concepts.md states in these very words: changing one there fails until its test follows. */
 export function stated(formulas: readonly string[], check: () => void): void {
