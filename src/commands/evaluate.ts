@@ -251,11 +251,13 @@ function measureOptions(
   };
 }
 
-/** `row/metric` → value, for the printed object. */
+/** `row/metric` → value, for the printed object: ranking by NDCG and every metric without a k; `rows` has the rest. */
 function flatMetrics(results: Results): Record<string, number> {
   return Object.fromEntries(
     results.rows.flatMap((row) =>
-      Object.entries(row.metrics).map(([metric, value]) => [`${row.name}/${metric}`, value]),
+      Object.entries(row.metrics)
+        .filter(([metric]) => metric.startsWith('ndcg@') || !metric.includes('@'))
+        .map(([metric, value]) => [`${row.name}/${metric}`, value]),
     ),
   );
 }

@@ -141,7 +141,10 @@ describe(PAGE, () => {
 
   test('its code has the right types and form', async () => {
     const code = written.filter((file) => file.endsWith('.ts'));
-    write('tsconfig.added.json', JSON.stringify({ extends: './tsconfig.test.json', include: [], files: code }));
+    write(
+      'tsconfig.added.json',
+      JSON.stringify({ extends: './tsconfig.test.json', include: [], files: code }),
+    );
     await node(['node_modules/typescript/bin/tsc', '-p', 'tsconfig.added.json']);
     await node(['node_modules/@biomejs/biome/bin/biome', 'check', ...code]);
   });

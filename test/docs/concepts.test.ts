@@ -1,10 +1,7 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import * as tf from '@tensorflow/tfjs-core';
-import { compileStep } from '../../src/compute/compile.js';
 import { dropoutMask, INFERENCE } from '../../src/compute/dropout.js';
-import { OPTIMIZERS, type OptimizerName } from '../../src/compute/optimizers/index.js';
-import { ParameterStore, type Params } from '../../src/compute/parameters.js';
+import type { Params } from '../../src/compute/parameters.js';
 import { attention, causalMask } from '../../src/model/layers/attention.js';
 import { layerNorm } from '../../src/model/layers/norm.js';
 import { bce, binaryCrossEntropy } from '../../src/model/losses/bce.js';
@@ -15,11 +12,9 @@ import { weightedMean } from '../../src/model/losses/reduce.js';
 import { sampledSoftmax } from '../../src/model/losses/sampled-softmax.js';
 import { softmax as softmaxLoss } from '../../src/model/losses/softmax.js';
 import type { Model } from '../../src/model/model.js';
-import { learningRate } from '../../src/training/schedule.js';
-import { optimizerSchema } from '../../src/training/schema.js';
 import { assertClose, valuesOf } from '../suites/assertions.js';
 import { onBackend } from '../suites/backends.js';
-import { CONCEPTS, dot, length, mean, sigmoid, slopes, softmax, stated, sum } from './formulas.js';
+import { dot, length, mean, sigmoid, slopes, softmax, stated, sum } from './formulas.js';
 
 /** A model whose logits are its states: the state's entry j is item j's score. */
 const SCORES = {
@@ -278,127 +273,5 @@ onBackend('cpu', 'docs/concepts.md: layers', () => {
     const mask = [...dropoutMask(20_000, 0.25, 7)];
     assert.deepEqual([...new Set(mask)].sort(), [0, Math.fround(1 / 0.75)]);
     assertClose([mean(mask)], [1], 'mean', 0.02, 0);
-  });
-});
-
-onBackend('cpu', 'docs/concepts.md: updates', () => {
-  const RATE = 0.05;
-  const GRADIENTS = [0.5, -1.5, 0, 2];
-
-  /** Runs the code's optimizer on one number. */
-  function run(name: OptimizerName): number[] {
-    const optimizer = OPTIMIZERS[name]();
-    let w = 1;
-    let slots = optimizer.slots.map((s) => s.fill);
-    return GRADIENTS.map((g, n) => {
-      tf.tidy(() => {
-        const next = optimizer.dense(
-          tf.scalar(w),
-          tf.scalar(g),
-          slots.map((s) => tf.scalar(s)),
-          tf.scalar(optimizer.rate(RATE, n + 1)),
-        );
-        w = next.parameter.dataSync()[0]!;
-        slots = next.slots.map((s) => s.dataSync()[0]!);
-      });
-      return w;
-    });
-  }
-
-  /** Runs a stated update. */
-  const follow = (update: (w: number, g: number, t: number) => number): number[] => {
-    let w = 1;
-    return GRADIENTS.map((g, n) => {
-      w = update(w, g, n + 1);
-      return w;
-    });
-  };
-
-  stated(['w ← w − η g'], () =>
-    assertClose(
-      run('sgd'),
-      follow((w, g) => w - RATE * g),
-      'sgd',
-    ),
-  );
-
-  stated(['a ← a + g²', '(a starts at 0.1)', 'w ← w − η g / (√a + 10⁻⁸)'], () => {
-    let a = 0.1;
-    assertClose(
-      run('adagrad'),
-      follow((w, g) => {
-        a += g * g;
-        return w - (RATE * g) / (Math.sqrt(a) + 1e-8);
-      }),
-      'adagrad',
-    );
-  });
-
-  stated(
-    [
-      'm ← β₁ m + (1 − β₁) g           (β₁ = 0.9)',
-      'v ← β₂ v + (1 − β₂) g²          (β₂ = 0.999)',
-      'w ← w − η √(1 − β₂ᵗ) / (1 − β₁ᵗ) · m / (√v + 10⁻⁸)',
-    ],
-    () => {
-      let [m, v] = [0, 0];
-      assertClose(
-        run('adam'),
-        follow((w, g, t) => {
-          m = 0.9 * m + 0.1 * g;
-          v = 0.999 * v + 0.001 * g * g;
-          const rate = (RATE * Math.sqrt(1 - 0.999 ** t)) / (1 - 0.9 ** t);
-          return w - (rate * m) / (Math.sqrt(v) + 1e-8);
-        }),
-        'adam',
-      );
-    },
-  );
-
-  test('the gradient is clipped, then L2 is added, to matrices alone', async () => {
-    assert.match(
-      CONCEPTS,
-      /scaled down to the global norm `clipNorm` where it is longer, plus `l2` · w for\s+matrices/,
-    );
-    // The gradients are 30 and 40: clipped to 3 and 4.
-    const store = new ParameterStore(
-      new Map([
-        ['matrix', { shape: [1, 2], data: Float32Array.of(2, 0), table: false }],
-        ['bias', { shape: [1], data: Float32Array.of(2), table: false }],
-      ]),
-    );
-    const step = compileStep({
-      store,
-      optimizer: OPTIMIZERS.sgd(),
-      loss: (held) =>
-        tf.add(
-          tf.mul(tf.sum(tf.slice(held.get('matrix'), [0, 0], [1, 1])), 30),
-          tf.mul(tf.sum(held.get('bias')), 40),
-        ),
-      clipNorm: 5,
-      l2: 0.5,
-      seed: 1,
-    });
-    await step.run([{}], 0.1);
-    const after = await store.export();
-    assertClose(after.get('matrix')!.data, [2 - 0.1 * (3 + 0.5 * 2), 0], 'matrix', 1e-5);
-    assertClose(after.get('bias')!.data, [2 - 0.1 * 4], 'bias', 1e-5);
-    step.dispose();
-    store.dispose();
-  });
-
-  stated(['η(step) = η_max (f + (1 − f) · ½ (1 + cos(π d)))', 'The learning rate rises linearly'], () => {
-    const config = optimizerSchema.parse({
-      learningRate: 0.2,
-      warmupSteps: 10,
-      decay: 'cosine',
-      finalFraction: 0.1,
-    });
-    assertClose([learningRate(config, 5, 110)], [0.1], 'half of the warm-up', 1e-12);
-    for (const step of [11, 40, 85, 110]) {
-      const d = (step - 10) / 100;
-      const expected = 0.2 * (0.1 + 0.9 * 0.5 * (1 + Math.cos(Math.PI * d)));
-      assertClose([learningRate(config, step, 110)], [expected], `step ${step}`, 1e-12);
-    }
   });
 });

@@ -39,7 +39,7 @@ describe('blocks marked <!-- test -->, pasted into bash', { skip: reason() }, ()
     for (const name of ['bin', 'configs']) symlinkSync(join(ROOT, name), join(folder, name));
     const made = await bash(
       'mkdir -p runs/quickstart && ' +
-        'node bin/recsys.js generate -q -c configs/quickstart/generate.yaml --users 60 --set brands=2 --out runs/quickstart/raw && ' +
+        'node bin/recsys.js generate -q -c configs/quickstart/generate.yaml --users 30 --set brands=2 --out runs/quickstart/raw && ' +
         'node bin/recsys.js prepare -q -c configs/quickstart/prepare.yaml --raw runs/quickstart/raw --out runs/quickstart/dataset',
     );
     assert.equal(made.code, 0, made.stderr);
