@@ -37,7 +37,9 @@ async function quickstart() {
   const { renderTable } = await import(pathToFileURL(join(ROOT, 'dist', 'report', 'table.js')).href);
   const { users } = stages.find(({ id }) => id === 'dataset').metrics;
   const say = (text) => process.stdout.write(`${text}\n`);
-  say(`\nWhat ${users.toLocaleString('en-US')} users put into the basket next, one test set for every row\n`);
+  say(
+    `\nWhat comes into the basket next, in a shop of ${users.toLocaleString('en-US')} users; one test set for every row\n`,
+  );
   say(renderTable(comparison(rows)));
   const skipped = stages.filter((stage) => stage.skipped).length;
   const done = skipped === 0 ? '' : ` (${skipped} of ${stages.length} stages were up to date)`;

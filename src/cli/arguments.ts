@@ -25,7 +25,8 @@ export async function parse(
   commands: CommandTable,
 ): Promise<Parsed> {
   let args: Record<string, unknown> | undefined;
-  const parser = yargs([...argv])
+  const words = joinDashes(argv);
+  const parser = yargs(words)
     .scriptName('recsys')
     .usage(
       '$0 <command> [options]\n\nFrom raw interaction logs to a recommender that learns while it serves.',
@@ -64,7 +65,7 @@ export async function parse(
     // With a callback yargs hands its text over instead of printing it.
     if (argv.length === 0) printed = await parser.getHelp();
     else {
-      await parser.parseAsync([...argv], {}, (error, _values, output) => {
+      await parser.parseAsync(words, {}, (error, _values, output) => {
         if (error) throw error;
         printed = output;
       });
@@ -96,7 +97,7 @@ function options(builder: Argv, stage: StageDefinition): Argv {
   for (const [name, flag] of Object.entries(stage.flags)) {
     if (flag.type === 'boolean') builder.option(name, { type: 'boolean', describe: flag.describe });
     else if (flag.type === 'strings')
-      builder.option(name, { type: 'array', string: true, requiresArg: true, describe: flag.describe });
+      builder.option(name, { type: 'array', string: true, nargs: 1, describe: flag.describe });
     else builder.option(name, { type: flag.type, requiresArg: true, describe: flag.describe });
   }
   const text = { type: 'string', requiresArg: true } as const;
@@ -199,4 +200,15 @@ function usageError(
     (word) => `unknown argument "${word}"${hint(word, stage === undefined ? commands : flags)}`,
   );
   return new RecsysError('USAGE', lines.join('\n'), { remedy, cause: error });
+}
+
+/** `--flag -` as `--flag=-`: yargs takes a lone dash for no value of a flag that may be repeated. */
+function joinDashes(argv: readonly string[]): string[] {
+  const words: string[] = [];
+  for (const word of argv) {
+    const last = words.at(-1);
+    if (word === '-' && last !== undefined && /^--[^=]+$/.test(last)) words[words.length - 1] = `${last}=-`;
+    else words.push(word);
+  }
+  return words;
 }

@@ -14,8 +14,10 @@ const timeFormat = z
   .string()
   .min(1)
   .refine(
-    (v) => v.includes('%') || ['epoch-s', 'epoch-ms', 'iso'].includes(v),
-    'expected epoch-s, epoch-ms, iso, or a strptime pattern such as %m/%d/%Y %I:%M:%S %p',
+    (v) =>
+      /^(?:[^%]|%[YymbdHIMSp%])*%[YymbdHIMSp%](?:[^%]|%[YymbdHIMSp%])*$/.test(v) ||
+      ['epoch-s', 'epoch-ms', 'iso'].includes(v),
+    'expected epoch-s, epoch-ms, iso, or a strptime pattern such as %m/%d/%Y %I:%M:%S %p (directives: Y y m b d H I M S p)',
   )
   .describe(
     'how times are written: epoch-s, epoch-ms, iso, or a strptime pattern such as "%m/%d/%Y %I:%M:%S %p"; times without a zone are UTC',
