@@ -1,4 +1,4 @@
-import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { basename, dirname, join, resolve, sep } from 'node:path';
 import { RecsysError } from '../errors.js';
@@ -75,7 +75,8 @@ async function checkTarget(out: string, target: string, options: OutputOptions):
   if ((await readdir(target)).length === 0) return;
   if (!options.force) throw new RecsysError('OUTPUT_EXISTS', `${out} exists already`);
   const here = process.cwd();
-  const precious = target === here || here.startsWith(target + sep) || target === homedir();
+  const inside = target.endsWith(sep) ? target : target + sep;
+  const precious = target === here || here.startsWith(inside) || `${homedir()}${sep}`.startsWith(inside);
   if (precious || !(await looksWritten(target))) {
     throw new RecsysError(
       'OUTPUT_EXISTS',
@@ -87,12 +88,27 @@ async function checkTarget(out: string, target: string, options: OutputOptions):
   }
 }
 
-/** Whether a directory may be replaced: every stage's output has a JSON file at its top, and none is a repository. */
+/** Left in every directory published here: what --force may replace. */
+const MARKER = '.recsys';
+const KINDS = new Set(['dataset', 'checkpoint', 'evaluation', 'raw']);
+
+/** Whether a directory may be replaced: it carries our marker, or a manifest.json of a kind that only we write. */
 async function looksWritten(dir: string): Promise<boolean> {
   const names = await readdir(dir);
-  return (
-    !names.includes('.git') && !names.includes('package.json') && names.some((name) => /\.jsonl?$/.test(name))
-  );
+  if (names.includes('.git')) return false;
+  if (names.includes(MARKER)) return true;
+  if (!names.includes('manifest.json')) return false;
+  try {
+    const manifest: unknown = JSON.parse(await readFile(join(dir, 'manifest.json'), 'utf8'));
+    return (
+      typeof manifest === 'object' &&
+      manifest !== null &&
+      'kind' in manifest &&
+      KINDS.has(String(manifest.kind))
+    );
+  } catch {
+    return false;
+  }
 }
 
 async function openPartial(out: string, partial: string, options: OutputOptions): Promise<boolean> {
@@ -110,6 +126,7 @@ async function openPartial(out: string, partial: string, options: OutputOptions)
 
 async function publish(partial: string, target: string, old: string): Promise<void> {
   const parent = dirname(target);
+  await writeFile(join(partial, MARKER), '', { flush: true });
   const replaces = (await kindOf(target)) === 'directory' && (await readdir(target)).length > 0;
   if (replaces) await rename(target, old);
   try {

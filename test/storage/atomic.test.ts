@@ -67,7 +67,11 @@ test('an interruption keeps the snapshot, which --resume continues and --force d
     assert.ok(existsSync(join(partial, 'snapshot.1', 'progress.json')));
     await write('2')(partial);
   });
-  assert.deepEqual(await readdir(out), ['manifest.json'], 'snapshots do not reach the output');
+  assert.deepEqual(
+    (await readdir(out)).sort(),
+    ['.recsys', 'manifest.json'],
+    'snapshots do not reach the output',
+  );
 });
 
 test('an interruption before anything can be resumed leaves nothing', async (t) => {
@@ -142,8 +146,24 @@ test('a run killed between the two renames of a replacement loses nothing', asyn
   assert.equal(await version(out), '1', 'put back');
   await mkdir(`${out}.old`);
   await write('0')(`${out}.old`);
+  await writeFile(join(`${out}.old`, '.recsys'), '');
   await withOutputDirectory(out, force, write('3'));
   assert.deepEqual(await readdir(dir), ['out']);
+});
+
+test('force leaves a folder alone that merely has a JSON file in it, and a manifest of another kind', async (t) => {
+  const dir = await temporary(t);
+  const out = join(dir, 'mine');
+  await mkdir(out);
+  await writeFile(join(out, 'thesis.txt'), 'my thesis');
+  for (const [name, text] of [
+    ['settings.json', '{}'],
+    ['manifest.json', '{"kind": "web app"}'],
+  ] as const) {
+    await writeFile(join(out, name), text);
+    await assert.rejects(withOutputDirectory(out, force, write('1')), { code: 'OUTPUT_EXISTS' });
+    assert.ok(existsSync(join(out, 'thesis.txt')));
+  }
 });
 
 test('a lock is respected while its process lives, and taken over afterwards', async (t) => {
