@@ -8,7 +8,7 @@ import { createModel, type ModelConfig, parseModelConfig } from './registry.js';
 /** The part of a checkpoint a model is rebuilt from. */
 export interface StoredModel {
   readonly path: string;
-  readonly manifest: { readonly model: { readonly config: unknown } };
+  readonly manifest: { readonly model: { readonly name?: string; readonly config: unknown } };
   readonly tensors: TensorMap;
   readonly catalogue: Catalogue;
 }
@@ -27,6 +27,13 @@ export interface RestoredModel {
  */
 export function restoreModel(stored: StoredModel): RestoredModel {
   const config = parseModelConfig(stored.manifest.model.config, stored.path);
+  const { name } = stored.manifest.model;
+  if (name !== undefined && name !== config.name) {
+    throw new RecsysError(
+      'CHECKPOINT_INCOMPATIBLE',
+      `${stored.path}: manifest.json says model "${name}", its config "${config.name}"`,
+    );
+  }
   const model = createModel(config, stored.catalogue);
   const skeleton = model.init(new Random(0));
   return { model, config, catalogue: stored.catalogue, inits: fill(skeleton, stored.tensors, stored.path) };
