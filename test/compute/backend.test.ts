@@ -9,6 +9,7 @@ import {
   ADDON,
   activeInstall,
   cacheFolder,
+  INSTALL_FORMAT,
   installName,
   QUIET,
   tfjsVersion,
@@ -35,7 +36,7 @@ function brokenCache(name: string): string {
   writeFileSync(
     join(folder, 'install.json'),
     JSON.stringify({
-      formatVersion: 1,
+      formatVersion: INSTALL_FORMAT,
       tensorflow: '9.9.9',
       device: 'cpu',
       tfjs: tfjsVersion(),
@@ -163,5 +164,21 @@ describe('every backend computes the same', () => {
       if (name === 'tensorflow') assert.equal(typeof loadedBinding()?.isUsingGpuDevice(), 'boolean');
       tf.dispose([x, w, value, ...grads]);
     });
+  }
+});
+
+test('TensorFlow owns the memory of its tensors: what JavaScript does with the buffer afterwards changes nothing', {
+  skip: native,
+}, async () => {
+  await selectBackend('tensorflow');
+  const buffer = new ArrayBuffer(4096 + 64);
+  // One of these views is aligned as TensorFlow wants it: that is the one it would take without a copy.
+  for (let offset = 0; offset < 64; offset += 4) {
+    const data = new Float32Array(buffer, offset, 1024).fill(1);
+    const x = tf.tensor1d(data);
+    const kept = tf.neg(x);
+    data.fill(2);
+    assert.equal(tf.min(tf.neg(x)).dataSync()[0], -1, `offset ${offset}`);
+    tf.dispose([x, kept]);
   }
 });

@@ -7,6 +7,7 @@ import { after, describe, test } from 'node:test';
 import {
   activeInstall,
   cacheFolder,
+  INSTALL_FORMAT,
   currentFile,
   installName,
   listInstalls,
@@ -176,7 +177,7 @@ esac`,
 
 describe('the cache', () => {
   const record = (tensorflow: string) => ({
-    formatVersion: 1,
+    formatVersion: INSTALL_FORMAT,
     tensorflow,
     device: 'cpu',
     tfjs: '4.22.0',
@@ -206,7 +207,7 @@ describe('the cache', () => {
     assert.deepEqual(listInstalls(join(scratch, 'absent')), []);
     put('2.18.1', JSON.stringify(record('2.18.1')));
     put('2.21.0', JSON.stringify(record('2.21.0')));
-    put('2.99.0', '{"formatVersion":2}');
+    put('2.99.0', '{"formatVersion":1}');
     put('2.98.0', '{"formatVers');
     mkdirSync(join(cache, `${installName('2.97.0', 'cpu')}.partial`));
     assert.deepEqual(

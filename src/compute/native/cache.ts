@@ -11,9 +11,12 @@ export const DEFAULT_TENSORFLOW = '2.18.1';
 
 export type NativeDevice = 'cpu' | 'gpu';
 
+/** How the addon is built. Another number than an install's own: it is built anew. */
+export const INSTALL_FORMAT = 2;
+
 /** What an installed native backend is made of; install.json in its folder, written last. */
 const installSchema = z.object({
-  formatVersion: z.literal(1),
+  formatVersion: z.literal(INSTALL_FORMAT),
   tensorflow: z.string(),
   device: z.enum(['cpu', 'gpu']),
   tfjs: z.string(),

@@ -29,6 +29,8 @@ export async function compileAddon(compiler: string, folder: string, signal: Abo
   await compile(compiler, folder, ADDON, signal, [
     `-I${join(tensorflow, 'include')}`,
     `-I${source}`,
+    '-include',
+    fileURLToPath(new URL('./owned-tensor.h', import.meta.url)),
     join(source, 'binding', 'tfjs_backend.cc'),
     join(source, 'binding', 'tfjs_binding.cc'),
     ...LIBRARIES.map((name) => join(tensorflow, name)),

@@ -9,6 +9,7 @@ import {
   cacheFolder,
   currentFile,
   DEFAULT_TENSORFLOW,
+  INSTALL_FORMAT,
   type InstallRecord,
   installName,
   type NativeInstall,
@@ -116,7 +117,7 @@ async function build(
     files[file] = await sha256(join(partial, file));
   }
   const record: InstallRecord = {
-    formatVersion: 1,
+    formatVersion: INSTALL_FORMAT,
     tensorflow: version,
     device,
     tfjs: tfjsVersion(),
