@@ -1,11 +1,14 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { hash32 } from '../random.js';
 import { nativeBackend } from './graph/binding.js';
+import { type Kernel, type KernelAttributes, kernels } from './ops/kernel.js';
 
 /** Randomness of one pass through a model. At inference `training` is false and dropout is the identity. */
 export interface PassContext {
   readonly training: boolean;
   dropout<T extends tf.Tensor>(x: T, rate: number): T;
+  /** Where random numbers are made by native operations: their seed, int32 [2], and the number of the next one of this pass. */
+  readonly key?: { readonly seed: tf.Tensor1D; next(): number };
 }
 
 /** Names the randomness of one micro-batch of one step. */
@@ -22,11 +25,15 @@ export function graphPass(random: tf.Tensor1D): PassContext {
   if (!native) throw new Error('graphPass needs the native backend');
   const { binding } = native;
   let call = 0;
+  const next = (): number => call++;
+  const kernel = kernels();
   return {
     training: true,
+    key: { seed: random, next },
     dropout: <T extends tf.Tensor>(x: T, rate: number): T => {
       if (rate <= 0) return x;
-      const seed = tf.add(random, tf.tensor1d([call++ * 0x9e3779b, 0], 'int32'));
+      if (kernel) return maskedBy(kernel, x, random, { int: { call: next() }, float: { rate } });
+      const seed = tf.add(random, tf.tensor1d([next() * 0x9e3779b, 0], 'int32'));
       const attributes = [
         { name: 'dtype', type: binding.TF_ATTR_TYPE, value: binding.TF_FLOAT },
         { name: 'T', type: binding.TF_ATTR_TYPE, value: binding.TF_INT32 },
@@ -38,6 +45,21 @@ export function graphPass(random: tf.Tensor1D): PassContext {
       return tf.mul(x, mask) as T;
     },
   };
+}
+
+/** The mask is made twice, forward and back, and kept never. */
+function maskedBy<T extends tf.Tensor>(
+  kernel: Kernel,
+  x: T,
+  seed: tf.Tensor1D,
+  attributes: KernelAttributes,
+): T {
+  const masked = (y: tf.Tensor): tf.Tensor => kernel('RecsysDropout', [y, seed], attributes, 1)[0]!;
+  const op = tf.customGrad((input) => ({
+    value: masked(input as tf.Tensor),
+    gradFunc: (dy: tf.Tensor | tf.Tensor[]) => masked(dy as tf.Tensor),
+  }));
+  return op(x) as T;
 }
 
 export const INFERENCE: PassContext = { training: false, dropout: (x) => x };

@@ -1,7 +1,24 @@
 import * as tf from '@tensorflow/tfjs-core';
+import type { DotCandidates } from '../compute/ops/softmax-loss.js';
 import type { Params } from '../compute/parameters.js';
 import type { EntityEncoder } from './entity.js';
 import type { Candidates } from './model.js';
+
+/** What the score of a dot-product model is made of: 'all' → V + 1 candidates, padding at −1e9; ids [C] → C candidates. */
+export function dotCandidates(
+  params: Params,
+  items: EntityEncoder,
+  candidates: Candidates,
+  bias: string | undefined,
+): DotCandidates {
+  if (candidates === 'all') {
+    const mask = params.get('padding.mask');
+    const offset = bias ? tf.add(mask, tf.squeeze(params.get(bias), [1])) : mask;
+    return { vectors: items.all(params), offset: offset as tf.Tensor1D };
+  }
+  const offset = bias ? tf.squeeze(params.lookup(bias, candidates), [1]) : tf.zeros(candidates.shape);
+  return { vectors: items.encode(params, candidates) as tf.Tensor2D, offset: offset as tf.Tensor1D };
+}
 
 /**
  * Logits of a model whose score is a dot product: state · item vector + item bias.
@@ -15,9 +32,8 @@ export function dotLogits(
   bias: string | undefined,
 ): tf.Tensor2D {
   if (candidates === 'all') {
-    const logits = tf.matMul(states, items.all(params), false, true);
-    const offset = tf.add(params.get('padding.mask'), bias ? tf.squeeze(params.get(bias), [1]) : 0);
-    return tf.add(logits, offset) as tf.Tensor2D;
+    const { vectors, offset } = dotCandidates(params, items, candidates, bias);
+    return tf.add(tf.matMul(states, vectors, false, true), offset) as tf.Tensor2D;
   }
   const vectors = items.encode(params, candidates);
   const biases = bias ? tf.squeeze(params.lookup(bias, candidates), [candidates.rank]) : undefined;

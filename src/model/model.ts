@@ -1,6 +1,7 @@
 import type { Tensor, Tensor2D, Tensor3D } from '@tensorflow/tfjs-core';
 import type { z } from 'zod';
 import type { PassContext } from '../compute/dropout.js';
+import type { DotCandidates } from '../compute/ops/softmax-loss.js';
 import type { ParameterInits, Params } from '../compute/parameters.js';
 import type { Random } from '../random.js';
 import type { Catalogue, TensorMap } from '../types.js';
@@ -44,6 +45,8 @@ export interface Model {
   encode(params: Params, batch: SequenceBatch, pass: PassContext): Encoded;
   /** Logits of candidates for states [N, D] → [N, items + 1] ('all'; column 0 is padding) or [N, C]. */
   logits(params: Params, states: Tensor2D, candidates: Candidates, pass: PassContext): Tensor2D;
+  /** Of a model whose logit is a dot product: the vectors and offsets of all items, or of ids [C]. */
+  candidates?(params: Params, candidates: Candidates): DotCandidates;
 }
 
 /** What the registry holds: the model's own config schema and how to build it for a catalogue. */

@@ -1,9 +1,10 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { INFERENCE } from '../compute/dropout.js';
+import { logSumExp } from '../compute/ops/log-sum-exp.js';
 import type { Params } from '../compute/parameters.js';
 import type { Batch, Inputs } from '../compute/step.js';
 import { binaryCrossEntropy } from '../model/losses/bce.js';
-import { logSumExp, single } from '../model/losses/reduce.js';
+import { single } from '../model/losses/reduce.js';
 import type { Model } from '../model/model.js';
 import { packQueries } from '../model/scorer.js';
 import { Random } from '../random.js';

@@ -7,8 +7,8 @@ import { after, describe, test } from 'node:test';
 import {
   activeInstall,
   cacheFolder,
-  INSTALL_FORMAT,
   currentFile,
+  INSTALL_FORMAT,
   installName,
   listInstalls,
 } from '../../src/compute/native/cache.js';

@@ -12,7 +12,7 @@ export const DEFAULT_TENSORFLOW = '2.18.1';
 export type NativeDevice = 'cpu' | 'gpu';
 
 /** How the addon is built. Another number than an install's own: it is built anew. */
-export const INSTALL_FORMAT = 2;
+export const INSTALL_FORMAT = 4;
 
 /** What an installed native backend is made of; install.json in its folder, written last. */
 const installSchema = z.object({
@@ -61,6 +61,9 @@ export function currentFile(cache: string): string {
 export const ADDON = 'tfjs_binding.node';
 /** Small addon that keeps the library's chatter from standard error. */
 export const QUIET = 'recsys_quiet.node';
+
+/** Our own operations, where the processor has what they are compiled for. */
+export const KERNELS = 'recsys_kernels.node';
 
 /** The install in `folder`, or undefined when there is none, it is unfinished, or it was written by another format. */
 export function readInstall(folder: string): NativeInstall | undefined {

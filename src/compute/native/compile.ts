@@ -2,7 +2,8 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { RecsysError } from '../../errors.js';
-import { ADDON, QUIET } from './cache.js';
+import { ADDON, KERNELS, QUIET } from './cache.js';
+import { runsKernels } from './machine.js';
 import { execute } from './tools.js';
 
 const require = createRequire(import.meta.url);
@@ -17,6 +18,8 @@ export const WHEEL_MEMBERS = [
   'tensorflow/include/tensorflow/core/',
   'tensorflow/include/tsl/',
   'tensorflow/include/xla/',
+  'tensorflow/include/Eigen/',
+  'tensorflow/include/unsupported/',
 ];
 
 /**
@@ -26,18 +29,35 @@ export const WHEEL_MEMBERS = [
 export async function compileAddon(compiler: string, folder: string, signal: AbortSignal): Promise<void> {
   const source = dirname(require.resolve('@tensorflow/tfjs-node-gpu/package.json'));
   const tensorflow = join(folder, 'tensorflow');
-  await compile(compiler, folder, ADDON, signal, [
-    `-I${join(tensorflow, 'include')}`,
-    `-I${source}`,
-    '-include',
-    fileURLToPath(new URL('./owned-tensor.h', import.meta.url)),
-    join(source, 'binding', 'tfjs_backend.cc'),
-    join(source, 'binding', 'tfjs_binding.cc'),
-    ...LIBRARIES.map((name) => join(tensorflow, name)),
-    '-Wl,-rpath,$ORIGIN/tensorflow',
-  ]);
-  await compile(compiler, folder, QUIET, signal, [fileURLToPath(new URL('./quiet.cc', import.meta.url))]);
+  const include = `-I${join(tensorflow, 'include')}`;
+  const libraries = LIBRARIES.map((name) => join(tensorflow, name));
+  const link = [...libraries, '-Wl,-rpath,$ORIGIN/tensorflow'];
+  const headers = ['owned-tensor.h', 'traced-run.h'].flatMap((name) => ['-include', beside(name)]);
+  const sources = ['tfjs_backend.cc', 'tfjs_binding.cc'].map((name) => join(source, 'binding', name));
+  const work = [
+    compile(compiler, folder, ADDON, signal, [
+      '-O2',
+      include,
+      `-I${source}`,
+      ...headers,
+      ...sources,
+      ...link,
+    ]),
+    compile(compiler, folder, QUIET, signal, ['-O2', beside('quiet.cc')]),
+  ];
+  if (runsKernels()) {
+    const target = process.arch === 'x64' ? ['-march=x86-64-v3'] : [];
+    const parts = KERNEL_SOURCES.map((name) => beside(`kernels/${name}.cc`));
+    work.push(
+      compile(compiler, folder, KERNELS, signal, ['-O3', ...target, include, ...parts, ...link, '-pthread']),
+    );
+  }
+  await Promise.all(work);
 }
+
+const KERNEL_SOURCES = ['addon', 'parallel', 'dropout', 'layer-norm', 'attention', 'softmax-loss', 'linear'];
+
+const beside = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 
 async function compile(
   compiler: string,
@@ -48,7 +68,6 @@ async function compile(
 ): Promise<void> {
   const headers = join(dirname(require.resolve('node-api-headers/package.json')), 'include');
   const common = [
-    '-O2',
     '-std=c++17',
     '-fPIC',
     '-shared',

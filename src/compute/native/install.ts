@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { createReadStream, existsSync } from 'node:fs';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { RecsysError } from '../../errors.js';
@@ -12,6 +12,7 @@ import {
   INSTALL_FORMAT,
   type InstallRecord,
   installName,
+  KERNELS,
   type NativeInstall,
   QUIET,
   readInstall,
@@ -113,7 +114,8 @@ async function build(
 
   next('checking');
   const files: Record<string, string> = {};
-  for (const file of [ADDON, QUIET, ...LIBRARIES.map((name) => join('tensorflow', name))]) {
+  const optional = [KERNELS].filter((name) => existsSync(join(partial, name)));
+  for (const file of [ADDON, QUIET, ...optional, ...LIBRARIES.map((name) => join('tensorflow', name))]) {
     files[file] = await sha256(join(partial, file));
   }
   const record: InstallRecord = {

@@ -2,7 +2,8 @@ import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import util from 'node:util';
-import { ADDON, type NativeInstall } from './cache.js';
+import { ADDON, KERNELS, type NativeInstall } from './cache.js';
+import { runsKernels } from './machine.js';
 import { loadQuiet, quietly } from './quiet.js';
 
 const require = createRequire(import.meta.url);
@@ -19,6 +20,8 @@ export interface LoadedNative {
   readonly binding: TensorFlowBinding;
   readonly threads: number;
   readonly device: 'cpu' | 'gpu';
+  /** Our own fused operations are there (src/compute/native/kernels). */
+  readonly kernels: boolean;
 }
 
 let loaded: LoadedNative | undefined;
@@ -64,8 +67,16 @@ export function loadNative(install: NativeInstall): LoadedNative {
   };
   const backend = new NodeJSKernelBackend(binding, '@tensorflow/tfjs-node-gpu');
   if (!tf.findBackendFactory('tensorflow')) tf.registerBackend('tensorflow', () => backend, 3);
-  loaded = { install, binding, threads, device: binding.isUsingGpuDevice() ? 'gpu' : 'cpu' };
+  const device = binding.isUsingGpuDevice() ? 'gpu' : 'cpu';
+  loaded = { install, binding, threads, device, kernels: device === 'cpu' && loadKernels(install) };
   return loaded;
+}
+
+/** Registers our own operations with TensorFlow; false where this processor or this install has none. */
+function loadKernels(install: NativeInstall): boolean {
+  if (!(KERNELS in install.record.files) || !runsKernels()) return false;
+  require(join(install.folder, KERNELS));
+  return true;
 }
 
 /** tfjs-node calls two functions of node:util that newer Nodes warn of (22) or have removed (23). */

@@ -46,6 +46,13 @@ export async function describeMachine(folder: string): Promise<Machine> {
   };
 }
 
+/** Whether this processor can run our own operations: on x64 they are compiled for AVX2 and FMA. */
+export function runsKernels(): boolean {
+  if (process.arch !== 'x64') return process.arch === 'arm64';
+  const known = cpuInstructions();
+  return known.includes('avx2') && known.includes('fma');
+}
+
 function cpuInstructions(): string[] {
   try {
     const flags = /^(?:flags|Features)\s*:\s*(.*)$/m.exec(readFileSync('/proc/cpuinfo', 'utf8'))?.[1] ?? '';

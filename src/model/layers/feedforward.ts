@@ -1,5 +1,6 @@
-import * as tf from '@tensorflow/tfjs-core';
+import type * as tf from '@tensorflow/tfjs-core';
 import type { PassContext } from '../../compute/dropout.js';
+import { linear } from '../../compute/ops/linear.js';
 import type { ParameterInits, Params } from '../../compute/parameters.js';
 import type { Random } from '../../random.js';
 import { constant, glorot } from '../initial.js';
@@ -25,11 +26,7 @@ export function feedForward(
   rate: number,
   pass: PassContext,
 ): tf.Tensor3D {
-  const [batch, length, width] = x.shape;
-  const flat = tf.reshape(x, [batch * length, width]) as tf.Tensor2D;
-  const inner = tf.relu(
-    tf.add(tf.matMul(flat, params.get(`${name}.in`) as tf.Tensor2D), params.get(`${name}.inBias`)),
-  ) as tf.Tensor2D;
-  const out = tf.matMul(pass.dropout(inner, rate), params.get(`${name}.out`) as tf.Tensor2D);
-  return tf.reshape(tf.add(out, params.get(`${name}.outBias`)), [batch, length, width]) as tf.Tensor3D;
+  const inner = linear(x, params.get(`${name}.in`), params.get(`${name}.inBias`), 'relu');
+  const out = linear(pass.dropout(inner, rate), params.get(`${name}.out`), params.get(`${name}.outBias`));
+  return out as tf.Tensor3D;
 }

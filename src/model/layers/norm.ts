@@ -1,4 +1,5 @@
-import * as tf from '@tensorflow/tfjs-core';
+import type * as tf from '@tensorflow/tfjs-core';
+import { layerNorm } from '../../compute/ops/layer-norm.js';
 import type { ParameterInits, Params } from '../../compute/parameters.js';
 import { constant } from '../initial.js';
 
@@ -7,10 +8,7 @@ export function initNorm(into: ParameterInits, name: string, width: number): voi
   into.set(`${name}.bias`, constant([width], 0));
 }
 
-/** Layer normalisation over the last axis (Ba, Kiros & Hinton 2016): (x − mean) / √(variance + 1e-6) · gain + bias. */
-export function layerNorm(params: Params, name: string, x: tf.Tensor): tf.Tensor {
-  const centred = tf.sub(x, tf.mean(x, -1, true));
-  const variance = tf.mean(tf.square(centred), -1, true);
-  const normed = tf.mul(centred, tf.rsqrt(tf.add(variance, 1e-6)));
-  return tf.add(tf.mul(normed, params.get(`${name}.gain`)), params.get(`${name}.bias`));
+/** Layer normalisation over the last axis, with the gain and bias of `name`. */
+export function norm(params: Params, name: string, x: tf.Tensor): tf.Tensor {
+  return layerNorm(x, params.get(`${name}.gain`), params.get(`${name}.bias`));
 }

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { logSumExp, weightedMean } from './reduce.js';
+import { logSumExp } from '../../compute/ops/log-sum-exp.js';
+import { weightedMean } from './reduce.js';
 
 /**
  * Soft labels (Hinton, Vinyals & Dean 2015): T² · KL(softmax(teacher / T) ‖ softmax(student / T)) over the same candidates,

@@ -1,6 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { logSumExp } from '../../compute/ops/log-sum-exp.js';
+import { beside, softmaxLoss } from '../../compute/ops/softmax-loss.js';
 import type { Loss } from './loss.js';
-import { logSumExp, single, weightedMean } from './reduce.js';
+import { shares, single, weightedMean } from './reduce.js';
 
 /**
  * Softmax cross-entropy over the target and K uniform negatives shared by all positions (Jean et al. 2015). A negative
@@ -11,13 +13,18 @@ export const sampledSoftmax: Loss = {
   tasks: { 'next-item': ['sharedNegatives'] },
   readsCatalogue: false,
   compute({ model, params, states, inputs, pass }) {
-    const negatives = inputs.negatives!;
-    const targets = inputs.targets!;
-    const logits = model.logits(params, states, negatives, pass);
-    const same = tf.cast(tf.equal(tf.expandDims(targets, 1), tf.expandDims(negatives, 0)), 'float32');
-    const shift = tf.add(tf.mul(same, -1e9), inputs.logSampling!);
-    const target = single((c) => model.logits(params, states, c, pass), targets);
-    const joined = tf.concat([tf.expandDims(target, 1), tf.add(logits, shift)], 1) as tf.Tensor2D;
-    return weightedMean(tf.sub(logSumExp(joined), target), inputs.weights!);
+    const among = inputs.negatives as tf.Tensor1D;
+    const ids = inputs.targets as tf.Tensor1D;
+    const weights = inputs.weights!;
+    const negatives = model.candidates?.(params, among);
+    const own = model.candidates?.(params, ids);
+    if (negatives && own) {
+      const offset = tf.add(negatives.offset, inputs.logSampling!) as tf.Tensor1D;
+      const candidates = { vectors: negatives.vectors, offset };
+      return softmaxLoss({ states, candidates, targets: { ids, among, ...own }, weights: shares(weights) });
+    }
+    const logits = tf.add(model.logits(params, states, among, pass), inputs.logSampling!) as tf.Tensor2D;
+    const target = single((c) => model.logits(params, states, c, pass), ids);
+    return weightedMean(tf.sub(logSumExp(beside(target, logits, ids, among)), target), weights);
   },
 };

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { ParameterInits } from '../../compute/parameters.js';
 import type { TensorMap } from '../../types.js';
 import { EntityEncoder } from '../entity.js';
-import { dotLogits, paddingMask } from '../factorised.js';
+import { dotCandidates, dotLogits, paddingMask } from '../factorised.js';
 import { constant } from '../initial.js';
 import { defineModel, type Model } from '../model.js';
 
@@ -91,6 +91,7 @@ export const linear = defineModel({
         return { states: states as tf.Tensor3D, layers: [states as tf.Tensor3D] };
       },
       logits: (params, states, candidates) => dotLogits(params, output, states, candidates, 'output.bias'),
+      candidates: (params, candidates) => dotCandidates(params, output, candidates, 'output.bias'),
     };
   },
 });

@@ -3,11 +3,11 @@ import { z } from 'zod';
 import type { ParameterInits } from '../../compute/parameters.js';
 import type { TensorMap } from '../../types.js';
 import { EntityEncoder } from '../entity.js';
-import { dotLogits, paddingMask } from '../factorised.js';
+import { dotCandidates, dotLogits, paddingMask } from '../factorised.js';
 import { constant, embedding, normal } from '../initial.js';
-import { attention, causalMask, initAttention, otherPositions } from '../layers/attention.js';
+import { attention, initAttention } from '../layers/attention.js';
 import { feedForward, initFeedForward } from '../layers/feedforward.js';
-import { initNorm, layerNorm } from '../layers/norm.js';
+import { initNorm, norm } from '../layers/norm.js';
 import { defineModel, type Model } from '../model.js';
 
 const schema = z.strictObject({
@@ -50,6 +50,7 @@ export const transformer = defineModel({
       catalogue.userFeatures,
     );
     const typed = config.behaviours && catalogue.behaviours.length > 1;
+    const bias = config.outputBias ? BIAS : undefined;
     const blocks = Array.from({ length: depth }, (_, i) => `blocks.${i}`);
     return {
       name: 'transformer',
@@ -84,8 +85,6 @@ export const transformer = defineModel({
         users.constants(into);
         const rows = catalogue.items.length;
         into.set('padding.mask', { dtype: 'F32', shape: [rows], data: paddingMask(rows) });
-        into.set('attention.others', { dtype: 'F32', shape: [length, length], data: otherPositions(length) });
-        into.set('attention.mask', { dtype: 'F32', shape: [length, length], data: causalMask(length) });
         return into;
       },
       encode(params, batch, pass) {
@@ -108,27 +107,23 @@ export const transformer = defineModel({
           x = tf.add(x, tf.mul(user, tf.add(presentColumn, start)));
         }
         x = pass.dropout(x, dropout);
-        const absent = tf.sub(1, tf.reshape(present, [size, 1, 1, steps]));
-        const mask = tf.sub(
-          tf.slice(params.get('attention.mask'), [0, 0], [steps, steps]),
-          tf.mul(tf.mul(absent, tf.slice(params.get('attention.others'), [0, 0], [steps, steps])), 1e9),
-        );
+        const absent = tf.sub(1, present) as tf.Tensor2D;
         const layers: tf.Tensor3D[] = [];
         for (const block of blocks) {
-          const normed = layerNorm(params, `${block}.norm1`, x) as tf.Tensor3D;
-          const mixed = attention(params, `${block}.attention`, normed, mask, heads, dropout, pass);
+          const normed = norm(params, `${block}.norm1`, x) as tf.Tensor3D;
+          const mixed = attention(params, `${block}.attention`, normed, absent, heads, dropout, pass);
           x = tf.add(x, pass.dropout(mixed, dropout));
-          const inner = layerNorm(params, `${block}.norm2`, x) as tf.Tensor3D;
+          const inner = norm(params, `${block}.norm2`, x) as tf.Tensor3D;
           x = tf.add(
             x,
             pass.dropout(feedForward(params, `${block}.feedForward`, inner, dropout, pass), dropout),
           );
           layers.push(x as tf.Tensor3D);
         }
-        return { states: layerNorm(params, 'norm', x) as tf.Tensor3D, layers };
+        return { states: norm(params, 'norm', x) as tf.Tensor3D, layers };
       },
-      logits: (params, states, candidates) =>
-        dotLogits(params, items, states, candidates, config.outputBias ? BIAS : undefined),
+      logits: (params, states, candidates) => dotLogits(params, items, states, candidates, bias),
+      candidates: (params, candidates) => dotCandidates(params, items, candidates, bias),
     };
   },
 });

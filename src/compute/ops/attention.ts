@@ -1,0 +1,80 @@
+import * as tf from '@tensorflow/tfjs-core';
+import type { PassContext } from '../dropout.js';
+import { type Kernel, kernels, saver } from './kernel.js';
+
+/** What an attention reads: queries, keys and values side by side [B, L, 3D], and 1 where a position is absent [B, L]. */
+export interface AttentionInputs {
+  readonly qkv: tf.Tensor3D;
+  readonly absent: tf.Tensor2D;
+  readonly heads: number;
+  /** Dropout rate of the attention weights. */
+  readonly rate: number;
+}
+
+/**
+ * Causal multi-head scaled dot-product attention (Vaswani et al. 2017) → [B, L, D]. A position sees itself and the present ones
+ * before it; an absent one sees itself alone when nothing present is before it.
+ */
+export function causalAttention(inputs: AttentionInputs, pass: PassContext): tf.Tensor3D {
+  const kernel = kernels();
+  const rate = pass.training ? inputs.rate : 0;
+  if (!kernel || (rate > 0 && !pass.key)) return composedAttention(inputs, pass);
+  return fusedAttention(kernel, { ...inputs, rate }, pass);
+}
+
+export function composedAttention(
+  { qkv, absent, heads, rate }: AttentionInputs,
+  pass: PassContext,
+): tf.Tensor3D {
+  const [batch, length, wide] = qkv.shape;
+  const width = wide / 3;
+  const parts = tf.reshape(qkv, [batch, length, 3, heads, width / heads]);
+  const part = (i: number): tf.Tensor4D =>
+    tf.transpose(
+      tf.squeeze(tf.slice(parts, [0, 0, i, 0, 0], [-1, -1, 1, -1, -1]), [2]),
+      [0, 2, 1, 3],
+    ) as tf.Tensor4D;
+  const query = tf.mul(part(0), 1 / Math.sqrt(width / heads)) as tf.Tensor4D;
+  const others = tf.tensor2d(otherPositions(length), [length, length]);
+  const mask = tf.add(
+    tf.tensor2d(causalMask(length), [length, length]),
+    tf.mul(tf.mul(tf.reshape(absent, [batch, 1, 1, length]), others), -1e9),
+  );
+  const logits = tf.add(tf.matMul(query, part(1), false, true), mask);
+  const weights = pass.dropout(tf.softmax(logits), rate) as tf.Tensor4D;
+  const mixed = tf.transpose(tf.matMul(weights, part(2)), [0, 2, 1, 3]);
+  return tf.reshape(mixed, [batch, length, width]) as tf.Tensor3D;
+}
+
+/** Without the weights [B, heads, L, L] in memory; padding before the first event and the future are not computed on. */
+export function fusedAttention(
+  kernel: Kernel,
+  { qkv, absent, heads, rate }: AttentionInputs,
+  pass: PassContext,
+): tf.Tensor3D {
+  const seed = pass.key?.seed ?? tf.zeros([2], 'int32');
+  const attributes = { int: { heads, call: pass.key?.next() ?? 0 }, float: { rate } };
+  const op = tf.customGrad((...args) => {
+    const [x, save] = args as [tf.Tensor, unknown];
+    const [out, logSums] = kernel('RecsysAttention', [x, absent, seed], attributes, 2);
+    saver(save)([x, absent, seed, out!, logSums!]);
+    return {
+      value: out!,
+      gradFunc: (dy: tf.Tensor | tf.Tensor[], saved: tf.Tensor[]) =>
+        kernel('RecsysAttentionGrad', [...saved, dy as tf.Tensor], attributes, 1)[0]!,
+    };
+  });
+  return op(qkv) as tf.Tensor3D;
+}
+
+/** Additive mask [L, L]: 0 where a position may look (itself and before), −1e9 where it may not. */
+function causalMask(length: number): Float32Array {
+  const mask = new Float32Array(length * length);
+  for (let i = 0; i < length; i++) mask.fill(-1e9, i * length + i + 1, (i + 1) * length);
+  return mask;
+}
+
+/** [L, L]: 0 on the diagonal, 1 elsewhere. */
+function otherPositions(length: number): Float32Array {
+  return new Float32Array(length * length).map((_, k) => (k % (length + 1) === 0 ? 0 : 1));
+}
