@@ -1,8 +1,8 @@
 import { parse } from './cli/arguments.js';
 import type { Io } from './commands/execute.js';
 import type { CommandTable } from './commands/stage.js';
-import { hint } from './config/nearest.js';
 import { RecsysError } from './errors.js';
+import { hint } from './nearest.js';
 
 /** The commands. Nothing of one is loaded before it is called: `recsys --help` stays instant. */
 export const COMMANDS = {

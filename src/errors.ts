@@ -79,7 +79,7 @@ export const CATALOGUE = {
   ENVIRONMENT: { kind: 'environment', remedy: 'Run `recsys doctor`.' },
   DIVERGED: { kind: 'environment', remedy: 'Lower the learning rate or set `clipNorm`.' },
   // interruption (exit 130)
-  INTERRUPTED: { kind: 'interrupted', remedy: 'Continue with --resume.' },
+  INTERRUPTED: { kind: 'interrupted', remedy: 'Run it again.' },
 } as const satisfies Record<string, Entry>;
 
 export type ErrorCode = keyof typeof CATALOGUE;

@@ -14,7 +14,7 @@ import {
   uses,
 } from './architecture.js';
 
-const LEAVES = ['errors', 'types', 'random', 'config/fields'];
+const LEAVES = ['errors', 'types', 'random', 'nearest', 'config/fields'];
 const FLOOR = [...LEAVES, 'compute', 'storage'];
 const MIDDLE = [...FLOOR, 'model', 'data'];
 
@@ -36,6 +36,7 @@ const RULES: Rules = {
   errors: [],
   types: [],
   random: [],
+  nearest: [],
 };
 
 /** Packages that one room keeps to itself, so that it can be replaced there. */

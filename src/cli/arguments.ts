@@ -4,8 +4,8 @@ import type { Args } from '../commands/execute.js';
 import type { LogLevel } from '../commands/render/logger.js';
 import { type CommandTable, type StageDefinition, takes } from '../commands/stage.js';
 import { version } from '../commands/version.js';
-import { hint } from '../config/nearest.js';
 import { RecsysError } from '../errors.js';
+import { didYouMean, hint } from '../nearest.js';
 
 const LOG_LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error', 'silent'];
 
@@ -120,7 +120,7 @@ function options(builder: Argv, stage: StageDefinition): Argv {
       choices: ['tensorflow', 'wasm', 'cpu'],
       describe: 'tensor backend (default: the best there is)',
     },
-    resume: { type: 'boolean', describe: 'continue an interrupted run' },
+    resume: { type: 'boolean', describe: 'continue an interrupted run (training stages)' },
     force: { type: 'boolean', describe: 'replace the output directory' },
     json: { type: 'boolean', describe: 'print the result as one JSON object' },
     quiet: { type: 'boolean', alias: 'q', describe: 'warnings and errors only' },
@@ -180,6 +180,11 @@ function usageError(
   if (error instanceof RecsysError) return error;
   const message = error instanceof Error ? error.message : String(error);
   const remedy = `See \`recsys ${stage === undefined ? '' : `${stage.name} `}--help\`.`;
+  const refused = [...message.matchAll(/Argument: (.*), Given: (.*), Choices: (.*)$/gm)];
+  if (refused.length > 0) {
+    const lines = refused.map(([, name, given, choices]) => badChoice(name!, given!, choices!, stage));
+    return new RecsysError('USAGE', lines.join('\n'), { remedy, cause: error });
+  }
   const unknown = /^Unknown arguments?: (.*)$/.exec(message)?.[1]?.split(', ');
   if (unknown === undefined)
     return new RecsysError('USAGE', message.replaceAll(/\s*\n\s*/g, ' '), { remedy, cause: error });
@@ -195,11 +200,19 @@ function usageError(
     'quiet',
     'log-level',
     ...Object.keys(stage?.flags ?? {}),
-  ];
+  ].filter((flag) => !unknown.includes(flag));
   const lines = unknown.map(
     (word) => `unknown argument "${word}"${hint(word, stage === undefined ? commands : flags)}`,
   );
   return new RecsysError('USAGE', lines.join('\n'), { remedy, cause: error });
+}
+
+/** A value that is none of an argument's choices; yargs gives them as quoted words. */
+function badChoice(name: string, given: string, choices: string, stage: StageDefinition | undefined): string {
+  const isPositional = stage?.positionals?.some((one) => one.name === name) === true;
+  const words = [...choices.matchAll(/"([^"]*)"/g)].map(([, word]) => word!);
+  const near = didYouMean(given.replaceAll('"', ''), words);
+  return `${isPositional ? `<${name}>` : `--${name}`}: expected one of ${words.join(', ')}, found ${given}${near}`;
 }
 
 /** `--flag -` as `--flag=-`: yargs takes a lone dash for no value of a flag that may be repeated. */

@@ -1,10 +1,10 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { resolveConfig } from '../config/load.js';
-import { hint } from '../config/nearest.js';
 import { shapeOf } from '../config/shape.js';
 import { starterYaml } from '../config/starter.js';
 import { RecsysError } from '../errors.js';
+import { hint } from '../nearest.js';
 import { settingsLayer } from './settings.js';
 import { defineStage, type StageDefinition } from './stage.js';
 

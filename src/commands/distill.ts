@@ -13,6 +13,7 @@ export default defineStage({
     teacher: { key: 'teacher', describe: 'teacher checkpoint', type: 'string', stdin: true },
   },
   defaultOut: 'student',
+  resumes: true,
   async run(run) {
     const teacher = await readCheckpoint(run.config.teacher);
     return runTraining(run, {

@@ -5,6 +5,7 @@ import { type ProbeResult, probeBackend } from '../compute/native/check.js';
 import { describeMachine, type Machine } from '../compute/native/machine.js';
 import { findToolchain, obstacle, type Toolchain } from '../compute/native/tools.js';
 import { RecsysError } from '../errors.js';
+import { formatQuantity } from '../report/format.js';
 import { defineStage, type StageResult, type StageRun } from './stage.js';
 import { textTable } from './table.js';
 
@@ -66,7 +67,7 @@ async function examine(run: StageRun<Record<string, never>>): Promise<StageResul
       remedy: 'Reinstall the packages with `npm ci`.',
     });
   }
-  const todo = advice(finding);
+  const steps = advice(finding);
   return {
     active: typeof chosen === 'string' ? { error: chosen } : { name: chosen.backend, reason: chosen.reason },
     backends: Object.fromEntries([...backends].map(([name, result]) => [name, asJson(result)])),
@@ -77,8 +78,8 @@ async function examine(run: StageRun<Record<string, never>>): Promise<StageResul
     },
     tools: { python: tools.python ?? null, compiler: tools.compiler ?? null },
     machine,
-    advice: todo,
-    text: render(finding, todo),
+    advice: steps,
+    text: render(finding, steps),
     seconds: (performance.now() - start) / 1000,
   };
 }
@@ -117,12 +118,12 @@ export function advice({ machine, tools, nativeInstalled, chosen, backends }: Fi
 
 function render(
   { machine, tools, cache, nativeInstalled, chosen, backends }: Finding,
-  todo: readonly string[],
+  steps: readonly string[],
 ): string {
   const active =
     typeof chosen === 'string'
       ? `none: ${chosen}`
-      : `${chosen.backend} (${chosen.reason}), ${chosen.threads} threads`;
+      : `${chosen.backend} (${chosen.reason}), ${formatQuantity(chosen.threads, 'thread')}`;
   const facts = [
     ['Node', `${machine.node}, ${machine.platform}`],
     ['active backend', active],
@@ -132,7 +133,7 @@ function render(
       tools.python ? `${tools.python.command} ${tools.python.version}, pip ${tools.python.pip}` : 'not found',
     ],
     ['C++ compiler', tools.compiler?.version ?? 'not found'],
-    ['CPU', `${machine.cpu}, ${machine.cores} cores`],
+    ['CPU', `${machine.cpu}, ${formatQuantity(machine.cores, 'core')}`],
     ['instructions', machine.instructions.join(' ') || 'unknown'],
     ['NVIDIA driver', machine.nvidia ? 'loaded' : 'none'],
     ['memory', `${gigabytes(machine.memory)}, ${gigabytes(machine.memoryFree)} free`],
@@ -151,7 +152,9 @@ function render(
         ],
   );
   const doing =
-    todo.length === 0 ? 'Nothing needs doing.' : `What to do:\n${todo.map((line) => `- ${line}`).join('\n')}`;
+    steps.length === 0
+      ? 'Nothing needs doing.'
+      : `What to do:\n${steps.map((step) => `- ${step}`).join('\n')}`;
   return [
     textTable(['what', 'found'], facts),
     textTable(['backend', 'works', 'matmul 512³', 'speed', 'device', 'version'], speeds),

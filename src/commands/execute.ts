@@ -51,6 +51,10 @@ export async function execute(
 
   const out = args.out ?? stage.defaultOut;
   const view = await progressView(args, io);
+  const around = await context(args, view, io);
+  if (args.resume && stage.resumes !== true) {
+    around.log('warn', `--resume: ${stage.name} leaves nothing to go on from, so it starts afresh`);
+  }
   const result = await stage
     .run({
       config,
@@ -69,7 +73,7 @@ export async function execute(
         sets: stage.ownSets === true ? args.set : [],
         backend: args.backend,
       },
-      ...(await context(args, view, io)),
+      ...around,
     })
     .finally(() => view.close());
   return renderResult(result, args.json);

@@ -13,10 +13,12 @@ export default defineStage({
     from: { key: 'from', describe: 'checkpoint to continue', type: 'string', stdin: true },
   },
   defaultOut: 'tuned',
+  resumes: true,
   async run(run) {
     const from = await readCheckpoint(run.config.from);
     return runTraining(run, {
       stage: 'finetune',
+      continues: from,
       parents: [from],
       train: (dataset, config, hooks) => finetune(config, dataset, restoreModel(from), hooks, run),
     });

@@ -13,10 +13,12 @@ export default defineStage({
     from: { key: 'from', describe: 'checkpoint to continue', type: 'string', stdin: true },
   },
   defaultOut: 'teacher',
+  resumes: true,
   async run(run) {
     const from = run.config.from === undefined ? undefined : await readCheckpoint(run.config.from);
     return runTraining(run, {
       stage: 'pretrain',
+      continues: from,
       parents: from ? [from] : [],
       train: (dataset, config, hooks) => pretrain(config, dataset, from && restoreModel(from), hooks, run),
     });

@@ -1,5 +1,5 @@
-import { hint } from '../config/nearest.js';
 import { RecsysError } from '../errors.js';
+import { hint } from '../nearest.js';
 import { executePlan, type StageOutcome } from './pipeline/execute.js';
 import { planPipeline } from './pipeline/plan.js';
 import { type Pipeline, pipelineSchema } from './pipeline/schema.js';
@@ -13,6 +13,7 @@ export default defineStage({
   describe: 'run a pipeline of stages, skipping what is up to date',
   schema: pipelineSchema,
   ownSets: true,
+  resumes: true,
   flags: {
     only: { key: 'only', type: 'string', describe: 'run this stage alone' },
     from: { key: 'from', type: 'string', describe: 'run this stage and those after it again' },

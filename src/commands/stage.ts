@@ -86,6 +86,8 @@ export interface StageDefinition<S extends z.ZodType = z.ZodType> {
   readonly positionals?: readonly Positional[];
   /** Default of --out, relative to the working directory; absent where the stage writes no directory. */
   readonly defaultOut?: string;
+  /** True where an interrupted run leaves something for `--resume` to go on from. */
+  readonly resumes?: boolean;
   /** True where the stage reads `--set` itself, from `invocation.sets`. */
   readonly ownSets?: boolean;
   run(run: StageRun<z.output<S>>): Promise<StageResult>;

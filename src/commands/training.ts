@@ -6,6 +6,7 @@ import type { Dataset } from '../data/dataset.js';
 import { eventHashes } from '../data/events.js';
 import { readDataset } from '../data/read.js';
 import { RecsysError } from '../errors.js';
+import { formatQuantity } from '../report/format.js';
 import { openMetricsLog } from '../report/metrics-log.js';
 import { writeReport } from '../report/report.js';
 import { openEventFile } from '../report/tensorboard.js';
@@ -13,6 +14,7 @@ import { withOutputDirectory } from '../storage/atomic.js';
 import { type Checkpoint, lineageOf, sealCheckpoint, writeCheckpoint } from '../storage/checkpoint.js';
 import { readSnapshot, saveSnapshot } from '../storage/snapshot.js';
 import { machine } from '../storage/versions.js';
+import { foreignWarning } from '../training/growth.js';
 import type { Row } from '../training/progress.js';
 import type { StageHooks, TrainedModel } from '../training/stage.js';
 import type { StageResult, StageRun } from './stage.js';
@@ -26,6 +28,8 @@ export interface TrainingConfig {
 
 export interface TrainingStage<C extends TrainingConfig> {
   readonly stage: 'pretrain' | 'distill' | 'finetune';
+  /** The checkpoint that is continued on the dataset, if one is. */
+  readonly continues?: Checkpoint | undefined;
   /** Checkpoints the result descends from; the first one is the parent whose line is continued. */
   readonly parents: readonly Checkpoint[];
   train(dataset: Dataset, config: C, hooks: StageHooks): Promise<TrainedModel>;
@@ -46,7 +50,7 @@ export async function runTraining<C extends TrainingConfig>(
     const backend = await selectBackend(config.backend);
     run.log(
       'info',
-      `${stage.stage} on ${backend.name} (${backend.version}, ${backend.device}, ${backend.threads} threads)`,
+      `${stage.stage} on ${backend.name} (${backend.version}, ${backend.device}, ${formatQuantity(backend.threads, 'thread')})`,
     );
     const compute = {
       backend: backend.name,
@@ -55,6 +59,8 @@ export async function runTraining<C extends TrainingConfig>(
       machine: machine(),
     };
     const dataset = await readDataset(config.data);
+    const warning = stage.continues && foreignWarning(stage.continues.catalogue, dataset);
+    if (warning !== undefined) run.log('warn', warning);
     const identity = { config: JSON.stringify(config), fingerprint: dataset.manifest.fingerprint, compute };
     const resumeFrom = resumed ? await continued(partial, identity, run) : undefined;
     if (flags.resume && !resumeFrom) run.log('info', 'nothing to resume: starting afresh');

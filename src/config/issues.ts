@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { didYouMean } from '../nearest.js';
 import type { Key } from './yaml.js';
 
 /** One thing wrong with a config: where, and what was expected and found. */
@@ -32,12 +33,11 @@ function one(issue: ZodIssue, prefix: readonly Key[], config: unknown): Issue[] 
   if (issue.code === 'invalid_union') {
     if (issue.errors.length > 0) return union(issue.errors, path, config, found);
     const options = (issue as { options?: unknown[] }).options;
-    return [
-      { path, message: expected(options === undefined ? 'another value' : anyOf(options.map(show)), found) },
-    ];
+    const what = options === undefined ? 'another value' : anyOf(options.map(show));
+    return [{ path, message: expected(what, found, options) }];
   }
   if (issue.code === 'custom') return [{ path, message: issue.message }];
-  return [{ path, message: expected(wanted(issue), found) }];
+  return [{ path, message: expected(wanted(issue), found, choices(issue)) }];
 }
 
 /** Of a union's branches, the one that got furthest; where none got into the value, what all of them wanted. */
@@ -58,11 +58,20 @@ function union(
     return best.flatMap((issue) => one(issue, path, config));
   }
   const wishes = branches.map((branch) => (branch[0] === undefined ? 'another value' : wanted(branch[0])));
-  return [{ path, message: expected(anyOf([...new Set(wishes)]), found) }];
+  const known = branches.flatMap((branch) => (branch[0] === undefined ? [] : choices(branch[0])));
+  return [{ path, message: expected(anyOf([...new Set(wishes)]), found, known) }];
 }
 
-function expected(what: string, found: unknown): string {
-  return found === undefined ? `missing; expected ${what}` : `expected ${what}, found ${show(found)}`;
+function expected(what: string, found: unknown, known: readonly unknown[] = []): string {
+  if (found === undefined) return `missing; expected ${what}`;
+  const words = known.filter((word) => typeof word === 'string');
+  const meant = typeof found === 'string' ? didYouMean(found, words) : '';
+  return `expected ${what}, found ${show(found)}${meant}`;
+}
+
+/** The values there are to choose from, where an issue is about a choice. */
+function choices(issue: ZodIssue): readonly unknown[] {
+  return issue.code === 'invalid_value' ? issue.values : [];
 }
 
 const TYPES: Readonly<Record<string, string>> = {

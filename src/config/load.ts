@@ -1,9 +1,9 @@
 import { resolve } from 'node:path';
 import type { z } from 'zod';
 import { RecsysError } from '../errors.js';
+import { hint } from '../nearest.js';
 import { at, explain, type Issue } from './issues.js';
 import { type Layer, type Merged, mergeLayers } from './layers.js';
-import { hint } from './nearest.js';
 import { knownKeys, pathsIn, type Shape, shapeOf, walk } from './shape.js';
 import type { Key } from './yaml.js';
 

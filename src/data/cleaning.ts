@@ -69,7 +69,7 @@ export async function clean(
   }
   if (core.user > 1 || core.item > 1) {
     await kCore(staging, core.user, core.item);
-    await count(staging, funnel, `core: user ${core.user}, item ${core.item}`);
+    await count(staging, funnel, coreStep(core));
   }
   assertSome(funnel);
   return funnel;
@@ -128,6 +128,18 @@ async function settleHistory(staging: Staging): Promise<void> {
      SELECT u, i, seq, CASE WHEN ord < 0 THEN min("time") OVER (PARTITION BY u) ELSE "time" END AS "time", ord, behaviour, value
      FROM rows QUALIFY ord >= 0 OR row_number() OVER (PARTITION BY u, ord ORDER BY seq) = 1`,
   );
+}
+
+/** The k-core as a step of the funnel: a side without a limit is left out. */
+function coreStep({ user, item }: PrepareConfig['cleaning']['core']): string {
+  const sides = [
+    ['users', user],
+    ['items', item],
+  ] as const;
+  const limits = sides
+    .filter(([, least]) => least > 1)
+    .map(([side, least]) => `${side} with at least ${least} rows`);
+  return `core (keeps ${limits.join(' and ')})`;
 }
 
 /** Removes users and items with too few rows until none is left to remove. */

@@ -120,6 +120,7 @@ export async function ingestInteractions(
   const appender = await staging.appender('raw');
   let seq = 0;
   let droppedEmpty = 0;
+  const names: string[] = [];
   for (const [index, source] of sources.entries()) {
     const roles = rolesOf(source);
     const columns = [...roles.values(), ...source.dropEmpty];
@@ -136,6 +137,7 @@ export async function ingestInteractions(
     const parseTime = timeParser(source.timeFormat);
     const files = await resolveSources(index === 0 ? (config.input ?? source.path) : source.path, base);
     for (const file of files) {
+      names.push(file.name);
       await readFile(file, source, columns, rejects, context, (values) => {
         for (const s of skip) {
           if (values[s] !== undefined && text(values[s]) === '') {
@@ -167,16 +169,27 @@ export async function ingestInteractions(
     }
   }
   appender.closeSync();
-  if (seq === 0) {
-    throw new RecsysError(
-      'DATA_EMPTY',
-      droppedEmpty > 0
-        ? `no interaction is left: dropEmpty removed all ${droppedEmpty} rows`
-        : 'the interaction files hold no rows',
-    );
-  }
+  if (seq === 0) throw nothingRead(names, droppedEmpty, rejects);
   const history = sources.some((s) => s.format === 'mind');
   return { read: seq + droppedEmpty, droppedEmpty, behaviours: behaviours.list, time, history };
+}
+
+function nothingRead(names: readonly string[], droppedEmpty: number, rejects: Rejects): RecsysError {
+  if (droppedEmpty > 0) {
+    const message = `no interaction is left: dropEmpty removed all ${droppedEmpty} rows`;
+    return new RecsysError('DATA_EMPTY', message, { remedy: 'Loosen `dropEmpty`.' });
+  }
+  if (rejects.total > 0) {
+    const message = `no row can be read (${rejects.total} refused); most often: ${rejects.commonest()}`;
+    return new RecsysError('DATA_EMPTY', message, {
+      remedy: 'Correct the column mapping, the time format or the encoding.',
+    });
+  }
+  const files =
+    names.length > 3 ? `${names.slice(0, 3).join(', ')} … (${names.length} files)` : names.join(', ');
+  return new RecsysError('DATA_EMPTY', `${files}: no data rows`, {
+    remedy: 'Give a file with data; with `header: true` the first line names the columns and is no row.',
+  });
 }
 
 function timeOf(value: RawValue, parse: ReturnType<typeof timeParser>, format: string): number {

@@ -109,7 +109,5 @@ export class Staging {
 
 /** The error of a stage that was asked to stop. */
 export function interrupted(): RecsysError {
-  return new RecsysError('INTERRUPTED', 'prepare was interrupted; nothing was written', {
-    remedy: 'Run it again.',
-  });
+  return new RecsysError('INTERRUPTED', 'prepare was interrupted; nothing was written');
 }

@@ -49,9 +49,7 @@ async function* listsOf(
   options: ListOptions,
 ): AsyncGenerator<RecommendedList> {
   if (options.signal.aborted) {
-    throw new RecsysError('INTERRUPTED', 'recommend was interrupted; nothing was written', {
-      remedy: 'Run it again.',
-    });
+    throw new RecsysError('INTERRUPTED', 'recommend was interrupted; nothing was written');
   }
   const scores = await scorer.score(batch.map(({ query }) => query));
   for (const [row, { user, query }] of batch.entries()) {

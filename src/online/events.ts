@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { defectOf } from './defect.js';
 import { ReplyError, type RequestDefect } from './replies.js';
 
 /** Ids are strings; whole numbers are taken as their decimal text. */
@@ -80,7 +81,7 @@ export function parseEvents(body: unknown, rules: EventRules): OnlineEvent[] {
   for (const [index, raw] of list.entries()) {
     const parsed = eventSchema.safeParse(raw);
     if (!parsed.success) {
-      for (const issue of parsed.error.issues) defects.push({ index, ...describe(issue) });
+      for (const issue of parsed.error.issues) defects.push({ index, ...defectOf(issue, raw) });
     } else {
       const behaviour =
         parsed.data.behaviour ?? (rules.behaviours.length === 1 ? rules.behaviours[0] : undefined);
@@ -111,14 +112,6 @@ export function invalid(defects: readonly RequestDefect[]): ReplyError {
     `${where}${first?.field} ${first?.message}${more}`,
     defects.slice(0, MAX_DEFECTS),
   );
-}
-
-/** Field and message of a zod issue. */
-export function describe(issue: z.core.$ZodIssue): { field: string; message: string } {
-  const field = issue.path.join('.') || (issue.code === 'unrecognized_keys' ? issue.keys.join(', ') : 'body');
-  const message =
-    issue.code === 'unrecognized_keys' ? 'is not a known field' : `is not valid: ${issue.message}`;
-  return { field, message };
 }
 
 function eventList(body: unknown): readonly unknown[] {

@@ -10,7 +10,7 @@ import { diskError, kindOf } from '../storage/disk.js';
 import { acquireLock } from '../storage/lock.js';
 import { versions } from '../storage/versions.js';
 import type { StageContext } from '../types.js';
-import { buildServer, listen } from './http/server.js';
+import { buildServer, listen, tryAddress } from './http/server.js';
 import { ServiceMetrics } from './metrics.js';
 import { modelLearner } from './model-learner.js';
 import type { LearningConfig, RequestConfig, RetentionConfig } from './schema.js';
@@ -53,7 +53,8 @@ export interface ServeResult {
  * from the same checkpoint and dataset, and everything journalled after it is replayed.
  */
 export async function serve(options: ServeOptions, context: StageContext): Promise<ServeResult> {
-  const { out, force } = options;
+  const { out, force, host, port } = options;
+  await tryAddress(host, port);
   if (out === undefined) return serveLocked(options, context, undefined);
   return withOutputDirectory(out, { force, resume: false }, async (partial) => ({
     ...(await serveLocked(options, context, partial)),

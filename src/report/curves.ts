@@ -42,7 +42,9 @@ export function curveSpec(group: CurveGroup, history: readonly MetricsRow[]): Pl
       Number.isFinite(row[name]) ? [{ x: row[x] ?? index + 1, name, value: row[name] }] : [],
     ),
   );
-  const ticks = Math.min(10, new Set(values.map((value) => value.x)).size);
+  // No more ticks than whole steps: between them a tick would carry its neighbour's label.
+  const steps = (values.at(-1)?.x ?? 0) - (values[0]?.x ?? 0);
+  const ticks = Math.min(10, Math.max(1, steps));
   return {
     title: group.title,
     width: 440,
@@ -58,7 +60,7 @@ export function curveSpec(group: CurveGroup, history: readonly MetricsRow[]): Pl
         field: 'x',
         type: 'quantitative',
         title: x,
-        axis: { tickMinStep: 1, tickCount: ticks, format: 'd' },
+        axis: { tickCount: ticks, format: 'd' },
         scale: { zero: false, nice: false },
       },
       y: {

@@ -17,6 +17,11 @@ export function formatCount(value: number): string {
   return value.toLocaleString('en-US', { maximumFractionDigits: 0 });
 }
 
+/** `1 thread`, `4 threads`. */
+export function formatQuantity(count: number, noun: string): string {
+  return `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`;
+}
+
 /** A measured value with four digits that say something: 0.1234, 12.35, 0.00001234. */
 export function formatMetric(value: number): string {
   if (!Number.isFinite(value)) return '–';

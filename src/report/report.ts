@@ -3,7 +3,7 @@ import { stringify as stringifyYaml } from 'yaml';
 import { writeFileAtomic } from '../storage/atomic.js';
 import type { CheckpointManifest } from '../storage/manifest.js';
 import { curveSpec, groupCurves, POSITION } from './curves.js';
-import { escapeHtml, formatBytes, formatCount, formatMetric } from './format.js';
+import { escapeHtml, formatBytes, formatCount, formatMetric, formatQuantity } from './format.js';
 import { lineageSvg } from './lineage.js';
 import type { MetricsRow } from './metrics-log.js';
 import { drawPlot, type PlotSpec } from './plot.js';
@@ -67,10 +67,7 @@ function environment({ versions, compute, seed, dataset, createdAt }: Checkpoint
   const rows: [string, string][] = [
     ['written', createdAt],
     ['machine', compute.machine],
-    [
-      'backend',
-      `${compute.backend} on ${compute.device}, ${compute.threads} ${compute.threads === 1 ? 'thread' : 'threads'}`,
-    ],
+    ['backend', `${compute.backend} on ${compute.device}, ${formatQuantity(compute.threads, 'thread')}`],
     ['recsys', versions.recsys],
     ['Node.js', versions.node],
     ['TensorFlow.js', versions.tfjs],

@@ -83,8 +83,8 @@ export function displayWidth(text: string): number {
 }
 
 /**
- * The table as aligned text: names to the left, numbers to the right, `*` after the best value of a column.
- * Lines have no trailing spaces, and the text no final line break.
+ * The table as aligned text: names to the left, numbers to the right, `*` after the best value of a column, which a line
+ * below explains. Lines have no trailing spaces, and the text no final line break.
  */
 export function renderTable(table: Table): string {
   const columns = columnsOf(table);
@@ -112,7 +112,16 @@ export function renderTable(table: Table): string {
       .join('  ')
       .trimEnd(),
   );
-  return lines.join('\n');
+  return [...lines, ...legend(table, columns)].join('\n');
+}
+
+/** What `*` means, where it is used. */
+function legend(table: Table, columns: readonly Column[]): string[] {
+  if (columns.every((column, index) => bestRows(table, index, column).size === 0)) return [];
+  const apart = (table.aside ?? [])
+    .map((at) => table.rows[at]?.[0])
+    .filter((name) => typeof name === 'string');
+  return [`* best of its column${apart.length === 0 ? '' : `; ${apart.join(', ')} not counted`}`];
 }
 
 /** The table as HTML: intervals small below their values, the best value of a column in bold. */

@@ -16,9 +16,9 @@ export interface OutputOptions {
 /**
  * Writes a directory all or nothing: `work` fills `<out>.partial/`, which is forced to the disk and renamed to `<out>/`.
  *
- * With `force` an existing `<out>/` stays whole until the new one is: it moves to `<out>.old/` for the moment between
+ * With `force` an existing `<out>/` stays whole until the new one is: it moves to `<out>.replaced/` for the moment between
  * two renames, and is put back by the next run if the process dies in that moment. When `work` throws, `<out>.partial/`
- * is removed unless it holds a snapshot or `progress.json` to resume from.
+ * is removed unless it holds a snapshot or `progress.json` to resume from; an interruption then names `--resume`.
  *
  * @param work gets the directory to fill, and whether it continues an earlier run
  * @throws OUTPUT_EXISTS before any work · OUTPUT_BUSY while another process writes the same output · DISK
@@ -30,13 +30,13 @@ export async function withOutputDirectory<T>(
 ): Promise<T> {
   const target = resolve(out);
   const partial = `${target}.partial`;
-  const old = `${target}.old`;
+  const old = `${target}.replaced`;
   try {
     await mkdir(dirname(target), { recursive: true });
     const lock = await acquireLock(`${target}.lock`, out);
     try {
       await recover(target, old);
-      await checkTarget(out, target, options);
+      await checkTarget(out, target, old, options);
       const resumed = await openPartial(out, partial, options);
       try {
         const result = await work(partial, resumed);
@@ -46,7 +46,8 @@ export async function withOutputDirectory<T>(
         await clearSnapshots(target);
         return result;
       } catch (error) {
-        if (!(await isResumable(partial))) await rm(partial, { recursive: true, force: true });
+        if (await isResumable(partial)) throw continuable(error);
+        await rm(partial, { recursive: true, force: true });
         throw error;
       }
     } finally {
@@ -57,14 +58,20 @@ export async function withOutputDirectory<T>(
   }
 }
 
-/** Finishes what a process killed between the renames of `publish` left behind. */
-async function recover(target: string, old: string): Promise<void> {
-  if ((await kindOf(old)) !== 'directory') return;
-  if ((await kindOf(target)) === 'none') await rename(old, target);
-  else if (await looksWritten(old)) await rm(old, { recursive: true, force: true });
+/** The error of work that left something to go on from: only here is it known that an interrupted stage did. */
+function continuable(error: unknown): unknown {
+  if (!(error instanceof RecsysError) || error.code !== 'INTERRUPTED') return error;
+  return new RecsysError(error.code, error.message, { remedy: 'Continue with --resume.', cause: error });
 }
 
-async function checkTarget(out: string, target: string, options: OutputOptions): Promise<void> {
+/** Finishes what a process killed between the renames of `publish` left behind. What we did not write stays. */
+async function recover(target: string, old: string): Promise<void> {
+  if ((await kindOf(old)) !== 'directory' || !(await looksWritten(old))) return;
+  if ((await kindOf(target)) === 'none') await rename(old, target);
+  else await rm(old, { recursive: true, force: true });
+}
+
+async function checkTarget(out: string, target: string, old: string, options: OutputOptions): Promise<void> {
   const kind = await kindOf(target);
   if (kind === 'none') return;
   if (kind === 'file') {
@@ -84,6 +91,14 @@ async function checkTarget(out: string, target: string, options: OutputOptions):
       {
         remedy: 'Choose another --out, or remove the directory yourself.',
       },
+    );
+  }
+  const aside = await kindOf(old);
+  if (aside === 'file' || (aside === 'directory' && (await readdir(old)).length > 0)) {
+    throw new RecsysError(
+      'OUTPUT_EXISTS',
+      `${old} is in the way: ${out} is moved there while it is replaced, and recsys did not write what is there now`,
+      { remedy: `Move or remove ${old}, or choose another --out.` },
     );
   }
 }

@@ -122,6 +122,27 @@ function remap(
   };
 }
 
+/** Below this share of known items a dataset is most likely of another domain than the model. */
+const FAMILIAR = 0.05;
+
+/** What to say of a dataset whose items a model to be continued hardly knows; undefined where it knows them. */
+export function foreignWarning(old: Catalogue, { catalogue }: Dataset): string | undefined {
+  const items = sharedIds(old.items, catalogue.items);
+  const count = catalogue.items.length - 1;
+  if (items >= FAMILIAR * count) return undefined;
+  const users = sharedIds(old.users, catalogue.users);
+  return (
+    `the checkpoint knows ${items} of the dataset's ${count} items and ${users} of its ${catalogue.users.length - 1} users: ` +
+    'little of what it learned carries over'
+  );
+}
+
+/** Ids in both lists, the empty place 0 aside. */
+function sharedIds(old: readonly string[], fresh: readonly string[]): number {
+  const known = new Set(old.slice(1));
+  return fresh.slice(1).filter((id) => known.has(id)).length;
+}
+
 /** Refuses a dataset with users' items the model doesn't know; for stages that must keep a vocabulary as it is. */
 export function requireSameItems(old: Catalogue, dataset: Dataset, what: string): void {
   const known = new Set(old.items);

@@ -86,10 +86,25 @@ test('the command line: unknown commands and flags name the nearest, values are 
   await refused(['pretrain', '--data'], /Not enough arguments following: data/);
   await refused(['pretrain', '--data', 'a', '--data', 'b'], /--data is given twice/);
   await refused(['pretrain', '--data', 'data', '--seed', 'x'], /--seed: expected a number/);
-  await refused(['pretrain', '--log-level', 'loud'], /log-level.*loud/);
-  await refused(['evaluate', '--seed', '3'], /unknown argument "seed"/);
+  await refused(
+    ['pretrain', '--log-level', 'inof'],
+    /^--log-level: expected one of debug, info, warn, error, silent, found "inof"; did you mean "info"\?$/,
+  );
+  await refused(
+    ['config', 'shema', 'prepare'],
+    /^<action>: expected one of .*, found "shema"; did you mean "schema"\?$/,
+  );
+  await refused(['evaluate', '--seed', '3'], /^unknown argument "seed"; known: (?!.*seed)/);
   await refused(['pretrain', '--set', 'steps'], /expected key\.path=value/);
   await refused(['--json'], /which command/);
+});
+
+test('--resume of a stage that leaves nothing to go on from says that it starts afresh', async (t) => {
+  const { call } = await setUp(t);
+  const { stderr } = await call(['prepare', '-c', 'prepare.yaml', '--resume']);
+  assert.match(stderr, /--resume: prepare leaves nothing to go on from, so it starts afresh/);
+  const trained = await call(['pretrain', '--data', 'data', '--resume']);
+  assert.doesNotMatch(trained.stderr, /--resume/);
 });
 
 test('an existing output is refused before any work', async (t) => {

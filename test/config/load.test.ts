@@ -105,6 +105,11 @@ test('a key of another kind of model is unknown, and the known ones are named', 
 test('an unknown kind of a union lists the kinds', () => {
   const [, line] = failure('data: d\nmodel: { kind: rnn }\n');
   assert.equal(line, 'a.yaml:2:16: model.kind: expected "mlp" or "transformer", found "rnn"');
+  const [, ...near] = failure('data: d\nmodel: { kind: transformr }\nloss: softmx\n');
+  assert.deepEqual(near, [
+    'a.yaml:3:7: loss: expected "softmax", "bce" or "mse", found "softmx"; did you mean "softmax"?',
+    'a.yaml:2:16: model.kind: expected "mlp" or "transformer", found "transformr"; did you mean "transformer"?',
+  ]);
 });
 
 test('wrong types say what was expected and found', () => {

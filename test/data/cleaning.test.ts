@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import type { RecsysError } from '../../src/errors.js';
 import { csvOf, failure, prepared, ROWS, type Row, rowsOf } from './helpers.js';
 
 const split = { kind: 'user-ratio', order: 'temporal', test: 0.5, validation: 0 };
@@ -88,11 +89,19 @@ test('nothing left: the filter that removed most is named', async (t) => {
   );
   await assert.rejects(
     prepared(t, { 'rows.csv': csvOf(rows) }, { interactions: ROWS, split, cleaning: { core: { item: 9 } } }),
-    failure('DATA_EMPTY', 'core: user 0, item 9 removed most'),
+    failure('DATA_EMPTY', 'core (keeps items with at least 9 rows) removed most (3 of 3 rows)'),
   );
   await assert.rejects(
     prepared(t, { 'rows.csv': csvOf([]) }, { interactions: ROWS, split }),
-    failure('DATA_EMPTY', 'no rows'),
+    (error: RecsysError) =>
+      error.code === 'DATA_EMPTY' &&
+      error.message === 'rows.csv: no data rows' &&
+      /first line/.test(error.remedy),
+  );
+  const refused = csvOf([['1', '', 1, 1]]);
+  await assert.rejects(
+    prepared(t, { 'rows.csv': refused }, { interactions: ROWS, split, rejectLimit: 1 }),
+    failure('DATA_EMPTY', 'no row can be read (1 refused); most often: item id is empty'),
   );
 });
 

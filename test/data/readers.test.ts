@@ -82,7 +82,14 @@ test('an unknown column is reported with its nearest and with what there is', as
   const dir = await folder(t, { 'a.csv': 'userId,movieId,rating\n1,2,3\n' });
   await assert.rejects(
     read('csv', join(dir, 'a.csv'), { columns: ['userid', 'movieId'] }),
-    failure('COLUMN_MISSING', 'a.csv:1', '"userid"', 'did you mean "userId"', 'userId, movieId, rating'),
+    failure(
+      'COLUMN_MISSING',
+      'a.csv:1: there is no column "userid"; did you mean "userId"? The file has 3 columns: userId, movieId, rating',
+    ),
+  );
+  await assert.rejects(
+    read('csv', join(dir, 'a.csv'), { columns: ['userId', 'time'] }),
+    failure('COLUMN_MISSING', 'there is no column "time". The file has 3 columns: userId'),
   );
 });
 

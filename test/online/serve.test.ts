@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { cp, readdir, rm, writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
 import type { BackendInfo } from '../../src/compute/backend.js';
@@ -179,4 +181,16 @@ test('a state directory in use, a damaged snapshot, an output that exists', asyn
   const other = await start(out, state);
   assert(other.lines.some((line) => /another checkpoint or dataset/.test(line)));
   await other.stop();
+});
+
+test('a busy port is found before anything is written', async (t) => {
+  const dir = await temporary(t);
+  const [model, state, out] = [join(dir, 'model'), join(dir, 'deep', 'state'), join(dir, 'served')];
+  await writeTinyCheckpoint(model);
+  const other = createServer().listen(0, '127.0.0.1');
+  t.after(() => other.close());
+  await once(other, 'listening');
+  const { port } = other.address() as AddressInfo;
+  await assert.rejects(start(model, state, { port, out }), { code: 'PORT_IN_USE', exitCode: 5 });
+  assert.deepEqual(await readdir(dir), ['model']);
 });

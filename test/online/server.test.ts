@@ -124,15 +124,38 @@ test('what is wrong with a body is said by event and field, and nothing of it is
   }
   const many = Array.from({ length: 1001 }, (_, n) => event(n, 'i1'));
   assert.equal((await post(app, '/v1/events', many)).status, 413);
-  const form = await app.inject({
-    method: 'POST',
-    url: '/v1/events',
-    payload: 'a=1',
-    headers: { 'content-type': 'text/xml' },
-  });
-  assert.deepEqual([form.statusCode, form.json().code], [415, 'MEDIA_TYPE']);
+  for (const type of ['text/xml', 'text/plain', 'application/x-www-form-urlencoded']) {
+    const headers = { 'content-type': type };
+    const form = await app.inject({ method: 'POST', url: '/v1/events', payload: 'a=1', headers });
+    assert.deepEqual([form.statusCode, form.json().code], [415, 'MEDIA_TYPE'], type);
+  }
   assert.equal(service.lag, 0);
   assert.equal((await post(app, '/v1/events', event('a', 'i1'))).body.accepted, 1);
+});
+
+test('a field that is missing is called so; one of a wrong kind says what is taken', async (t) => {
+  const { app } = await startServer(t);
+  const first = event('a', 'i1');
+  const { id: _, ...nameless } = first;
+  const cases: [string, unknown, string][] = [
+    ['events', nameless, 'event 0: id is missing'],
+    ['events', { ...first, user: undefined }, 'event 0: user is missing'],
+    ['events', { ...first, user: null }, 'event 0: user is not valid: expected string or number'],
+    [
+      'events',
+      { ...first, item: '' },
+      'event 0: item is not valid: Too small: expected string to have >=1 characters',
+    ],
+    ['events', { ...first, time: 'yesterday' }, 'event 0: time is not valid: Invalid ISO datetime'],
+    ['events', { ...first, value: 'much' }, 'event 0: value is not valid: expected number'],
+    ['recommendations', { k: 3 }, 'user is not valid: give `user` or `history`'],
+    ['recommendations', { history: [{}] }, 'history.0.item is missing'],
+    ['recommendations', { history: [true] }, 'history.0 is not valid: expected string, number or object'],
+    ['recommendations', { history: [{ item: 'i1', at: 3 }] }, 'history.0.at is not a known field'],
+  ];
+  for (const [route, body, message] of cases) {
+    assert.equal((await post(app, `/v1/${route}`, body)).body.message, message, JSON.stringify(body));
+  }
 });
 
 test('too large a body, an unknown route and a bad query are answered in the same form', async (t) => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
-import { groupCurves } from '../../src/report/curves.js';
+import { curveSpec, groupCurves } from '../../src/report/curves.js';
 import { lineageSvg } from '../../src/report/lineage.js';
 import { drawPlot } from '../../src/report/plot.js';
 import { renderReport, writeReport } from '../../src/report/report.js';
@@ -125,6 +125,19 @@ test('curves are grouped by what they measure', () => {
     { title: 'Accuracy', names: ['accuracy', 'majorityRate'] },
     { title: 'Error', names: ['validation/rmse'] },
   ]);
+});
+
+test('epochs are labelled once each, and by whole numbers, however few there are', async () => {
+  for (let epochs = 1; epochs <= 12; epochs++) {
+    const rows = Array.from({ length: epochs }, (_, i) => ({ epoch: i + 1, loss: 1 / (i + 1) }));
+    const svg = await drawPlot(curveSpec({ title: 'Loss', names: ['loss'] }, rows));
+    const axis = svg.split('role-axis-label')[1]!.split('role-axis-title')[0]!;
+    const labels = [...axis.matchAll(/>([^<>]+)<\/text>/g)].map((match) => match[1]);
+    assert.deepEqual(
+      labels,
+      rows.map(({ epoch }) => String(epoch)),
+    );
+  }
 });
 
 test('plots read nothing from outside', async () => {

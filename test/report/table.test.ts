@@ -27,13 +27,14 @@ test('a table in a terminal: aligned, numbers to the right, the best marked', ()
       'popularity  0.0500  [0.0400, 0.0600]  1.2500   6.7 KB',
       '教師                         0.1134*  0.9000*  4.9 MB',
       'oracle                       0.3000        –        –',
+      '* best of its column; oracle not counted',
     ].join('\n'),
   );
 });
 
 test('ties share the mark, and a single value has nothing to beat', () => {
   const columns = [{ name: 'a', better: 'higher' as const }];
-  assert.equal(renderTable({ columns, rows: [[1], [1], [0]] }), 'a\n──\n1*\n1*\n0');
+  assert.equal(renderTable({ columns, rows: [[1], [1], [0]] }), 'a\n──\n1*\n1*\n0\n* best of its column');
   assert.equal(renderTable({ columns, rows: [[1]] }), 'a\n─\n1');
   assert.equal(renderTable({ columns, rows: [[1], [Number.NaN]] }), 'a\n─\n1\n–');
   assert.equal(renderTable({ columns, rows: [] }), 'a\n─');

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { chmod, mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -56,7 +56,11 @@ test('an interruption keeps the snapshot, which --resume continues and --force d
     await saveSnapshot(partial, { tensors: new Map(), optimizer: new Map(), progress: { epoch: 3 } });
     throw new RecsysError('INTERRUPTED', 'stopped');
   });
-  await assert.rejects(interrupted, { code: 'INTERRUPTED', exitCode: 130 });
+  await assert.rejects(interrupted, {
+    code: 'INTERRUPTED',
+    exitCode: 130,
+    remedy: 'Continue with --resume.',
+  });
   assert.deepEqual(await readdir(dir), ['out.partial']);
   await assert.rejects(withOutputDirectory(out, plain, write('2')), {
     code: 'OUTPUT_EXISTS',
@@ -79,7 +83,7 @@ test('an interruption before anything can be resumed leaves nothing', async (t) 
   const stopped = withOutputDirectory(join(dir, 'out'), plain, async () => {
     throw new RecsysError('INTERRUPTED', 'stopped');
   });
-  await assert.rejects(stopped, { code: 'INTERRUPTED' });
+  await assert.rejects(stopped, { code: 'INTERRUPTED', remedy: 'Run it again.' });
   assert.deepEqual(await readdir(dir), []);
 });
 
@@ -141,13 +145,41 @@ test('a run killed between the two renames of a replacement loses nothing', asyn
   const dir = await temporary(t);
   const out = join(dir, 'out');
   await withOutputDirectory(out, plain, write('1'));
-  await rename(out, `${out}.old`);
+  await rename(out, `${out}.replaced`);
   await assert.rejects(withOutputDirectory(out, plain, write('2')), { code: 'OUTPUT_EXISTS' });
   assert.equal(await version(out), '1', 'put back');
-  await mkdir(`${out}.old`);
-  await write('0')(`${out}.old`);
-  await writeFile(join(`${out}.old`, '.recsys'), '');
+  await mkdir(`${out}.replaced`);
+  await write('0')(`${out}.replaced`);
+  await writeFile(join(`${out}.replaced`, '.recsys'), '');
   await withOutputDirectory(out, force, write('3'));
+  assert.deepEqual(await readdir(dir), ['out']);
+});
+
+test('what recsys did not write at <out>.replaced stays there, and only a replacement is refused for it', async (t) => {
+  const dir = await temporary(t);
+  const out = join(dir, 'out');
+  const old = `${out}.replaced`;
+  const thesis = join(old, 'thesis.txt');
+  await mkdir(old);
+  await writeFile(thesis, 'my thesis');
+  await withOutputDirectory(out, plain, write('1'));
+  const refused = {
+    code: 'OUTPUT_EXISTS',
+    message: new RegExp(`^${old} is in the way`),
+    remedy: /Move or remove/,
+  };
+  await assert.rejects(
+    withOutputDirectory(out, force, async () => assert.fail('worked')),
+    refused,
+  );
+  assert.equal(await readFile(thesis, 'utf8'), 'my thesis');
+  assert.equal(await version(out), '1');
+  await rm(old, { recursive: true });
+  await writeFile(old, '');
+  await assert.rejects(withOutputDirectory(out, force, write('2')), refused);
+  await rm(old);
+  await mkdir(old);
+  await withOutputDirectory(out, force, write('2'));
   assert.deepEqual(await readdir(dir), ['out']);
 });
 

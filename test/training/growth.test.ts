@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { ParameterInits } from '../../src/compute/parameters.js';
 import { SPLIT } from '../../src/data/dataset.js';
-import { growCatalogue, growTensors, requireSameItems } from '../../src/training/growth.js';
+import { foreignWarning, growCatalogue, growTensors, requireSameItems } from '../../src/training/growth.js';
 import type { Catalogue, FeatureTable, TensorMap } from '../../src/types.js';
 import { catalogueOf, datasetOf, noFeatures } from '../suites/fixtures.js';
 
@@ -102,6 +102,15 @@ describe('a catalogue grown by a dataset', () => {
     assert.deepEqual(again.catalogue, FRESH);
     assert.deepEqual(again.dataset.interactions, DATASET.interactions);
     assert.deepEqual(Object.values(again.added), [0, 0, 0, 0, 0]);
+  });
+
+  test('of a dataset whose items are hardly known a warning counts what is shared', () => {
+    const items = ['', 'y', ...Array.from({ length: 20 }, (_, i) => `new${i}`)];
+    const other = catalogueOf(2, items.length - 1);
+    const foreign = datasetOf({ ...other, items, users: ['', 'ann', 'cyd'] }, [{ user: 1, item: 2 }]);
+    assert.match(foreignWarning(OLD, foreign)!, /knows 1 of the dataset's 21 items and 1 of its 2 users/);
+    assert.equal(foreignWarning({ ...OLD, items: items.slice(0, 4) }, foreign), undefined);
+    assert.equal(foreignWarning(OLD, DATASET), undefined);
   });
 
   test('a stage that cannot grow items names the unknown ones', () => {

@@ -50,8 +50,7 @@ export async function verified(
 ): Promise<Section> {
   const total = Object.keys(files).length;
   const problems = await verifyFiles(dir, files, (done) => {
-    if (context.signal.aborted)
-      throw new RecsysError('INTERRUPTED', 'stopped while verifying', { remedy: 'Run it again.' });
+    if (context.signal.aborted) throw new RecsysError('INTERRUPTED', 'stopped while verifying');
     context.progress({ task: 'verify', done, total });
   });
   if (problems.length > 0) {

@@ -1,9 +1,9 @@
 import { dirname, join } from 'node:path';
 import { type Layer, setLayer } from '../../config/layers.js';
 import { resolveConfig } from '../../config/load.js';
-import { hint } from '../../config/nearest.js';
 import type { YamlSource } from '../../config/yaml.js';
 import { RecsysError } from '../../errors.js';
+import { hint } from '../../nearest.js';
 import { commonLayers, nowhere, settingsLayer } from '../settings.js';
 import type { Invocation, StageDefinition } from '../stage.js';
 import type { Pipeline } from './schema.js';

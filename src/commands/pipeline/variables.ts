@@ -1,8 +1,8 @@
 import { resolve } from 'node:path';
 import { splitSet } from '../../config/layers.js';
-import { hint } from '../../config/nearest.js';
 import { parseYamlValue } from '../../config/yaml.js';
 import { RecsysError } from '../../errors.js';
+import { hint } from '../../nearest.js';
 import type { Pipeline } from './schema.js';
 
 export type Variables = ReadonlyMap<string, string | number | boolean>;

@@ -1,41 +1,15 @@
 import { RecsysError } from '../../errors.js';
+import { didYouMean } from '../../nearest.js';
 import type { ColumnRef } from '../source-schema.js';
-
-/** Levenshtein distance, for "did you mean". */
-function distance(a: string, b: string): number {
-  let previous = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const row = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const change = previous[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
-      row.push(Math.min(change, previous[j]! + 1, row[j - 1]! + 1));
-    }
-    previous = row;
-  }
-  return previous[b.length]!;
-}
-
-/** The name most like `wanted`, letter case aside; undefined where nothing is close. */
-export function nearest(wanted: string, names: readonly string[]): string | undefined {
-  let best: string | undefined;
-  let least = Math.max(2, wanted.length / 2);
-  for (const name of names) {
-    const d = distance(wanted.toLowerCase(), name.toLowerCase());
-    if (d < least || (best === undefined && d === least)) {
-      least = d;
-      best = name;
-    }
-  }
-  return best;
-}
 
 /** The error for a column that the file does not have. */
 export function missingColumn(file: string, wanted: ColumnRef, names: readonly string[]): RecsysError {
-  const close = typeof wanted === 'string' ? nearest(wanted, names) : undefined;
-  const have = names.length > 12 ? `${names.slice(0, 12).join(', ')} …` : names.join(', ');
+  const close = (typeof wanted === 'string' && didYouMean(wanted, names)) || '.';
+  const count = names.length === 1 ? '1 column' : `${names.length} columns`;
+  const have = `${names.slice(0, 12).join(', ')}${names.length > 12 ? ' …' : ''}`;
   return new RecsysError(
     'COLUMN_MISSING',
-    `${file}: there is no column ${JSON.stringify(wanted)}${close ? `; did you mean ${JSON.stringify(close)}?` : ''} The file has ${names.length}: ${have}`,
+    `${file}: there is no column ${JSON.stringify(wanted)}${close} The file has ${count}: ${have}`,
   );
 }
 

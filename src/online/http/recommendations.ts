@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
-import { describe, externalId, invalid } from '../events.js';
+import { defectOf } from '../defect.js';
+import { externalId, invalid } from '../events.js';
 import { type RecommendRequest, recommendSchema } from '../recommend.js';
 import type { RecommenderService } from '../service.js';
 import { errorReplies, jsonSchema } from './schemas.js';
@@ -74,6 +75,6 @@ export function recommendationRoutes(app: FastifyInstance, service: RecommenderS
 
 function check<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {
   const parsed = schema.safeParse(value);
-  if (!parsed.success) throw invalid(parsed.error.issues.map(describe));
+  if (!parsed.success) throw invalid(parsed.error.issues.map((issue) => defectOf(issue, value)));
   return parsed.data;
 }

@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import fastify, { type FastifyInstance } from 'fastify';
@@ -34,6 +36,8 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
     // Requests are checked by the zod schemas the documented JSON Schemas come from.
     routerOptions: { maxParamLength: 512 },
   });
+  // Bodies are JSON: without this fastify takes plain text too.
+  app.removeContentTypeParser('text/plain');
   app.setValidatorCompiler(() => (value) => ({ value }));
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id);
@@ -81,14 +85,34 @@ export async function listen(app: FastifyInstance, host: string, port: number): 
   try {
     return await app.listen({ host, port });
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-    if (code === 'EADDRINUSE') {
-      throw new RecsysError('PORT_IN_USE', `${host}:${port} is in use by another process`, { cause: error });
-    }
-    const remedy = 'Choose an address of this machine with --host and a port this user may open with --port.';
-    throw new RecsysError('ENVIRONMENT', `cannot listen on ${host}:${port}: ${code || String(error)}`, {
-      remedy,
-      cause: error,
-    });
+    throw refused(error, host, port);
   }
+}
+
+/**
+ * Opens an address and lets it go: one that cannot be had is found before anything is written or replayed for it.
+ * @throws what `listen` throws
+ */
+export async function tryAddress(host: string, port: number): Promise<void> {
+  const server = createServer();
+  try {
+    server.listen({ host, port });
+    await once(server, 'listening');
+    server.close();
+    await once(server, 'close');
+  } catch (error) {
+    throw refused(error, host, port);
+  }
+}
+
+function refused(error: unknown, host: string, port: number): RecsysError {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  if (code === 'EADDRINUSE') {
+    return new RecsysError('PORT_IN_USE', `${host}:${port} is in use by another process`, { cause: error });
+  }
+  const remedy = 'Choose an address of this machine with --host and a port this user may open with --port.';
+  return new RecsysError('ENVIRONMENT', `cannot listen on ${host}:${port}: ${code || String(error)}`, {
+    remedy,
+    cause: error,
+  });
 }

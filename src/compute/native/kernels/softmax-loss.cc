@@ -1,5 +1,7 @@
 // Softmax cross-entropy over dot products, with its gradients, in chunks of rows whose logits stay in cache: the [N, C]
 // logits are never in memory. The gradients are made in the forward pass, scaled by the rows' weights.
+#include <algorithm>
+
 #include "op.h"
 #include "parallel.h"
 
@@ -26,13 +28,23 @@ class SoftmaxLoss {
     float* d_target_vectors = call.output(4, {own, width});
     float* d_target_offsets = call.output(5, {own});
 
+    // Rows of no weight at the end only fill the batch up.
+    long live = n;
+    while (live > 0 && weights[live - 1] == 0) live--;
+    std::fill(loss + live, loss + n, 0.0f);
+    std::fill(d_states + live * width, d_states + n * width, 0.0f);
+    if (!indexed_) {
+      std::fill(d_target_vectors + live * width, d_target_vectors + n * width, 0.0f);
+      std::fill(d_target_offsets + live, d_target_offsets + n, 0.0f);
+    }
+
     const int shards = c * width > 1 << 21 ? 2 : 8;
     const long chunk = std::max(16l, std::min(128l, (1l << 17) / c));
     std::vector<Matrix> sums(shards);
     std::vector<Eigen::ArrayXf> offset_sums(shards);
     const ConstRows all(candidates, c, width, Stride(width));
     parallel(shards, [&](int shard) {
-      const Part part(n, shards, shard);
+      const Part part(live, shards, shard);
       Matrix logits(chunk, c);
       sums[shard].setZero(c, width);
       offset_sums[shard].setZero(c);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { editDistance, hint, nearest } from '../../src/config/nearest.js';
+import { didYouMean, editDistance, hint, nearest } from '../src/nearest.js';
 
 test('edit distance: hand-computed', () => {
   assert.equal(editDistance('kitten', 'sitting'), 3);
@@ -30,4 +30,6 @@ test('the nearest word, where one is near enough', () => {
   assert.equal(nearest('x', []), undefined);
   assert.equal(hint('dropout', keys), '; known: learningRate, epochs, batchSize');
   assert.equal(hint('x', []), '');
+  assert.equal(didYouMean('epoch', keys), '; did you mean "epochs"?');
+  assert.equal(didYouMean('dropout', keys), '');
 });

@@ -34,9 +34,13 @@ export function nearest(word: string, known: Iterable<string>): string | undefin
   return bestDistance <= Math.max(1, Math.floor(Math.max(word.length, best.length) / 3)) ? best : undefined;
 }
 
-/** ` (did you mean "x"?)`, or the known words where none is near; '' where there are none. */
-export function hint(word: string, known: readonly string[]): string {
+/** `; did you mean "x"?`, or '' where no known word is near. */
+export function didYouMean(word: string, known: Iterable<string>): string {
   const near = nearest(word, known);
-  if (near !== undefined) return `; did you mean "${near}"?`;
-  return known.length === 0 ? '' : `; known: ${known.join(', ')}`;
+  return near === undefined ? '' : `; did you mean "${near}"?`;
+}
+
+/** `; did you mean "x"?`, or the known words where none is near; '' where there are none. */
+export function hint(word: string, known: readonly string[]): string {
+  return didYouMean(word, known) || (known.length === 0 ? '' : `; known: ${known.join(', ')}`);
 }
