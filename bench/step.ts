@@ -7,7 +7,8 @@ import { createModel, modelSchema } from '../src/model/registry.js';
 import { Random } from '../src/random.js';
 import { f32, i32 } from '../src/training/batches.js';
 import { labelObjective } from '../src/training/objective.js';
-import type { Catalogue, FeatureTable } from '../src/types.js';
+import type { Catalogue } from '../src/types.js';
+import { noFeatures } from '../test/suites/fixtures.js';
 
 /** Shape of a step: batch × length of the histories, and the transformer's width. */
 export interface Shape {
@@ -21,14 +22,6 @@ export const NEGATIVES = 1024;
 
 /** A catalogue of ids alone. */
 function catalogue(count: number): Catalogue {
-  const none = (rows: number): FeatureTable => ({
-    rows,
-    width: 0,
-    tokens: new Int32Array(0),
-    tokenNames: [''],
-    numbers: new Float32Array(0),
-    numberNames: [],
-  });
   const items = Array.from({ length: count + 1 }, (_, i) => String(i));
   const counts = new Float32Array(count + 1).fill(1);
   return {
@@ -36,8 +29,8 @@ function catalogue(count: number): Catalogue {
     items,
     behaviours: ['view'],
     titles: items,
-    itemFeatures: none(count + 1),
-    userFeatures: none(2),
+    itemFeatures: noFeatures(count + 1),
+    userFeatures: noFeatures(2),
     itemCounts: counts,
   };
 }

@@ -8,22 +8,15 @@ import type { Dataset } from '../../src/data/dataset.js';
 import { RecsysError } from '../../src/errors.js';
 import { externalRankings } from '../../src/evaluation/external.js';
 import type { Catalogue, Query } from '../../src/types.js';
+import { noFeatures } from '../suites/fixtures.js';
 
-const none = {
-  rows: 0,
-  width: 0,
-  tokens: new Int32Array(0),
-  tokenNames: [''],
-  numbers: new Float32Array(0),
-  numberNames: [],
-};
 const catalogue: Catalogue = {
   users: ['', 'ann', 'bob'],
   items: ['', 'a', 'b', 'c'],
   behaviours: ['view'],
   titles: ['', '', '', ''],
-  itemFeatures: none,
-  userFeatures: none,
+  itemFeatures: noFeatures(4),
+  userFeatures: noFeatures(3),
   itemCounts: new Float32Array(4),
 };
 const query = (user: number): Query => ({ user, items: new Int32Array(0), behaviours: new Uint8Array(0) });

@@ -1,7 +1,8 @@
 /** A dataset in memory from a short list of events, and what evaluation's tests share. */
 import { type Dataset, SPLIT } from '../../src/data/dataset.js';
 import type { DatasetManifest } from '../../src/data/manifest.js';
-import type { Catalogue, FeatureTable, Query, Scorer, StageContext } from '../../src/types.js';
+import type { Catalogue, Query, Scorer, StageContext } from '../../src/types.js';
+import { noFeatures } from '../suites/fixtures.js';
 
 /** user, item, part, and optionally behaviour, time, value. Rows of a user stand in order. */
 export type Row = readonly [
@@ -10,15 +11,6 @@ export type Row = readonly [
   keyof typeof SPLIT,
   { behaviour?: string; time?: number; value?: number }?,
 ];
-
-const noFeatures = (rows: number): FeatureTable => ({
-  rows,
-  width: 0,
-  tokens: new Int32Array(0),
-  tokenNames: [''],
-  numbers: new Float32Array(0),
-  numberNames: [],
-});
 
 export function makeDataset(
   rows: readonly Row[],

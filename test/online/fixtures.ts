@@ -7,16 +7,8 @@ import type { LearnExample, LearnOutcome, OnlineLearner } from '../../src/online
 import { ServiceMetrics } from '../../src/online/metrics.js';
 import { learningSchema, requestSchema, retentionSchema } from '../../src/online/schema.js';
 import { RecommenderService, type ServiceOptions } from '../../src/online/service.js';
-import type { Catalogue, FeatureTable, StageContext } from '../../src/types.js';
-
-const NO_FEATURES = (rows: number): FeatureTable => ({
-  rows,
-  width: 0,
-  tokens: new Int32Array(0),
-  tokenNames: [''],
-  numbers: new Float32Array(0),
-  numberNames: [],
-});
+import type { Catalogue, StageContext } from '../../src/types.js';
+import { noFeatures } from '../suites/fixtures.js';
 
 /** Users u1 … and items i1 …; item i1 is the most popular. */
 export function catalogue(
@@ -33,8 +25,8 @@ export function catalogue(
     items: names('i', items),
     behaviours,
     titles: names('Title ', items),
-    itemFeatures: NO_FEATURES(items + 1),
-    userFeatures: NO_FEATURES(users + 1),
+    itemFeatures: noFeatures(items + 1),
+    userFeatures: noFeatures(users + 1),
     itemCounts: Float32Array.from({ length: items + 1 }, (_, i) => (i === 0 ? 0 : items - i + 1)),
   };
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { type CheckpointContent, writeCheckpoint } from '../../src/storage/checkpoint.js';
 import type { Catalogue, TensorMap } from '../../src/types.js';
+import { noFeatures } from '../suites/fixtures.js';
 
 /** A folder that goes away with the test. */
 export async function temporary(t: TestContext): Promise<string> {
@@ -25,14 +26,7 @@ export const tinyCatalogue: Catalogue = {
     numbers: Float32Array.of(0, -1, 0.5, 2),
     numberNames: ['price'],
   },
-  userFeatures: {
-    rows: 3,
-    width: 0,
-    tokens: new Int32Array(0),
-    tokenNames: [''],
-    numbers: new Float32Array(0),
-    numberNames: [],
-  },
+  userFeatures: noFeatures(3),
   itemCounts: Float32Array.of(0, 3, 2, 1),
 };
 
