@@ -1,0 +1,118 @@
+/**
+ * Makes the tables of bench/README.md and README.md from bench/results: each stands between `<!-- board: <name> -->` and
+ * `<!-- /board -->`. Published rows, with their source, come from bench/published.json.
+ *   npx tsx bench/tables.ts [README.md bench/README.md]
+ */
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { z } from 'zod';
+import { type ResultRecord, recordSchema } from './record.js';
+
+const publishedSchema = z.record(
+  z.string(),
+  z.object({
+    title: z.string(),
+    source: z.string(),
+    rows: z.array(z.object({ row: z.string(), 'hr@10': z.number().optional(), 'ndcg@10': z.number() })),
+  }),
+);
+
+const four = (value: number): string =>
+  value
+    .toFixed(4)
+    .replace(/^(-?)0/, '$1')
+    .replace('-', '−');
+const average = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
+const deviation = (values: readonly number[]): number =>
+  Math.sqrt(values.reduce((sum, v) => sum + (v - average(values)) ** 2, 0) / (values.length - 1));
+
+function readBoard(board: string): ResultRecord[] {
+  const folder = join(import.meta.dirname, 'results', board);
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder)
+    .sort()
+    .map((name) => recordSchema.parse(JSON.parse(readFileSync(join(folder, name), 'utf8'))));
+}
+
+interface Line {
+  readonly cells: readonly string[];
+  readonly ndcg: number;
+}
+
+/** Rows of one model: mean and spread over its seeds, the interval of its first seed. */
+function line(row: string, records: readonly ResultRecord[]): Line {
+  const ndcg = records.map((r) => r.metrics['ndcg@10']!);
+  const first = records[0]!.intervals['ndcg@10']!;
+  const spread = ndcg.length > 1 ? ` ± ${four(deviation(ndcg))}` : '';
+  const seconds = records.flatMap((r) => r.trainingSeconds ?? []);
+  return {
+    ndcg: average(ndcg),
+    cells: [
+      row,
+      String(records[0]!.kind === 'model' ? records.length : '–'),
+      `${four(average(ndcg))}${spread} [${four(first.low)}, ${four(first.high)}]`,
+      four(average(records.map((r) => r.metrics['hr@10']!))),
+      records[0]!.parameters > 0 ? `${(records[0]!.parameters / 1e3).toFixed(0)} k` : '–',
+      seconds.length > 0 ? `${(average(seconds) / 60).toFixed(1)} min` : '–',
+    ],
+  };
+}
+
+/** One board as a Markdown table: ours and the published rows, by NDCG@10. */
+export function boardTable(board: string): string {
+  const records = readBoard(board);
+  if (records.length === 0) throw new Error(`bench/results/${board} has no record`);
+  const all = publishedSchema.parse(
+    JSON.parse(readFileSync(join(import.meta.dirname, 'published.json'), 'utf8')),
+  );
+  const published = all[board];
+  const names = [...new Set(records.map((r) => r.row))];
+  const ours = names.map((name) =>
+    line(
+      name,
+      records.filter((r) => r.row === name),
+    ),
+  );
+  const theirs = (published?.rows ?? []).map((r) => ({
+    ndcg: r['ndcg@10'],
+    cells: [
+      `*${r.row}*`,
+      '',
+      four(r['ndcg@10']),
+      r['hr@10'] === undefined ? '–' : four(r['hr@10']),
+      '–',
+      '–',
+    ],
+  }));
+  const lines = [...ours, ...theirs].sort((a, b) => a.ndcg - b.ndcg);
+  const head = ['model', 'seeds', 'NDCG@10', 'HR@10', 'parameters', 'training'];
+  const rule = head.map((_, i) => (i === 0 ? '---' : '---:'));
+  const table = [head, rule, ...lines.map((l) => l.cells)].map((cells) => `| ${cells.join(' | ')} |`);
+  const paired = records
+    .filter((r) => r.kind === 'model')
+    .flatMap((r) => r.differences.map((d) => ({ ...d, name: `${r.row} (seed ${r.seed})` })))
+    .map(
+      ({ name, against, 'ndcg@10': d }) =>
+        `${name} − ${against}: ${d.mean < 0 ? '' : '+'}${four(d.mean)} [${four(d.low)}, ${four(d.high)}]`,
+    );
+  const notes = [
+    ...(published ? [`*Published rows*: ${published.source}.`] : []),
+    ...(paired.length > 0 ? [`NDCG@10, paired by user: ${paired.join('; ')}.`] : []),
+  ];
+  return [...table, ...notes.flatMap((note) => ['', note])].join('\n');
+}
+
+/** A page with the tables of all boards it names. */
+export function withTables(page: string): string {
+  return page.replace(
+    /<!-- board: (\S+) -->\n[\s\S]*?<!-- \/board -->/g,
+    (_, board: string) => `<!-- board: ${board} -->\n\n${boardTable(board)}\n\n<!-- /board -->`,
+  );
+}
+
+if (import.meta.filename === process.argv[1]) {
+  const { positionals } = parseArgs({ allowPositionals: true });
+  const pages = positionals.length > 0 ? positionals : ['README.md', 'bench/README.md'];
+  for (const page of pages) writeFileSync(page, withTables(readFileSync(page, 'utf8')));
+}
