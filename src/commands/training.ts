@@ -12,6 +12,7 @@ import { writeReport } from '../report/report.js';
 import { openEventFile } from '../report/tensorboard.js';
 import { withOutputDirectory } from '../storage/atomic.js';
 import { type Checkpoint, lineageOf, sealCheckpoint, writeCheckpoint } from '../storage/checkpoint.js';
+import { computeSchema } from '../storage/manifest.js';
 import { readSnapshot, saveSnapshot } from '../storage/snapshot.js';
 import { machine } from '../storage/versions.js';
 import { foreignWarning } from '../training/growth.js';
@@ -55,6 +56,7 @@ export async function runTraining<C extends TrainingConfig>(
     const compute = {
       backend: backend.name,
       device: backend.device,
+      version: backend.version,
       threads: backend.threads,
       machine: machine(),
     };
@@ -126,7 +128,7 @@ const savedProgress = z.object({
   identity: z.object({
     config: z.string(),
     fingerprint: z.string(),
-    compute: z.object({ backend: z.string(), device: z.string(), threads: z.number(), machine: z.string() }),
+    compute: computeSchema,
   }),
   fit: z.unknown(),
 });

@@ -5,7 +5,7 @@ export type BackendName = (typeof BACKENDS)[number];
 /** The active backend, as recorded in manifests. */
 export interface BackendInfo {
   readonly name: BackendName;
-  /** tfjs version; with `tensorflow` also the libtensorflow version. */
+  /** tfjs version; with `tensorflow` also the libtensorflow version, and whether our own operations are there. */
   readonly version: string;
   readonly device: 'cpu' | 'gpu';
   readonly threads: number;

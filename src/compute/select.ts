@@ -88,10 +88,10 @@ async function activateTensorflow(reason: string): Promise<BackendInfo | string>
   const install = loadedNative()?.install ?? activeInstall();
   if (!install) return 'not installed (`recsys backend install`)';
   const tf = loadTf();
-  const { binding, device, threads } = loadNative(install);
+  const { binding, device, threads, kernels } = loadNative(install);
   if (!(await tf.setBackend('tensorflow'))) return 'it did not start';
   await tf.ready();
-  const version = `tfjs ${tf.version_core}, libtensorflow ${binding.TF_Version}`;
+  const version = `tfjs ${tf.version_core}, libtensorflow ${binding.TF_Version}${kernels ? ', fused operations' : ''}`;
   return { name: 'tensorflow', version, device, threads, reason };
 }
 

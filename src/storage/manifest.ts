@@ -32,6 +32,16 @@ export const lineageEntrySchema = z.object({
 });
 export type LineageEntry = z.infer<typeof lineageEntrySchema>;
 
+/** Where a model was trained: a run repeats bit for bit where these are equal. */
+export const computeSchema = z.object({
+  backend: z.string(),
+  device: z.string(),
+  /** Of tfjs and libtensorflow, and whether fused operations were used. */
+  version: z.string().optional(),
+  threads: z.number(),
+  machine: z.string(),
+});
+
 /** `manifest.json` of a checkpoint directory. */
 export const checkpointManifestSchema = z.object({
   kind: z.literal('checkpoint'),
@@ -57,7 +67,7 @@ export const checkpointManifestSchema = z.object({
     tfjs: z.string(),
     libtensorflow: z.string().optional(),
   }),
-  compute: z.object({ backend: z.string(), device: z.string(), threads: z.number(), machine: z.string() }),
+  compute: computeSchema,
   files: fileRecordsSchema,
 });
 export type CheckpointManifest = z.infer<typeof checkpointManifestSchema>;
