@@ -6,13 +6,12 @@ import type { CompiledStep, StepOptions } from './step.js';
 /**
  * Builds the training step of a loss: forward, gradients, clipping, optimizer. Dense parameters are updated whole, tables
  * only in the rows the batch touched. On the native backend the step is recorded once a batch shape and then runs as one
- * TensorFlow graph; elsewhere, and with gradient accumulation, it runs op by op.
+ * TensorFlow graph; elsewhere it runs op by op.
  */
 export function compileStep(options: StepOptions): CompiledStep {
   const eager = new EagerStep(options);
   const native = nativeBackend();
-  const graph = native && options.compile !== false && (options.accumulate ?? 1) === 1;
-  return graph ? new GraphStep(options, eager, native) : eager;
+  return native && options.compile !== false ? new GraphStep(options, eager, native) : eager;
 }
 
 /** Whether steps are recorded on the active backend, so that batches do well to have few shapes. */

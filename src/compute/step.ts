@@ -22,6 +22,8 @@ export interface StepOptions {
   readonly l2?: number;
   /** Largest global norm of the gradient; larger ones are scaled down to it. */
   readonly clipNorm?: number;
+  /** Keep moving averages of the weights, in which each step's weigh this share of the next one's; default 0 = none. */
+  readonly ema?: number;
   readonly seed: number;
   /** Most micro-batches a step will be given; default 1. */
   readonly accumulate?: number;
@@ -45,9 +47,11 @@ export interface CompiledStep {
   run(microBatches: readonly Batch[], learningRate: number): Promise<StepResult>;
   /** Loss of a batch without dropout and without an update. */
   evaluate(batch: Batch): Promise<number>;
-  /** Optimizer state and step count, for snapshots. */
+  /** Runs `work` while the store holds the moving averages (`ema`) in place of the weights; without averages, the weights. */
+  averaged<T>(work: () => Promise<T>): Promise<T>;
+  /** Optimizer state, averages and step count, for snapshots. */
   export(): Promise<TensorMap>;
-  /** Restores optimizer state and step count; the parameters are taken from the store as it is now. */
+  /** Restores what `export` gave; the parameters are taken from the store as it is now. */
   load(state: TensorMap): void;
   dispose(): void;
 }

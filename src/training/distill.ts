@@ -2,7 +2,6 @@ import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
 import { compileStep } from '../compute/compile.js';
 import { INFERENCE } from '../compute/dropout.js';
-import { OPTIMIZERS } from '../compute/optimizers/index.js';
 import { ParameterStore, type Params } from '../compute/parameters.js';
 import type { Inputs } from '../compute/step.js';
 import { path } from '../config/fields.js';
@@ -20,7 +19,14 @@ import type { StageContext } from '../types.js';
 import { growCatalogue, requireSameItems } from './growth.js';
 import { encodeAt } from './objective.js';
 import { commonTraining, lossName, targetsSchema } from './schema.js';
-import { keepsSparse, runFit, type StageHooks, type TrainedModel, taskBatches } from './stage.js';
+import {
+  keepsSparse,
+  runFit,
+  type StageHooks,
+  type TrainedModel,
+  taskBatches,
+  updateOptions,
+} from './stage.js';
 
 const PROJECTION = 'alignment.projection';
 
@@ -102,13 +108,9 @@ export async function distill(
   const teacherStore = new ParameterStore(teacher.inits, teacher.model.constants());
   const step = compileStep({
     store,
-    optimizer: OPTIMIZERS[config.optimizer.name](),
+    ...updateOptions(config),
     signals: teacherSignals(config, teacher, teacherStore.reader(), layer),
     loss: distillObjective(config, model),
-    l2: config.l2,
-    clipNorm: config.clipNorm,
-    accumulate: config.accumulate,
-    seed: config.seed,
   });
   const task = {
     ...config,

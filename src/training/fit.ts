@@ -23,7 +23,7 @@ export interface FitOptions {
 }
 
 export interface FitResult {
-  /** Parameters of the best validation. */
+  /** Parameters of the best validation: their averages, where the step keeps some. */
   readonly best: TensorMap;
   readonly bestRow: Row;
   readonly history: readonly Row[];
@@ -103,24 +103,27 @@ export async function fit(options: FitOptions, context: StageContext): Promise<F
     };
     const last = progress.epoch + 1 === epochs;
     if ((progress.epoch + 1) % watch.every === 0 || last) {
-      Object.assign(row, await options.validate());
-      const value = row[watch.metric];
-      if (value === undefined) {
-        const known = Object.keys(row).join(', ');
-        throw new RecsysError(
-          'CONFIG_INVALID',
-          `validation.metric: "${watch.metric}" is not computed here (there are ${known})`,
-        );
-      }
-      if (progress.bestValue === null || better(value, progress.bestValue)) {
-        progress.bestValue = value;
-        progress.bestEpoch = row.epoch;
-        progress.stale = 0;
-        best = await store.export();
-      } else {
-        progress.stale++;
-        progress.stopped = watch.patience > 0 && progress.stale >= watch.patience;
-      }
+      // Judged and kept are the averages, where the step makes them; it goes on from the weights.
+      await step.averaged(async () => {
+        Object.assign(row, await options.validate());
+        const value = row[watch.metric];
+        if (value === undefined) {
+          const known = Object.keys(row).join(', ');
+          throw new RecsysError(
+            'CONFIG_INVALID',
+            `validation.metric: "${watch.metric}" is not computed here (there are ${known})`,
+          );
+        }
+        if (progress.bestValue === null || better(value, progress.bestValue)) {
+          progress.bestValue = value;
+          progress.bestEpoch = row.epoch;
+          progress.stale = 0;
+          best = await store.export();
+        } else {
+          progress.stale++;
+          progress.stopped = watch.patience > 0 && progress.stale >= watch.patience;
+        }
+      });
     }
     progress.history.push(row);
     progress.epoch++;

@@ -1,8 +1,25 @@
 import { z } from 'zod';
 import { BACKENDS } from '../compute/backend.js';
-import { OPTIMIZER_NAMES } from '../compute/optimizers/index.js';
+import { OPTIMIZER_NAMES, OPTIMIZERS } from '../compute/optimizers/index.js';
 import { path, seed } from '../config/fields.js';
 import { LOSS_NAMES } from '../model/losses/index.js';
+
+/** Keys of single optimizers; `createOptimizer` has their defaults. */
+const optimizerSettings = {
+  weightDecay: z
+    .number()
+    .min(0)
+    .optional()
+    .describe('adamw: share of each matrix, times the rate, taken away a step; default 0.01'),
+  momentum: z
+    .number()
+    .min(0)
+    .lt(1)
+    .optional()
+    .describe('momentum: share of the last update that the next one keeps; default 0.9'),
+  l1: z.number().min(0).optional().describe('ftrl: penalty that holds weights at exactly 0; default 0'),
+  l2: z.number().min(0).optional().describe('ftrl: penalty that keeps weights small; default 0'),
+};
 
 /** Keys that pretrain, distill and finetune share. */
 export const optimizerSchema = z
@@ -25,6 +42,16 @@ export const optimizerSchema = z
       .max(1)
       .default(0.1)
       .describe('share of the peak rate left at the last step'),
+    ...optimizerSettings,
+  })
+  .superRefine((optimizer, context) => {
+    const own = OPTIMIZERS[optimizer.name]().settings ?? [];
+    for (const key of Object.keys(optimizerSettings) as (keyof typeof optimizerSettings)[]) {
+      if (optimizer[key] === undefined || own.includes(key)) continue;
+      const able = OPTIMIZER_NAMES.filter((name) => OPTIMIZERS[name]().settings?.includes(key));
+      const message = `${optimizer.name} has no such key (${able.join(', ')} has)`;
+      context.addIssue({ code: 'custom', path: [key], message });
+    }
   })
   .prefault({})
   .describe('optimizer and learning-rate schedule');
@@ -83,6 +110,14 @@ export const commonTraining = {
   accumulate: z.number().int().min(1).default(1).describe('batches whose mean gradient makes one step'),
   l2: z.number().min(0).default(0).describe('L2 penalty on matrices'),
   clipNorm: z.number().min(0).default(5).describe('largest global gradient norm; 0 = no clipping'),
+  ema: z
+    .number()
+    .min(0)
+    .lt(1)
+    .default(0)
+    .describe(
+      'validate and keep a moving average of the weights, in which each step’s weigh this share of the next one’s (0.999, say); 0 = the weights themselves',
+    ),
   validation: validationSchema,
   snapshotSteps: z.number().int().min(1).default(200).describe('steps between resumable snapshots'),
   seed,

@@ -1,4 +1,5 @@
 import { recordsSteps } from '../compute/compile.js';
+import { createOptimizer } from '../compute/optimizers/index.js';
 import type { ParameterInits, ParameterStore } from '../compute/parameters.js';
 import type { Batch, CompiledStep } from '../compute/step.js';
 import { type Dataset, SPLIT } from '../data/dataset.js';
@@ -155,10 +156,23 @@ export function validationLabelBatches(
 /** Train accuracy and loss are measured without dropout on this many of the first epoch's batches. */
 const TRAIN_METRIC_BATCHES = 40;
 
-export interface RunConfig extends TaskConfig {
+/** How a config's steps update, for `compileStep`. */
+export function updateOptions(config: UpdateConfig) {
+  const { optimizer, accumulate, l2, clipNorm, ema, seed } = config;
+  return { optimizer: createOptimizer(optimizer), accumulate, l2, clipNorm, ema, seed };
+}
+
+export interface UpdateConfig {
   readonly optimizer: OptimizerConfig;
-  readonly epochs: number;
   readonly accumulate: number;
+  readonly l2: number;
+  readonly clipNorm: number;
+  readonly ema: number;
+  readonly seed: number;
+}
+
+export interface RunConfig extends TaskConfig, UpdateConfig {
+  readonly epochs: number;
   readonly validation: ValidationConfig;
   readonly snapshotSteps: number;
 }

@@ -1,5 +1,4 @@
 import { compileStep } from '../compute/compile.js';
-import { OPTIMIZERS } from '../compute/optimizers/index.js';
 import { type ParameterInits, ParameterStore } from '../compute/parameters.js';
 import type { Dataset } from '../data/dataset.js';
 import { LOSSES } from '../model/losses/index.js';
@@ -16,6 +15,7 @@ import {
   type StageHooks,
   type TrainedModel,
   taskBatches,
+  updateOptions,
 } from './stage.js';
 
 /** What pretraining and fine-tuning have in common: a model trained on labels alone, new or continued. */
@@ -30,7 +30,7 @@ export interface Supervised {
 
 export async function trainOnLabels(
   { name, modelConfig, from, frozen }: Supervised,
-  config: RunConfig & { readonly l2: number; readonly clipNorm: number },
+  config: RunConfig,
   source: Dataset,
   hooks: StageHooks,
   context: StageContext,
@@ -47,13 +47,9 @@ export async function trainOnLabels(
   const store = new ParameterStore(inits, model.constants(), { sparseTables });
   const step = compileStep({
     store,
-    optimizer: OPTIMIZERS[config.optimizer.name](),
+    ...updateOptions(config),
     loss: labelObjective(model, loss),
     frozen: (parameter) => stay.has(parameter),
-    l2: config.l2,
-    clipNorm: config.clipNorm,
-    accumulate: config.accumulate,
-    seed: config.seed,
   });
   try {
     const parts = { model, store, step, dataset, ...taskBatches(model, dataset, config) };

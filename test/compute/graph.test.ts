@@ -4,10 +4,16 @@ import * as tf from '@tensorflow/tfjs-core';
 import { compileStep } from '../../src/compute/compile.js';
 import { NotRecordable } from '../../src/compute/graph/recorder.js';
 import { activeInstall } from '../../src/compute/native/cache.js';
-import { OPTIMIZERS, type OptimizerName } from '../../src/compute/optimizers/index.js';
+import {
+  createOptimizer,
+  OPTIMIZER_NAMES,
+  OPTIMIZERS,
+  type OptimizerName,
+} from '../../src/compute/optimizers/index.js';
+import type { Optimizer, OptimizerSettings } from '../../src/compute/optimizers/optimizer.js';
 import { ParameterStore } from '../../src/compute/parameters.js';
 import { selectBackend } from '../../src/compute/select.js';
-import type { StepOptions } from '../../src/compute/step.js';
+import type { Batch, StepOptions } from '../../src/compute/step.js';
 import { LOSSES, type LossName } from '../../src/model/losses/index.js';
 import { createModel, type ModelConfig, modelSchema } from '../../src/model/registry.js';
 import { Random } from '../../src/random.js';
@@ -15,6 +21,7 @@ import { labelObjective } from '../../src/training/objective.js';
 import { labelSchema, targetsSchema } from '../../src/training/schema.js';
 import { taskBatches } from '../../src/training/stage.js';
 import type { TensorMap } from '../../src/types.js';
+import { assertClose } from '../suites/assertions.js';
 import { datasetOf, randomEvents, richCatalogue } from '../suites/fixtures.js';
 
 const CATALOGUE = richCatalogue(12, 15);
@@ -36,7 +43,10 @@ interface Run {
   readonly model: string;
   readonly loss: LossName;
   readonly optimizer?: OptimizerName;
+  readonly settings?: OptimizerSettings;
   readonly sparse?: boolean;
+  readonly accumulate?: number;
+  readonly ema?: number;
   readonly steps: number;
 }
 
@@ -50,8 +60,10 @@ async function train(run: Run, compile: boolean) {
   });
   const step = compileStep({
     store,
-    optimizer: OPTIMIZERS[run.optimizer ?? 'adam'](),
+    optimizer: createOptimizer({ name: run.optimizer ?? 'adam', ...run.settings }),
     loss: labelObjective(model, loss),
+    ...(run.accumulate ? { accumulate: run.accumulate } : {}),
+    ...(run.ema ? { ema: run.ema } : {}),
     l2: 1e-3,
     clipNorm: 0.5,
     seed: 5,
@@ -67,14 +79,21 @@ async function train(run: Run, compile: boolean) {
     seed: 1,
   });
   const results: number[] = [];
-  const after = async () => ({ parameters: await store.export(), state: await step.export() });
+  const after = async () => ({
+    parameters: await store.export(),
+    state: await step.export(),
+    averages: await step.averaged(() => store.export()),
+  });
   let first: Awaited<ReturnType<typeof after>> | undefined;
+  let next = 0;
+  const batch = (): Batch => {
+    const n = next++;
+    return batches.batch(Math.floor(n / batches.batchesPerEpoch), n % batches.batchesPerEpoch);
+  };
   for (let n = 0; n < run.steps; n++) {
-    const epoch = Math.floor(n / batches.batchesPerEpoch);
-    const { loss: value, gradientNorm } = await step.run(
-      [batches.batch(epoch, n % batches.batchesPerEpoch)],
-      1e-2,
-    );
+    // Not every step is given as many batches as it may be.
+    const micro = Array.from({ length: n % 3 === 2 ? 1 : (run.accumulate ?? 1) }, batch);
+    const { loss: value, gradientNorm } = await step.run(micro, 1e-2);
     results.push(value, gradientNorm);
     first ??= await after();
   }
@@ -112,24 +131,33 @@ describe('a recorded step equals the eager one', { skip }, () => {
       runs.push({ model, loss, sparse: !LOSSES[loss].readsCatalogue, steps: 20 });
     }
   }
-  for (const optimizer of Object.keys(OPTIMIZERS) as OptimizerName[]) {
+  const sparse = { model: 'transformer', loss: 'sampled-softmax', sparse: true, steps: 20 } as const;
+  const dense = { model: 'linear', loss: 'softmax', steps: 20 } as const;
+  for (const optimizer of OPTIMIZER_NAMES) {
+    const settings = { weightDecay: 0.5, momentum: 0.7, l1: 1e-2, l2: 0.1 };
     if (optimizer !== 'adam')
-      runs.push({ model: 'transformer', loss: 'sampled-softmax', optimizer, sparse: true, steps: 20 });
-    if (optimizer !== 'adam') runs.push({ model: 'linear', loss: 'softmax', optimizer, steps: 20 });
+      runs.push({ ...sparse, optimizer, settings }, { ...dense, optimizer, settings });
+    // Averages as well: they come last in the same programs.
+    runs.push(
+      { ...sparse, optimizer, accumulate: 3, ema: 0.9 },
+      { ...dense, optimizer, accumulate: 2, ema: 0.9 },
+    );
   }
+  runs.push({ ...sparse, ema: 0.9 }, { ...dense, model: 'mlp', loss: 'bce', ema: 0.9, accumulate: 2 });
   for (const run of runs) {
-    const { model, loss, optimizer = 'adam', sparse } = run;
-    test(`${model}, ${loss}, ${optimizer}, ${sparse ? 'tables by rows' : 'dense'}`, async () => {
+    const { model, loss, optimizer = 'adam', sparse, accumulate = 1, ema = 0 } = run;
+    const more = `${accumulate > 1 ? `, ${accumulate} batches a step` : ''}${ema > 0 ? ', averages' : ''}`;
+    test(`${model}, ${loss}, ${optimizer}, ${sparse ? 'tables by rows' : 'dense'}${more}`, async () => {
       const [eager, graph] = [await train(run, false), await train(run, true)];
       const except = loss.includes('softmax') ? 'logit.bias' : '(none)';
       for (const [moment, bound] of [
         ['first', 1e-5],
         ['last', 1e-3],
       ] as const) {
-        const gap = distance(eager[moment].parameters, graph[moment].parameters, except);
-        assert.ok(gap < bound, `parameters after the ${moment} step differ by ${gap}`);
-        const stateGap = distance(eager[moment].state, graph[moment].state, except);
-        assert.ok(stateGap < bound, `optimizer state after the ${moment} step differs by ${stateGap}`);
+        for (const what of ['parameters', 'state', 'averages'] as const) {
+          const gap = distance(eager[moment][what], graph[moment][what], except);
+          assert.ok(gap < bound, `${what} after the ${moment} step differ by ${gap}`);
+        }
       }
       eager.results.forEach((value, i) => {
         const gap = Math.abs(value - graph.results[i]!) / Math.abs(value);
@@ -191,6 +219,62 @@ describe('recording', { skip }, () => {
     assert.deepEqual([...(await store.export()).get('w')!.data], [9.5, 19.5, 29.5]);
     step.dispose();
     store.dispose();
+  });
+
+  test('every use of a weight in a step is of its value before the step', async () => {
+    // Each of w and v has the other in its gradient, and w's own use in the penalty; nothing else orders their updates.
+    const n = 64;
+    const ramp = Float32Array.from({ length: n * n }, (_, i) => Math.sin(i));
+    const inits = new Map(['w', 'v'].map((name) => [name, { shape: [n, n], data: ramp, table: false }]));
+    for (const optimizer of OPTIMIZER_NAMES) {
+      const run = async (compile: boolean) => {
+        const store = new ParameterStore(inits);
+        const step = compileStep({
+          store,
+          optimizer: OPTIMIZERS[optimizer](),
+          loss: (params) => tf.sum(tf.mul(params.get('w'), params.get('v'))),
+          l2: 0.1,
+          seed: 1,
+          compile,
+        });
+        const results = [];
+        for (let k = 0; k < 30; k++) results.push((await step.run([{}], 1e-3)).loss);
+        const tensors = await store.export();
+        step.dispose();
+        store.dispose();
+        return { results, tensors };
+      };
+      const [eager, graph] = [await run(false), await run(true)];
+      assertClose(graph.results, eager.results, `${optimizer}: losses`, 1e-2, 1e-5);
+      for (const name of ['w', 'v'])
+        assertClose(
+          graph.tensors.get(name)!.data,
+          eager.tensors.get(name)!.data,
+          `${optimizer}: ${name}`,
+          2e-6,
+        );
+    }
+  });
+
+  test('an optimizer without a kernel is recorded op by op, and makes the same of everything', async () => {
+    for (const create of [OPTIMIZERS.adamw, OPTIMIZERS.adagrad, OPTIMIZERS.ftrl, OPTIMIZERS.momentum]) {
+      const { kernel, ...composed } = create();
+      assert.ok(kernel);
+      const run = async (optimizer: Optimizer) => {
+        const store = new ParameterStore(new Map([['w', { ...weight, shape: [1, 3] }]]));
+        const loss: StepOptions['loss'] = (params, { x }) =>
+          tf.sum(tf.square(tf.sub(tf.mul(tf.reshape(params.get('w'), [3]), x!), 5)));
+        const step = compileStep({ store, optimizer, loss, ema: 0.5, l2: 0.1, seed: 1 });
+        for (let k = 0; k < 5; k++) await step.run([batch], 0.1);
+        const tensors = new Map([...(await store.export()), ...(await step.export())]);
+        step.dispose();
+        store.dispose();
+        return tensors;
+      };
+      const [one, other] = [await run(create()), await run(composed)];
+      for (const [name, { data }] of one)
+        assertClose(other.get(name)!.data, data, `${composed.name}: ${name}`);
+    }
   });
 
   test('a new batch shape is recorded when it comes, and the state carries over', async () => {

@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as tf from '@tensorflow/tfjs-core';
 import { compileStep } from '../../src/compute/compile.js';
-import { OPTIMIZERS, type OptimizerName } from '../../src/compute/optimizers/index.js';
+import { createOptimizer, OPTIMIZERS, type OptimizerName } from '../../src/compute/optimizers/index.js';
+import { firstValues, type OptimizerSettings } from '../../src/compute/optimizers/optimizer.js';
 import { ParameterStore } from '../../src/compute/parameters.js';
+import type { StepOptions } from '../../src/compute/step.js';
 import { learningRate } from '../../src/training/schedule.js';
 import { optimizerSchema } from '../../src/training/schema.js';
 import { assertClose } from '../suites/assertions.js';
@@ -15,10 +17,10 @@ onBackend('cpu', 'docs/concepts.md: updates', () => {
   const GRADIENTS = [0.5, -1.5, 0, 2];
 
   /** Runs the code's optimizer on one number. */
-  function run(name: OptimizerName): number[] {
-    const optimizer = OPTIMIZERS[name]();
+  function run(name: OptimizerName, settings: OptimizerSettings = {}): number[] {
+    const optimizer = createOptimizer({ name, ...settings });
     let w = 1;
-    let slots = optimizer.slots.map((s) => s.fill);
+    let slots = optimizer.slots.map((s) => firstValues(s, Float32Array.of(w))[0]!);
     return GRADIENTS.map((g, n) => {
       tf.tidy(() => {
         const next = optimizer.dense(
@@ -49,6 +51,47 @@ onBackend('cpu', 'docs/concepts.md: updates', () => {
       follow((w, g) => w - RATE * g),
       'sgd',
     ),
+  );
+
+  stated(['u ← μ u + g                     (`momentum`: μ = 0.9; Polyak 1964)', 'w ← w − η u'], () => {
+    for (const kept of [undefined, 0.5]) {
+      let u = 0;
+      assertClose(
+        run('momentum', { momentum: kept }),
+        follow((w, g) => {
+          u = (kept ?? 0.9) * u + g;
+          return w - RATE * u;
+        }),
+        'momentum',
+      );
+    }
+  });
+
+  stated(
+    [
+      'a′ = a + g²                     (a starts at 0.1, z at −√a w)',
+      'z ← z + η g − (√a′ − √a) w',
+      'w ← −sign(z) max(|z| − η λ₁, 0) / (√a′ + η λ₂)',
+    ],
+    () => {
+      for (const [l1, l2] of [
+        [0, 0],
+        [4, 3],
+      ] as const) {
+        let a = 0.1;
+        let z = -Math.sqrt(a);
+        assertClose(
+          run('ftrl', { l1, l2 }),
+          follow((w, g) => {
+            const [before, after] = [a, a + g * g];
+            a = after;
+            z += RATE * g - (Math.sqrt(after) - Math.sqrt(before)) * w;
+            return (-Math.sign(z) * Math.max(Math.abs(z) - RATE * l1, 0)) / (Math.sqrt(after) + RATE * l2);
+          }),
+          'ftrl',
+        );
+      }
+    },
   );
 
   stated(['a ← a + g²', '(a starts at 0.1)', 'w ← w − η g / (√a + 10⁻⁸)'], () => {
@@ -83,6 +126,46 @@ onBackend('cpu', 'docs/concepts.md: updates', () => {
       );
     },
   );
+
+  /** Trains matrix [1, 2] from (2, −1) with the gradient (1, 3), and gives it as it is used afterwards. */
+  async function trained(options: Partial<StepOptions>, steps: number): Promise<Float32Array> {
+    const store = new ParameterStore(
+      new Map([['w', { shape: [1, 2], data: Float32Array.of(2, -1), table: false }]]),
+    );
+    const step = compileStep({
+      store,
+      optimizer: OPTIMIZERS.sgd(),
+      loss: (held) => tf.sum(tf.mul(held.get('w'), [[1, 3]])),
+      seed: 1,
+      ...options,
+    });
+    for (let n = 0; n < steps; n++) await step.run([{}], RATE);
+    const tensors = await step.averaged(() => store.export());
+    step.dispose();
+    store.dispose();
+    return tensors.get('w')!.data as Float32Array;
+  }
+
+  test('w ← (1 − η λ) w', async () => {
+    assert.match(
+      CONCEPTS,
+      /λ = `optimizer.weightDecay`, of matrices again .*Before the update:\n\n {4}w ← \(1 − η λ\) w\n/,
+    );
+    const adam = await trained({ optimizer: OPTIMIZERS.adam() }, 1);
+    const adamw = await trained({ optimizer: OPTIMIZERS.adamw({ weightDecay: 0.3 }) }, 1);
+    const expected = [2, -1].map((w, i) => (1 - RATE * 0.3) * w + (adam[i]! - w));
+    assertClose(adamw, expected, 'adamw');
+  });
+
+  test('r ← d r + (1 − d) w        average = r / (1 − dᵗ)', async () => {
+    assert.ok(CONCEPTS.includes('r ← d r + (1 − d) w        average = r / (1 − dᵗ)'));
+    let [r, w] = [0, 2];
+    for (let t = 1; t <= 3; t++) {
+      w -= RATE;
+      r = 0.8 * r + 0.2 * w;
+      assertClose([(await trained({ ema: 0.8 }, t))[0]!], [r / (1 - 0.8 ** t)], `after ${t}`);
+    }
+  });
 
   test('the gradient is clipped, then L2 is added, to matrices alone', async () => {
     assert.match(

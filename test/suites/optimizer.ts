@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as tf from '@tensorflow/tfjs-core';
 import { compileStep } from '../../src/compute/compile.js';
-import type { Optimizer } from '../../src/compute/optimizers/optimizer.js';
+import { firstValues, type Optimizer } from '../../src/compute/optimizers/optimizer.js';
 import { type ParameterInits, ParameterStore } from '../../src/compute/parameters.js';
+import type { StepOptions } from '../../src/compute/step.js';
 import { Random } from '../../src/random.js';
 import type { TensorMap } from '../../src/types.js';
 import { assertClose, assertSameTensors } from './assertions.js';
@@ -60,18 +61,15 @@ export function optimizerContract(name: string, { create, expected }: OptimizerC
   test(`${name}: one row's update touches neither its neighbours nor their state`, () => {
     const optimizer = create();
     const parameter = Float32Array.of(1, 2, 3, 4, 5, 6);
-    const slots = optimizer.slots.map((s) => new Float32Array(6).fill(s.fill));
+    const first = optimizer.slots.map((s) => firstValues(s, parameter));
+    const slots = first.map((s) => Float32Array.from(s));
     optimizer.row(parameter, 2, Float32Array.of(9, 9, 0.5, -0.5), 2, 2, slots, optimizer.rate(RATE, 1));
     assert.deepEqual([...parameter.subarray(0, 2), ...parameter.subarray(4)], [1, 2, 5, 6]);
     assert.ok(parameter[2]! < 3 && parameter[3]! > 4, 'both values move against their gradients');
     optimizer.slots.forEach((s, k) => {
-      const fill = Math.fround(s.fill);
-      assert.deepEqual(
-        [0, 1, 4, 5].map((i) => slots[k]![i]),
-        [fill, fill, fill, fill],
-        s.name,
-      );
-      assert.notEqual(slots[k]![2], fill);
+      const at = (values: Float32Array) => [0, 1, 4, 5].map((i) => values[i]);
+      assert.deepEqual(at(slots[k]!), at(first[k]!), s.name);
+      assert.notEqual(slots[k]![2], first[k]![2]);
     });
   });
 
@@ -88,7 +86,8 @@ export function optimizerContract(name: string, { create, expected }: OptimizerC
     for (const r of [2, 4]) assert.notDeepEqual(row(after, 'table', r), row(before, 'table', r));
     for (const slot of create().slots) {
       for (const r of [0, 1, 3]) {
-        assert.deepEqual(row(state, `table/${slot.name}`, r), new Float32Array(2).fill(slot.fill));
+        const first = firstValues(slot, row(before, 'table', r) as Float32Array);
+        assert.deepEqual(row(state, `table/${slot.name}`, r), first);
       }
     }
     step.dispose();
@@ -97,46 +96,62 @@ export function optimizerContract(name: string, { create, expected }: OptimizerC
 
   for (const sparseTables of [false, true]) {
     test(`${name}: stored and loaded state goes on bit for bit (${sparseTables ? 'rows' : 'dense'})`, async () => {
-      const batches = [
-        [1, 2],
-        [2, 2],
-        [3, 1],
-        [4, 2],
-      ].map((ids) => tinyBatch(ids));
-      const run = async (stopAt?: number) => {
-        let store = tinyStore(sparseTables);
-        let step = tinyStep(store, create());
-        for (const [n, batch] of batches.entries()) {
-          if (n === stopAt) {
-            const saved = { parameters: await store.export(), state: await step.export() };
-            step.dispose();
-            store.dispose();
-            store = tinyStore(sparseTables);
-            step = tinyStep(store, create());
-            store.load(saved.parameters);
-            step.load(saved.state);
-            assert.equal(step.count, n);
-          }
-          await step.run([batch], RATE);
-        }
-        const result = { parameters: await store.export(), state: await step.export() };
+      await goesOn(create, sparseTables, {});
+    });
+    test(`${name}: so it does with averages and accumulation (${sparseTables ? 'rows' : 'dense'})`, async () => {
+      await goesOn(create, sparseTables, { ema: 0.8, accumulate: 2 });
+    });
+  }
+}
+
+/** Stops after each step, saves, and goes on in a new store with a new step. */
+async function goesOn(
+  create: () => Optimizer,
+  sparseTables: boolean,
+  more: Partial<StepOptions>,
+): Promise<void> {
+  const batches = [
+    [1, 2],
+    [2, 2],
+    [3, 1],
+    [4, 2],
+  ].map((ids) => Array.from({ length: more.accumulate ?? 1 }, (_, n) => tinyBatch(ids.slice(n))));
+  const run = async (stopAt?: number) => {
+    let store = tinyStore(sparseTables);
+    let step = tinyStep(store, create(), more);
+    for (const [n, micro] of batches.entries()) {
+      if (n === stopAt) {
+        const saved = { parameters: await store.export(), state: await step.export() };
         step.dispose();
         store.dispose();
-        return result;
-      };
-      const whole = await run();
-      for (const stopAt of [1, 2, 3]) {
-        const resumed = await run(stopAt);
-        assertSameTensors(resumed.parameters, whole.parameters, `parameters, stopped at ${stopAt}`);
-        assertSameTensors(resumed.state, whole.state, `state, stopped at ${stopAt}`);
+        store = tinyStore(sparseTables);
+        step = tinyStep(store, create(), more);
+        store.load(saved.parameters);
+        step.load(saved.state);
+        assert.equal(step.count, n);
       }
-    });
+      await step.run(micro, RATE);
+    }
+    const result = {
+      parameters: await store.export(),
+      state: await step.export(),
+      averages: await step.averaged(() => store.export()),
+    };
+    step.dispose();
+    store.dispose();
+    return result;
+  };
+  const whole = await run();
+  for (const stopAt of [1, 2, 3]) {
+    const resumed = await run(stopAt);
+    for (const what of ['parameters', 'state', 'averages'] as const)
+      assertSameTensors(resumed[what], whole[what], `${what}, stopped at ${stopAt}`);
   }
 }
 
 function denseSteps(optimizer: Optimizer, start: Float32Array, gradients: Float32Array[]): Float32Array[] {
   let parameter = start;
-  let slots = optimizer.slots.map((s) => new Float32Array(start.length).fill(s.fill));
+  let slots = optimizer.slots.map((s) => firstValues(s, start));
   return gradients.map((gradient, n) => {
     tf.tidy(() => {
       const rate = tf.scalar(optimizer.rate(RATE, n + 1));
@@ -151,7 +166,7 @@ function denseSteps(optimizer: Optimizer, start: Float32Array, gradients: Float3
 
 function rowSteps(optimizer: Optimizer, start: Float32Array, gradients: Float32Array[]): Float32Array[] {
   const parameter = Float32Array.from(start);
-  const slots = optimizer.slots.map((s) => new Float32Array(start.length).fill(s.fill));
+  const slots = optimizer.slots.map((s) => firstValues(s, start));
   return gradients.map((gradient, n) => {
     optimizer.row(parameter, 0, gradient, 0, start.length, slots, optimizer.rate(RATE, n + 1));
     return Float32Array.from(parameter);
@@ -170,8 +185,9 @@ function tinyStore(sparseTables: boolean): ParameterStore {
   return new ParameterStore(inits, new Map(), { sparseTables });
 }
 
-function tinyStep(store: ParameterStore, optimizer: Optimizer) {
+function tinyStep(store: ParameterStore, optimizer: Optimizer, more: Partial<StepOptions> = {}) {
   return compileStep({
+    ...more,
     store,
     optimizer,
     seed: 1,

@@ -88,6 +88,10 @@ export function stepContract({ compile }: StepCase): void {
       for (const micro of steps) results.push(await step.run(micro, rate));
       return { results, tensors: await store.export() };
     });
+  const afterOther = async (step: CompiledStep, store: ParameterStore) => {
+    await step.run([OTHER], 0.1);
+    return { tensors: await store.export(), state: await step.export() };
+  };
   const start = new Map(
     [...inits()].map(([name, { shape, data }]) => [name, { dtype: 'F32' as const, shape, data }]),
   );
@@ -125,13 +129,16 @@ export function stepContract({ compile }: StepCase): void {
         const { loss: otherLoss, gradientNorm: otherNorm } = rows.results[n]!;
         assertClose([otherLoss, otherNorm], [loss, gradientNorm], `step ${n + 1}`, 1e-4, 1e-4);
       }
-      for (const [name, { data }] of dense.tensors)
-        assertClose(rows.tensors.get(name)!.data, data, name, 2e-5);
+      for (const [name, { data }] of dense.tensors) {
+        // Dense, the padding row decays as others do.
+        const from = name === 'table' ? WIDTH : 0;
+        assertClose(rows.tensors.get(name)!.data.slice(from), data.slice(from), name, 2e-5);
+      }
     });
   }
 
   test('the padding row never trains in a table held by rows; dense, it is a row like others', async () => {
-    const rows = await after({ sparse: true, optimizer: 'adam' }, [[BATCH], [BATCH]]);
+    const rows = await after({ sparse: true, optimizer: 'adamw', l2: 0.1 }, [[BATCH], [BATCH]]);
     assert.deepEqual(gap(rows.tensors, 'table').slice(0, WIDTH), [0, 0, 0]);
     assert.ok(
       gap(rows.tensors, 'table')
@@ -193,6 +200,26 @@ export function stepContract({ compile }: StepCase): void {
     }
   });
 
+  test('weight decay takes its share of matrices and of the rows touched, unseen by the moments', async () => {
+    for (const sparse of [false, true]) {
+      const l2 = 0.2;
+      const without = await using({ sparse, l2, optimizer: 'adam' }, afterOther);
+      const decayed = await using({ sparse, l2, optimizer: 'adamw' }, afterOther);
+      assertSameTensors(decayed.state, without.state, 'moments');
+      for (const [name, { data }] of start) {
+        const pulled = Array.from(data, (_, i) => {
+          const [now, before] = [decayed, without].map(({ tensors }) => tensors.get(name)!.data[i]!);
+          return now! - before!;
+        });
+        const share = name === 'bias' ? 0 : 0.1 * 0.01;
+        // OTHER reads all rows but padding: dense decays that one too.
+        const from = name === 'table' ? WIDTH : 0;
+        const expected = Array.from(data, (v) => -share * v);
+        assertClose(pulled.slice(from), expected.slice(from), `${name}, sparse: ${sparse}`, 5e-7);
+      }
+    }
+  });
+
   test('frozen parameters keep their bits and are left out of the norm', async () => {
     for (const sparse of [false, true]) {
       const frozen = (name: string): boolean => name === 'table' || name === 'bias';
@@ -217,7 +244,7 @@ export function stepContract({ compile }: StepCase): void {
     const whole = batchOf([1, 2, 2, 4], [3, 2, 5, 3]);
     const uneven = [batchOf([1, 2, 2], [3, 2, 5]), batchOf([4], [3])];
     for (const sparse of [false, true]) {
-      for (const optimizer of ['sgd', 'adam'] as const) {
+      for (const optimizer of ['sgd', 'adamw', 'ftrl'] as const) {
         const one = await after({ sparse, optimizer, clipNorm: 1 }, [[whole], [whole]]);
         const two = await after({ sparse, optimizer, clipNorm: 1, accumulate: 2 }, [halves, halves]);
         assertClose(
@@ -234,12 +261,76 @@ export function stepContract({ compile }: StepCase): void {
         );
         for (const [name, { data }] of one.tensors)
           assertClose(two.tensors.get(name)!.data, data, name, 2e-5);
+        const fewer = await after({ sparse, optimizer, clipNorm: 1, accumulate: 3 }, [halves, [whole]]);
+        for (const [name, { data }] of one.tensors)
+          assertClose(fewer.tensors.get(name)!.data, data, `${name}, fewer batches than declared`, 2e-5);
         const other = await after({ sparse, optimizer, clipNorm: 1, accumulate: 2 }, [uneven]);
         assert.notDeepEqual(
           gap(other.tensors, 'matrix'),
           gap(one.tensors, 'matrix'),
           'halves of unequal size differ',
         );
+      }
+    }
+  });
+
+  test('a step that fails leaves nothing behind of the batches it had run', async () => {
+    for (const sparse of [false, true]) {
+      const options = { sparse, optimizer: 'adam' as const, accumulate: 2 };
+      const untouched = await after(options, [[BATCH, OTHER]]);
+      const broken = { ...OTHER, aim: { ...OTHER.aim!, data: new Float32Array(7) } };
+      await using(options, async (step, store) => {
+        step.prepare([BATCH]);
+        await assert.rejects(step.run([BATCH, broken], 0.1));
+        assert.equal(step.count, 1);
+        const state = await step.export();
+        step.load(new Map([...state, ['step', { dtype: 'I32', shape: [1], data: Int32Array.of(0) }]]));
+        await step.run([BATCH, OTHER], 0.1);
+        assertSameTensors(await store.export(), untouched.tensors, `sparse: ${sparse}`);
+      });
+    }
+  });
+
+  test('averages are those of the weights after each step, the later weighing more, and lent for a while', async () => {
+    const ema = 0.7;
+    // Rows 4 and 5 stand still at first, row 1 in the middle.
+    const steps = [
+      [batchOf([1, 2, 2, 0], [3, 2, 0, 3])],
+      [batchOf([4, 3, 3, 2], [3, 5, 2, 5])],
+      [batchOf([1, 2, 2, 3], [3, 2, 4, 3])],
+    ];
+    const frozen = (name: string): boolean => name === 'bias';
+    for (const sparse of [false, true]) {
+      for (const accumulate of [1, 2]) {
+        await using({ sparse, ema, frozen, accumulate, optimizer: 'adamw' }, async (step, store) => {
+          const nothing = await step.averaged(() => store.export());
+          assertSameTensors(nothing, await store.export(), 'before the first step: the weights');
+          const seen: TensorMap[] = [];
+          for (const micro of steps) {
+            await step.run(micro, 0.1);
+            seen.push(await store.export());
+          }
+          const lent = await step.averaged(() => store.export());
+          assertSameTensors(await store.export(), seen.at(-1)!, 'given back');
+          for (const [name, { data }] of lent) {
+            const [a, b, c] = seen.map((s) => s.get(name)!.data);
+            const sum = ema ** 2 + ema + 1;
+            const expected = Array.from(data, (_, i) => (ema ** 2 * a![i]! + ema * b![i]! + c![i]!) / sum);
+            assertClose(data, expected, `${name}, sparse: ${sparse}, accumulate: ${accumulate}`, 1e-6);
+          }
+          assert.deepEqual(lent.get('bias')!.data, start.get('bias')!.data);
+          await assert.rejects(
+            step.averaged(() => Promise.reject(new Error('validation failed'))),
+            /validation failed/,
+          );
+          assertSameTensors(await store.export(), seen.at(-1)!, 'given back after a failure');
+          await step.run(steps[0]!, 0.1);
+          const { tensors } = await after({ sparse, frozen, accumulate, optimizer: 'adamw' }, [
+            ...steps,
+            steps[0]!,
+          ]);
+          assertSameTensors(await store.export(), tensors, 'the steps are those without averages');
+        });
       }
     }
   });

@@ -7,23 +7,29 @@ import type { Row, Snapshot } from '../../src/training/progress.js';
 import { onBackend } from '../suites/backends.js';
 import { recordingContext } from '../suites/fixtures.js';
 
-/** A step that counts: the parameter `w` becomes the number of steps taken, and the loss is what the script says. */
-function countingStep(store: ParameterStore, losses: (step: number) => number = () => 1) {
+/** A step that counts: the parameter `w` becomes the number of steps taken, its average the negative of that, and the loss is what the script says. */
+function countingStep(store: ParameterStore, losses: (step: number) => number = () => 1, averages = false) {
   const runs: { micro: number; rate: number }[] = [];
+  const self = () => step as { count: number };
   const step: CompiledStep = {
     count: 0,
     prepare: () => 0,
     async run(micro, rate) {
-      const self = step as { count: number };
-      self.count++;
+      self().count++;
       runs.push({ micro: micro.length, rate });
-      store.load(new Map([['w', { dtype: 'F32', shape: [1], data: Float32Array.of(self.count) }]]));
-      return { loss: losses(self.count), gradientNorm: self.count === 99 ? Number.NaN : 1 };
+      store.load(new Map([['w', { dtype: 'F32', shape: [1], data: Float32Array.of(step.count) }]]));
+      return { loss: losses(step.count), gradientNorm: step.count === 99 ? Number.NaN : 1 };
     },
     evaluate: async () => 0,
+    async averaged(work) {
+      if (!averages) return work();
+      const held = await store.export();
+      store.load(new Map([['w', { dtype: 'F32', shape: [1], data: Float32Array.of(-self().count) }]]));
+      return work().finally(() => store.load(held));
+    },
     export: async () => new Map([['step', { dtype: 'I32', shape: [1], data: Int32Array.of(step.count) }]]),
     load(state) {
-      (step as { count: number }).count = state.get('step')!.data[0]!;
+      self().count = state.get('step')!.data[0]!;
     },
     dispose() {},
   };
@@ -40,6 +46,8 @@ interface Script {
   readonly computed?: string;
   readonly watch?: Partial<FitOptions['watch']>;
   readonly everySteps?: number;
+  /** The step keeps averages. */
+  readonly averages?: boolean;
   readonly losses?: (step: number) => number;
   readonly resumeFrom?: Snapshot;
   readonly stopAtStep?: number;
@@ -48,11 +56,12 @@ interface Script {
 
 async function play(script: Script) {
   const store = new ParameterStore(new Map([['w', { shape: [1], data: Float32Array.of(0), table: false }]]));
-  const { step, runs } = countingStep(store, script.losses);
+  const { step, runs } = countingStep(store, script.losses, script.averages);
   const context = recordingContext();
   const snapshots: Snapshot[] = [];
   const rows: Row[] = [];
   const made: string[] = [];
+  const validated: number[] = [];
   const values = script.values ?? [];
   const options: FitOptions = {
     name: 'test',
@@ -69,7 +78,10 @@ async function play(script: Script) {
     epochs: script.epochs ?? values.length,
     accumulate: script.accumulate ?? 1,
     learningRate: script.learningRate ?? (() => 0.1),
-    validate: async () => ({ [script.computed ?? 'score']: values[rows.length] ?? 0 }),
+    validate: async () => {
+      validated.push(store.whole('w').dataSync()[0]!);
+      return { [script.computed ?? 'score']: values[rows.length] ?? 0 };
+    },
     watch: { metric: 'score', every: 1, patience: 2, ...script.watch },
     snapshots: { everySteps: script.everySteps ?? 1000, save: async (s) => void snapshots.push(s) },
     resumeFrom: script.resumeFrom,
@@ -81,7 +93,7 @@ async function play(script: Script) {
   );
   store.dispose();
   const best = outcome.result?.best.get('w')?.data[0];
-  return { ...outcome, best, runs, rows, snapshots, made, context };
+  return { ...outcome, best, runs, rows, snapshots, made, validated, context };
 }
 
 onBackend('cpu', 'the training loop', () => {
@@ -200,6 +212,21 @@ onBackend('cpu', 'the training loop', () => {
       assert.equal(second.best, whole.best);
       assert.equal(first.runs.length + second.runs.length, whole.runs.length);
     }
+  });
+
+  test('averages are validated and kept as the best; snapshots and steps go on from the weights', async () => {
+    const { best, validated, snapshots, result } = await play({
+      values: [1, 3, 2],
+      averages: true,
+      everySteps: 4,
+    });
+    assert.deepEqual([best, validated], [-6, [-3, -6, -9]]);
+    assert.deepEqual(
+      snapshots.map((s) => s.tensors.get('w')!.data[0]),
+      [4, 8],
+    );
+    assert.equal(snapshots[1]!.tensors.get('best/w')!.data[0], -6);
+    assert.equal(result!.last.tensors.get('w')!.data[0], 9);
   });
 
   test('a snapshot is not changed by the steps after it', async () => {

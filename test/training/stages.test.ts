@@ -84,6 +84,40 @@ onEachBackend('pretrain', (backend) => {
     });
   }
 
+  test('with averages, weight decay and accumulation too, and it is the averages that are kept', async () => {
+    for (const loss of ['softmax', 'sampled-softmax']) {
+      const config = {
+        loss,
+        negatives: 4,
+        optimizer: { name: 'adamw', weightDecay: 0.5, learningRate: 0.02 },
+        accumulate: 2,
+        snapshotSteps: 1,
+        validation: { patience: 0 },
+        ema: 0.8,
+      };
+      const snapshots: Snapshot[] = [];
+      const whole = await pretrainOn(config, { hooks: hooks(snapshots) });
+      for (const snapshot of [snapshots[0]!, snapshots.at(-2)!]) {
+        const again = await pretrainOn(config, { hooks: hooks([], snapshot) });
+        assertSameTensors(again.tensors, whole.tensors, 'best parameters');
+        assertSameTensors(again.fit.last.tensors, whole.fit.last.tensors, 'last parameters');
+        assertSameTensors(again.fit.last.optimizer, whole.fit.last.optimizer, 'optimizer and averages');
+        assert.deepEqual(again.fit.history, whole.fit.history);
+      }
+      const { last } = whole.fit;
+      const lastOf = ({ fit }: TrainedModel) =>
+        new Map([...fit.last.tensors].filter(([name]) => !name.startsWith('best/')));
+      assert.ok(last.optimizer.has('norm.gain/average'));
+      assert.notDeepEqual(whole.tensors.get('norm.gain'), last.tensors.get('norm.gain'));
+      const plain = await pretrainOn({ ...config, ema: 0 });
+      assertSameTensors(lastOf(plain), lastOf(whole), 'the training itself is the same without averages');
+      assert.notDeepEqual(plain.tensors.get('norm.gain'), whole.tensors.get('norm.gain'));
+      const undecayed = await pretrainOn({ ...config, optimizer: { name: 'adam', learningRate: 0.02 } });
+      const embedding = (run: TrainedModel) => lastOf(run).get('item.embedding')!.data;
+      assert.notDeepEqual(embedding(undecayed), embedding(whole));
+    }
+  });
+
   test('every model and loss trains, with accumulation as well, and leaves no tensor behind', async () => {
     const linear = { name: 'linear', width: 4, length: 4 };
     for (const model of [TRANSFORMER, MLP, linear]) {

@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 
 /** Everything a stage's output depends on. */
-const inputsSchema = z.object({
+export const inputsSchema = z.object({
   /** Version of recsys. */
   version: z.string(),
   stage: z.string(),

@@ -1,25 +1,33 @@
-import * as tf from '@tensorflow/tfjs-core';
 import type { TensorMap } from '../../types.js';
+import { type Cell, hostCell, variableCell } from '../cell.js';
 import { randomKey } from '../dropout.js';
 import type { EagerStep } from '../eager-step.js';
+import { stepNumbers } from '../optimizers/optimizer.js';
 import type { Batch, CompiledStep, StepOptions, StepResult } from '../step.js';
+import { declareAccumulators } from './accumulation.js';
 import type { NativeBackend } from './binding.js';
 import { GraphBuilder } from './graph-def.js';
-import type { Program } from './program.js';
-import { differingConstant, NotRecordable, type Recorder } from './recorder.js';
-import { declareVariable, type GraphVariable, Session } from './session.js';
-import { recordProgram } from './train-program.js';
+import type { Program, Recorded, RecordParts } from './program.js';
+import { differingConstant, NotRecordable } from './recorder.js';
+import { declareVariable, type GraphVariable, type ScratchVariable, Session } from './session.js';
+import { recordAccumulation, recordStep, recordUpdate } from './train-program.js';
 
 /**
  * A training step recorded as a TensorFlow graph. Each batch shape is one program; all programs are subgraphs of one graph
  * in one session, which holds the weights and the optimizer state. A new shape is recorded when it first comes: then the
- * state is read back, the graph is loaded anew, and the state put in again.
+ * state is read back, the graph is loaded anew, and the state put in again. With gradient accumulation a batch's program
+ * only puts its gradient by, and one more program makes the step of them.
  */
 export class GraphStep implements CompiledStep {
-  private graph = new GraphBuilder();
+  private readonly graph = new GraphBuilder();
   private readonly outside = new Map<number, string>();
-  private readonly programs = new Map<string, Program>();
-  private readonly variables: GraphVariable[] = [];
+  private readonly programs = new Map<string, Recorded>();
+  /** The step's second half, and the parameters it was recorded for; only with accumulation. */
+  private update: Recorded | undefined;
+  private recordings = 0;
+  private readonly variables: readonly GraphVariable[];
+  private readonly scratch: readonly ScratchVariable[];
+  private readonly most: number;
   private session: Session | undefined;
   /** The session's values are newer than the store's. */
   private ahead = false;
@@ -29,8 +37,10 @@ export class GraphStep implements CompiledStep {
     private readonly eager: EagerStep,
     private readonly backend: NativeBackend,
   ) {
-    for (const [name, data] of this.state())
-      this.variables.push(declareVariable(this.graph, name, data.shape));
+    this.most = options.accumulate ?? 1;
+    const { variables, scratch } = this.declare(this.graph);
+    this.variables = variables;
+    this.scratch = scratch;
     options.store.holder = { pull: () => this.sync(), drop: () => this.drop() };
   }
 
@@ -39,140 +49,161 @@ export class GraphStep implements CompiledStep {
   }
 
   async run(microBatches: readonly Batch[], learningRate: number): Promise<StepResult> {
-    const [batch, second] = microBatches;
-    if (!batch || second)
-      throw new Error('a recorded step takes exactly one batch: declare `accumulate` for more');
-    const program = this.program(batch);
-    this.eager.count++;
-    const rate = this.options.optimizer.rate(learningRate, this.count);
+    if (microBatches.length === 0 || microBatches.length > this.most)
+      throw new Error(`a step of ${microBatches.length} batches: \`accumulate\` declares ${this.most}`);
+    // All of them before the first runs: recording loads the session anew, without what was put by.
+    this.prepare(microBatches);
+    const step = ++this.eager.state.count;
+    const numbers = stepNumbers(this.options.optimizer, learningRate, step);
+    this.ahead = true;
+    if (!this.update) {
+      const [loss, gradientNorm] = this.execute(this.programOf(microBatches[0]!), {
+        batch: microBatches[0]!,
+        numbers: { ...numbers },
+      });
+      return { loss: loss!, gradientNorm: gradientNorm! };
+    }
+    const share = 1 / microBatches.length;
+    let loss = 0;
+    try {
+      microBatches.forEach((batch, micro) => {
+        const [value] = this.execute(this.programOf(batch), { batch, micro, numbers: { share } });
+        loss += value! * share;
+      });
+      const [gradientNorm] = this.execute(this.update.program, { numbers: { ...numbers } });
+      return { loss, gradientNorm: gradientNorm! };
+    } catch (error) {
+      // What was put by must not reach the next step.
+      this.sync();
+      this.drop();
+      throw error;
+    }
+  }
+
+  /** Runs a program; gives its outputs. */
+  private execute(
+    program: Program,
+    fed: { batch?: Batch; micro?: number; numbers: Readonly<Record<string, number>> },
+  ): number[] {
     const { binding } = this.backend;
     const inputs = new Map<string, number>();
-    for (const [name, t] of Object.entries(batch)) {
+    for (const [name, t] of Object.entries(fed.batch ?? {})) {
       const dtype = t.dtype === 'F32' ? binding.TF_FLOAT : binding.TF_INT32;
       inputs.set(program.placeholder(name), binding.createTensor(t.shape, dtype, t.data));
     }
-    inputs.set(
-      program.placeholder('rate'),
-      binding.createTensor([], binding.TF_FLOAT, Float32Array.of(rate)),
-    );
-    const random = randomKey(this.options.seed, this.count, 0);
-    inputs.set(program.placeholder('random'), binding.createTensor([2], binding.TF_INT32, random));
-    const [loss, norm] = this.session!.run(inputs, [program.loss, program.norm]);
-    for (const id of inputs.values()) binding.deleteTensor(id);
-    this.ahead = true;
-    return { loss: loss![0]!, gradientNorm: norm![0]! };
+    if (fed.batch) {
+      const random = randomKey(this.options.seed, this.count, fed.micro ?? 0);
+      inputs.set(program.placeholder('random'), binding.createTensor([2], binding.TF_INT32, random));
+    }
+    for (const [name, value] of Object.entries(fed.numbers))
+      inputs.set(
+        program.placeholder(name),
+        binding.createTensor([], binding.TF_FLOAT, Float32Array.of(value)),
+      );
+    try {
+      return this.session!.run(inputs, program.outputs).map((values) => values[0]!);
+    } finally {
+      for (const id of inputs.values()) binding.deleteTensor(id);
+    }
   }
 
   prepare(batches: readonly Batch[]): number {
-    const fresh = batches.filter((b) => !this.programs.has(shapeKey(b)));
-    if (fresh.length === 0 && this.session) return 0;
+    const fresh = new Map(batches.map((b) => [shapeKey(b), b]));
+    for (const key of this.programs.keys()) fresh.delete(key);
+    if (fresh.size === 0 && this.session) return 0;
     this.sync();
-    for (const batch of fresh) this.programs.set(shapeKey(batch), this.record(batch));
+    const record = this.most > 1 ? recordAccumulation : recordStep;
+    for (const [key, batch] of fresh)
+      this.programs.set(
+        key,
+        this.record((parts) => record(parts, batch)),
+      );
+    if (this.most > 1) this.prepareUpdate();
     this.open();
-    return fresh.length;
+    return fresh.size;
   }
 
-  private program(batch: Batch): Program {
-    if (!this.session || !this.programs.has(shapeKey(batch))) this.prepare([batch]);
-    return this.programs.get(shapeKey(batch))!;
+  private prepareUpdate(): void {
+    const reached = new Set([...this.programs.values()].flatMap((p) => [...p.reached]));
+    if (reached.size === (this.update?.reached.size ?? 0)) return;
+    this.update = this.record((parts) => recordUpdate(parts, reached));
   }
 
-  private record(batch: Batch): Program {
-    const prefix = `program${this.programs.size}`;
-    const parts = { options: this.options, eager: this.eager, backend: this.backend, batch };
-    // Once without a recorder, so that everything that lives outside the step is on the backend before it is recorded.
-    recordProgram({
-      ...parts,
+  private programOf(batch: Batch): Program {
+    return this.programs.get(shapeKey(batch))!.program;
+  }
+
+  private declare(graph: GraphBuilder): { variables: GraphVariable[]; scratch: ScratchVariable[] } {
+    const { options, eager, most } = this;
+    const variables = [...this.cells()].map(([name, { shape }]) => declareVariable(graph, name, shape));
+    return { variables, scratch: most > 1 ? declareAccumulators(graph, options, eager.state) : [] };
+  }
+
+  private record(work: (parts: RecordParts) => Recorded): Recorded {
+    const { options, eager, backend, variables, scratch } = this;
+    const prefix = `program${this.recordings++}`;
+    const parts = { options, eager, backend, prefix };
+    const elsewhere = (): { graph: GraphBuilder; outside: Map<number, string> } => ({
       graph: new GraphBuilder(),
       outside: new Map(),
-      prefix,
-      step: 1,
-      variables: [],
     });
-    const shadow = this.rehearse(parts, prefix);
-    const { program, recorder } = recordProgram({
+    // Once without writing, so that everything that lives outside the step is on the backend before it is recorded.
+    work({ ...parts, ...elsewhere(), step: 1, variables: [], scratch: [] });
+    // Another step's recording, thrown away: what differs got baked in.
+    const rehearsal = elsewhere();
+    const other = work({ ...parts, ...rehearsal, step: 2, ...this.declare(rehearsal.graph) });
+    const recorded = work({
       ...parts,
       graph: this.graph,
       outside: this.outside,
-      prefix,
       step: 1,
-      variables: this.variables,
+      variables,
+      scratch,
     });
-    const differing = differingConstant(recorder, shadow);
+    const differing = differingConstant(recorded.recorder, other.recorder);
     if (differing !== undefined) {
       throw new NotRecordable(
         `an input of ${differing} is made in JavaScript and differs from step to step: recorded, it would be frozen (random numbers must come from \`pass\`, values of the batch from its tensors)`,
       );
     }
-    return program;
-  }
-
-  /** The same program at another step, in a graph that is thrown away: for comparing what got baked in. */
-  private rehearse(
-    parts: { options: StepOptions; eager: EagerStep; backend: NativeBackend; batch: Batch },
-    prefix: string,
-  ): Recorder {
-    const graph = new GraphBuilder();
-    const variables = this.variables.map((v) => declareVariable(graph, v.name, v.shape));
-    return recordProgram({ ...parts, graph, outside: new Map(), prefix, step: 2, variables }).recorder;
+    return recorded;
   }
 
   /** Loads the graph as it is now and puts the store's values in. */
   private open(): void {
     this.session?.dispose();
-    const roots = [...this.programs.values()].flatMap((p) => p.roots);
-    this.session = new Session(this.backend.binding, this.graph, roots, this.variables);
-    const state = this.state();
-    this.session.assignAll((name) => state.get(name)!.read());
+    const recorded = [...this.programs.values(), ...(this.update ? [this.update] : [])];
+    const roots = recorded.flatMap((r) => r.program.roots);
+    this.session = new Session(this.backend.binding, this.graph, roots, this.variables, this.scratch);
+    const cells = this.cells();
+    this.session.assignAll((name) => cells.get(name)!.read());
     this.ahead = false;
   }
 
   /** Where each variable's value lives outside the session. */
-  private state(): Map<
-    string,
-    { shape: readonly number[]; read(): Float32Array; write(data: Float32Array): void }
-  > {
-    const { store, optimizer } = this.options;
-    const out = new Map<
-      string,
-      { shape: readonly number[]; read(): Float32Array; write(data: Float32Array): void }
-    >();
-    const dense = (name: string, v: tf.Variable): void => {
-      out.set(name, {
-        shape: v.shape,
-        read: () => v.dataSync() as Float32Array,
-        write: (data) => tf.tidy(() => v.assign(tf.tensor(data, v.shape))),
-      });
-    };
-    const host = (name: string, shape: readonly number[], array: Float32Array): void => {
-      out.set(name, { shape, read: () => array, write: (data) => array.set(data) });
-    };
-    for (const [name, v] of store.variables) dense(name, v);
-    for (const [name, slots] of this.eager.slots) {
-      slots.forEach((v, k) => {
-        dense(`${name}/${optimizer.slots[k]!.name}`, v);
-      });
-    }
-    for (const [name, t] of store.tables) host(name, [t.rows, t.width], t.data);
-    for (const [name, slots] of this.eager.tableSlots) {
-      const { rows, width } = store.tables.get(name)!;
-      slots.forEach((a, k) => {
-        host(`${name}/${optimizer.slots[k]!.name}`, [rows, width], a);
-      });
-    }
+  private cells(): Map<string, Cell> {
+    const { store } = this.options;
+    const out = this.eager.state.cells();
+    for (const [name, v] of store.variables) out.set(name, variableCell(v));
+    for (const [name, t] of store.tables) out.set(name, hostCell([t.rows, t.width], t.data));
     return out;
   }
 
   private sync(): void {
     if (!this.ahead || !this.session) return;
     const values = this.session.readAll();
-    for (const [name, place] of this.state()) place.write(values.get(name)!);
+    for (const [name, cell] of this.cells()) cell.write(values.get(name)!);
     this.ahead = false;
   }
 
   async evaluate(batch: Batch): Promise<number> {
     this.sync();
     return this.eager.evaluate(batch);
+  }
+
+  averaged<T>(work: () => Promise<T>): Promise<T> {
+    this.sync();
+    return this.eager.averaged(work);
   }
 
   async export(): Promise<TensorMap> {

@@ -32,6 +32,43 @@ export function declareVariable(graph: GraphBuilder, name: string, shape: readon
   return { name, handle, shape };
 }
 
+/** A variable that is empty between steps: the graph itself empties it. */
+export interface ScratchVariable {
+  readonly name: string;
+  readonly handle: string;
+  readonly dtype: number;
+  /** Reference of the value that it is emptied with. */
+  readonly empty: string;
+}
+
+/** Declares a variable that holds zeros of `shape` when empty; with `grows`, of any number of rows when not. */
+export function declareScratch(
+  graph: GraphBuilder,
+  name: string,
+  dtype: 'float' | 'int32',
+  shape: readonly number[],
+  grows: boolean,
+): ScratchVariable {
+  const type = DT[dtype];
+  const handle = graph.node(
+    'VarHandleOp',
+    [],
+    {
+      dtype: attr.type(type),
+      shape: attr.shape(grows ? [-1, ...shape.slice(1)] : shape),
+      shared_name: attr.string(name),
+      container: attr.string(''),
+    },
+    `variable/${name}`,
+  );
+  const size = graph.constant(DT.int32, [shape.length], new Uint8Array(Int32Array.from(shape).buffer));
+  const zero = graph.constant(type, [], new Uint8Array(4));
+  const fill = graph.node('Fill', [size, zero], { T: attr.type(type), index_type: attr.type(DT.int32) });
+  const empty = `${fill}:0`;
+  graph.node('AssignVariableOp', [handle, empty], { dtype: attr.type(type) }, `assign/${name}`);
+  return { name, handle, dtype: type, empty };
+}
+
 const ASSIGNED = 'assigned';
 
 /** One loaded graph: the only holder of its variables' values. */
@@ -44,13 +81,14 @@ export class Session {
     graph: GraphBuilder,
     roots: readonly string[],
     private readonly variables: readonly GraphVariable[],
+    scratch: readonly ScratchVariable[],
   ) {
     const folder = mkdtempSync(join(tmpdir(), 'recsys-graph-'));
     try {
       // One node that assigns all: each distinct set of fetched nodes costs TensorFlow an optimisation of the graph.
       if (!graph.has(ASSIGNED)) {
         const one = graph.constant(DT.float, [], new Uint8Array(Float32Array.of(1).buffer));
-        const after = variables.map((v) => `^assign/${v.name}`);
+        const after = [...variables, ...scratch].map((v) => `^assign/${v.name}`);
         graph.node('Identity', [one, ...after], { T: attr.type(DT.float) }, ASSIGNED);
       }
       const all = [...roots, ASSIGNED, ...variables.map((v) => `read/${v.name}`)];
@@ -80,7 +118,7 @@ export class Session {
     });
   }
 
-  /** Puts a value into every variable. */
+  /** Puts a value into every variable, and empties the others. */
   assignAll(values: (name: string) => Float32Array): void {
     const { binding } = this;
     const inputs = new Map(

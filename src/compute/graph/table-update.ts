@@ -1,118 +1,140 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { decays } from '../optimizers/optimizer.js';
 import type { RowGradient } from '../parameters.js';
 import { attr, DT } from './graph-def.js';
 import type { RecordParts } from './program.js';
-import type { Recorder } from './recorder.js';
+import { edge, type ProgramWriter } from './writer.js';
 
 const FLOAT = attr.type(DT.float);
 const INT = attr.type(DT.int32);
+/** int64: what `Where` gives. */
+const LONG = attr.type(9);
 
-export interface TableUpdates {
-  /** Σ g² of each table's merged row gradients. */
-  readonly squaredNorms: tf.Tensor[];
-  /** Records the updates, each after all the step's gathers of its table; gives the control edges that make them happen. */
-  apply(scale: tf.Tensor, rate: tf.Scalar, gathers: readonly { table: string; node: string }[]): string[];
+/** The distinct rows that a step touches in one table. */
+export interface TouchedRows {
+  readonly name: string;
+  readonly width: number;
+  /** Reference of their ids. */
+  readonly ids: string;
+  /** [rows × width] in the graph; the tensor itself is a stand-in of one row, for ops that are elementwise. */
+  readonly gradient: tf.Tensor;
+}
+
+/** Numbers of the step, as tensors. */
+export interface NumberTensors {
+  readonly rate: tf.Scalar;
+  readonly keep: tf.Scalar;
+  readonly step: tf.Scalar;
 }
 
 /**
- * One lazy update for each embedding table: the ids of all its lookups joined and made distinct, their gradients summed by
- * id, rows and state gathered, the optimizer's elementwise form on those rows, and the result scattered back.
- * How many distinct ids a batch has is known only when it runs, so these nodes are made by hand; the optimizer's ops, which
- * are elementwise, are recorded on a stand-in.
+ * The ids of all lookups of each table joined and made distinct, and their gradients summed by id. How many distinct ids a
+ * batch has is known only when it runs, so these nodes are made by hand.
  */
-export function updateTables(
-  parts: RecordParts,
-  recorder: Recorder,
-  recording: boolean,
+export function touchedRows(
+  { options }: RecordParts,
+  writer: ProgramWriter,
   recorded: readonly RowGradient[],
-  handles: ReadonlyMap<string, string>,
-): TableUpdates {
-  const { graph, eager, options } = parts;
-  const { optimizer, store, l2 = 0 } = options;
-  const names = [...new Set(recorded.map((r) => r.name))];
-  const gather = (variable: string, ids: string): string =>
-    `${graph.node('ResourceGather', [handles.get(variable)!, ids], {
+): TouchedRows[] {
+  return [...new Set(recorded.map((r) => r.name))].map((name) => {
+    const { width } = options.store.tables.get(name)!;
+    const lookups = recorded.filter((r) => r.name === name);
+    const gradient = tf.zeros([1, width]);
+    if (!writer.writing) return { name, width, ids: '', gradient };
+    const merged = merge(
+      writer,
+      lookups.map((r) => writer.reference(r.idsTensor!)),
+      lookups.map((r) => writer.reference(r.gradient)),
+    );
+    writer.bind(gradient, merged.gradients);
+    return { name, width, ids: merged.ids, gradient };
+  });
+}
+
+function merge(
+  writer: ProgramWriter,
+  ids: readonly string[],
+  gradients: readonly string[],
+): { ids: string; gradients: string } {
+  const distinct = writer.node('Unique', [concatenate(writer, ids, DT.int32)], { T: INT, out_idx: INT });
+  const count = writer.node('Size', [distinct], { T: INT, out_type: INT });
+  const all = concatenate(writer, gradients, DT.float);
+  const sums = writer.node('UnsortedSegmentSum', [all, distinct.replace(/0$/, '1'), count], {
+    T: FLOAT,
+    Tindices: INT,
+    Tnumsegments: INT,
+  });
+  // Padding (row 0) never trains.
+  const present = writer.node('NotEqual', [distinct, writer.int(0)], {
+    T: INT,
+    incompatible_shape_error: attr.bool(true),
+  });
+  const where = writer.node('Where', [present], { T: attr.type(DT.bool) });
+  const places = writer.node('Reshape', [where, writer.int([-1])], { T: LONG, Tshape: INT });
+  const pick = (values: string, type: typeof FLOAT): string =>
+    writer.node('GatherV2', [values, places, writer.int(0)], {
+      Tparams: type,
+      Tindices: LONG,
+      Taxis: INT,
+      batch_dims: attr.int(0),
+    });
+  return { ids: pick(distinct, INT), gradients: pick(sums, FLOAT) };
+}
+
+/** Joins along the first axis. */
+export function concatenate(writer: ProgramWriter, values: readonly string[], dtype: number): string {
+  if (values.length === 1) return values[0]!;
+  return writer.node('ConcatV2', [...values, writer.int(0)], {
+    N: attr.int(values.length),
+    T: attr.type(dtype),
+    Tidx: INT,
+  });
+}
+
+/**
+ * The lazy update of one table: rows and state gathered, the optimizer's elementwise form on them, and the result scattered
+ * back after all the step's gathers of the table.
+ */
+export function updateTable(
+  { options, eager }: RecordParts,
+  writer: ProgramWriter,
+  { name, width, ids, gradient }: TouchedRows,
+  scale: tf.Tensor,
+  { rate, keep, step }: NumberTensors,
+  gathers: readonly string[],
+): void {
+  const { optimizer, l2 = 0 } = options;
+  const { averages } = eager.state;
+  const held = (variable: string, size = width): tf.Tensor => {
+    const tensor = tf.zeros([1, size]);
+    if (writer.writing) writer.gather(variable, ids, tensor);
+    return tensor;
+  };
+  const weights = held(name);
+  const slots = optimizer.slots.map((s) => held(`${name}/${s.name}`));
+  const matrix = decays([1, width]);
+  let g: tf.Tensor = tf.mul(gradient, scale);
+  if (l2 > 0 && matrix) g = tf.add(g, tf.mul(weights, l2));
+  const from = optimizer.weightDecay && matrix ? tf.mul(weights, keep) : weights;
+  const next = optimizer.dense(from, g, slots, rate);
+  const changed = new Map([[name, next.parameter]]);
+  optimizer.slots.forEach((s, k) => {
+    changed.set(`${name}/${s.name}`, next.slots[k]!);
+  });
+  if (averages) {
+    const average = held(`${name}/average`);
+    const seen = held(`${name}/seen`, 1);
+    const still = tf.pow(averages.decay, tf.sub(tf.sub(step, 1), seen));
+    const caughtUp = tf.add(weights, tf.mul(still, tf.sub(average, weights)));
+    changed.set(`${name}/average`, averages.next(caughtUp, next.parameter));
+    changed.set(`${name}/seen`, tf.add(tf.mul(seen, 0), step));
+  }
+  if (!writer.writing) return;
+  const values = [...changed].map(([variable, tensor]) => [variable, writer.reference(tensor)] as const);
+  const after = [...values.map(([, value]) => edge(value)), ...gathers];
+  for (const [variable, value] of values)
+    writer.change('ResourceScatterUpdate', [variable], [ids, value, ...after], {
       dtype: FLOAT,
       Tindices: INT,
-      batch_dims: attr.int(0),
-      validate_indices: attr.bool(true),
-    })}:0`;
-  const tables = names.map((name) => {
-    const lookups = recorded.filter((r) => r.name === name);
-    const { width } = store.tables.get(name)!;
-    // Stand-ins of one row: what counts is the graph reference they are bound to.
-    const gradient = tf.zeros([1, width]);
-    let ids = '';
-    if (recording) {
-      const axis = graph.constant(DT.int32, [], new Uint8Array(Int32Array.of(0).buffer));
-      const join = (inputs: string[], type: typeof FLOAT): string =>
-        inputs.length === 1
-          ? inputs[0]!
-          : `${graph.node('ConcatV2', [...inputs, axis], { N: attr.int(inputs.length), T: type, Tidx: INT })}:0`;
-      const allIds = join(
-        lookups.map((r) => recorder.reference(r.idsTensor!)),
-        INT,
-      );
-      const allGradients = join(
-        lookups.map((r) => recorder.reference(r.gradient)),
-        FLOAT,
-      );
-      const unique = graph.node('Unique', [allIds], { T: INT, out_idx: INT });
-      ids = `${unique}:0`;
-      const count = `${graph.node('Size', [ids], { T: INT, out_type: INT })}:0`;
-      const sum = graph.node('UnsortedSegmentSum', [allGradients, `${unique}:1`, count], {
-        T: FLOAT,
-        Tindices: INT,
-        Tnumsegments: INT,
-      });
-      // Padding (row 0) never trains.
-      const zero = graph.constant(DT.int32, [], new Uint8Array(Int32Array.of(0).buffer));
-      const present = `${graph.node('NotEqual', [ids, zero], { T: INT, incompatible_shape_error: attr.bool(true) })}:0`;
-      const mask = `${graph.node('Cast', [present], { SrcT: attr.type(DT.bool), DstT: FLOAT, Truncate: attr.bool(false) })}:0`;
-      const one = graph.constant(DT.int32, [], new Uint8Array(Int32Array.of(1).buffer));
-      const column = `${graph.node('ExpandDims', [mask, one], { T: FLOAT, Tdim: INT })}:0`;
-      recorder.bind(gradient, `${graph.node('Mul', [`${sum}:0`, column], { T: FLOAT })}:0`);
-    }
-    return { name, width, gradient, ids, lookups };
-  });
-  const squaredNorms = tables.map((t) => tf.sum(tf.square(t.gradient)));
-  return {
-    squaredNorms,
-    apply(scale, rate, gathers) {
-      const controls: string[] = [];
-      for (const { name, width, gradient, ids, lookups } of tables) {
-        const rows = tf.zeros([1, width]);
-        const slots = eager.tableSlots.get(name)!.map(() => tf.zeros([1, width]));
-        const slotNames = optimizer.slots.map((s) => `${name}/${s.name}`);
-        if (recording) {
-          recorder.bind(rows, gather(name, ids));
-          slots.forEach((s, k) => {
-            recorder.bind(s, gather(slotNames[k]!, ids));
-          });
-        }
-        let g: tf.Tensor = tf.mul(gradient, scale);
-        if (l2 > 0 && width > 1) g = tf.add(g, tf.mul(rows, l2));
-        const next = optimizer.dense(rows, g, slots, rate);
-        tf.dispose(lookups.flatMap((r) => (r.idsTensor ? [r.gradient, r.idsTensor] : [r.gradient])));
-        if (!recording) continue;
-        const after = [next.parameter, ...next.slots].map((t) => recorder.reference(t));
-        const reads = [
-          ...after.map((reference) => `^${reference.split(':')[0]!}`),
-          ...gathers.filter((one) => one.table === name).map((one) => `^${one.node}`),
-        ];
-        [name, ...slotNames].forEach((variable, k) => {
-          const node = graph.node(
-            'ResourceScatterUpdate',
-            [handles.get(variable)!, ids, after[k]!, ...reads],
-            {
-              dtype: FLOAT,
-              Tindices: INT,
-            },
-          );
-          controls.push(`^${node}`);
-        });
-      }
-      return controls;
-    },
-  };
+    });
 }

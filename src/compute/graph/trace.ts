@@ -69,3 +69,32 @@ function fields(bytes: Uint8Array): Field[] {
   }
   return out;
 }
+
+/** What all nodes of one operation took together. */
+export interface OperationTime {
+  readonly op: string;
+  readonly count: number;
+  readonly milliseconds: number;
+  /** Of the time of all nodes; they overlap, so that is more than the run took. */
+  readonly share: number;
+}
+
+/** The `count` costliest operations of a run. */
+export function costliest(nodes: readonly NodeTime[], count: number): OperationTime[] {
+  const sums = new Map<string, { count: number; microseconds: number }>();
+  let total = 0;
+  for (const { op, microseconds } of nodes) {
+    const sum = sums.get(op) ?? { count: 0, microseconds: 0 };
+    sums.set(op, { count: sum.count + 1, microseconds: sum.microseconds + microseconds });
+    total += microseconds;
+  }
+  return [...sums]
+    .map(([op, sum]) => ({
+      op,
+      count: sum.count,
+      milliseconds: sum.microseconds / 1000,
+      share: sum.microseconds / total,
+    }))
+    .sort((a, b) => b.milliseconds - a.milliseconds)
+    .slice(0, count);
+}

@@ -1,13 +1,31 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
 
+/** Settings that some optimizers have, by their keys in the YAML; each takes its own. */
+export interface OptimizerSettings {
+  readonly weightDecay?: number | undefined;
+  readonly momentum?: number | undefined;
+  readonly l1?: number | undefined;
+  readonly l2?: number | undefined;
+}
+
+/** One number kept for each value of a parameter. */
+export interface Slot {
+  readonly name: string;
+  /** What it starts at, or how that follows from the value it belongs to. */
+  readonly fill: number | ((weight: number) => number);
+}
+
 /**
  * An optimizer, in two equal forms: on whole dense parameters (tfjs ops) and on the touched rows of an embedding table
  * (typed arrays; rows not touched keep their parameters and their state: "lazy").
  */
 export interface Optimizer {
   readonly name: string;
-  /** State kept a parameter: names and initial fill. */
-  readonly slots: readonly { readonly name: string; readonly fill: number }[];
+  /** Which settings it takes; default none. */
+  readonly settings?: readonly (keyof OptimizerSettings)[];
+  /** Decoupled weight decay: share of a matrix, times the learning rate, that a step takes away before the update. */
+  readonly weightDecay?: number;
+  readonly slots: readonly Slot[];
   /** Factor of the update at a step (from 1): the learning rate with the step's corrections folded in. */
   rate(learningRate: number, step: number): number;
   /** One update, elementwise, inside a tidy: new parameter and new slots. */
@@ -27,9 +45,44 @@ export interface Optimizer {
     slots: readonly Float32Array[],
     rate: number,
   ): void;
+  /** TensorFlow's kernel that makes the dense update in place, where there is one; a recorded step uses it instead of `dense`. */
+  readonly kernel?: ApplyKernel;
 }
 
-/** Whether the L2 penalty applies: to matrices, not to biases and gains ([n], or [n, 1] where a bias is held by rows). */
+/** How to call a kernel that updates a variable and its slots. */
+export interface ApplyKernel {
+  readonly op: string;
+  /** What follows the handles of the variable and of its slots, in the kernel's order. */
+  readonly inputs: readonly ('rate' | 'gradient' | number)[];
+  /** Attributes other than the type, where they are not at their defaults. */
+  readonly flags?: Readonly<Record<string, boolean>>;
+}
+
+/** A slot's first values, beside the parameter's. */
+export function firstValues({ fill }: Slot, weights: Float32Array): Float32Array {
+  return typeof fill === 'number' ? new Float32Array(weights.length).fill(fill) : weights.map(fill);
+}
+
+/** The numbers of one step (from 1) that all its updates share. */
+export interface StepNumbers {
+  readonly rate: number;
+  /** What decoupled weight decay leaves of a matrix. */
+  readonly keep: number;
+  readonly step: number;
+}
+
+export function stepNumbers(
+  { rate, weightDecay = 0 }: Optimizer,
+  learningRate: number,
+  step: number,
+): StepNumbers {
+  return { rate: rate(learningRate, step), keep: 1 - learningRate * weightDecay, step };
+}
+
+/**
+ * Whether the L2 penalty and weight decay apply: to matrices, not to biases and gains ([n], or [n, 1] where a bias is held
+ * by rows).
+ */
 export function decays(shape: readonly number[]): boolean {
   return shape.length > 1 && shape.at(-1)! > 1;
 }

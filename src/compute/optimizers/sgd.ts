@@ -15,5 +15,6 @@ export function sgd(): Optimizer {
         parameter[offset + i] = parameter[offset + i]! - rate * gradient[gradientOffset + i]!;
       }
     },
+    kernel: { op: 'ResourceApplyGradientDescent', inputs: ['rate', 'gradient'] },
   };
 }
