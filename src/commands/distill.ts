@@ -9,6 +9,7 @@ export default defineStage({
   describe: 'dataset + teacher → student checkpoint',
   schema: distillSchema,
   flags: {
+    profile: { key: 'profile', type: 'boolean', describe: 'say which operations of a step cost most' },
     data: { key: 'data', describe: 'prepared dataset', type: 'string', stdin: true },
     teacher: { key: 'teacher', describe: 'teacher checkpoint', type: 'string', stdin: true },
   },

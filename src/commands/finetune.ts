@@ -9,6 +9,7 @@ export default defineStage({
   describe: 'checkpoint + labelled target dataset → tuned checkpoint',
   schema: finetuneSchema,
   flags: {
+    profile: { key: 'profile', type: 'boolean', describe: 'say which operations of a step cost most' },
     data: { key: 'data', describe: 'prepared target dataset', type: 'string', stdin: true },
     from: { key: 'from', describe: 'checkpoint to continue', type: 'string', stdin: true },
   },

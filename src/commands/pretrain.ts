@@ -9,6 +9,7 @@ export default defineStage({
   describe: 'dataset → teacher checkpoint (or continue one with --from)',
   schema: pretrainSchema,
   flags: {
+    profile: { key: 'profile', type: 'boolean', describe: 'say which operations of a step cost most' },
     data: { key: 'data', describe: 'prepared dataset', type: 'string', stdin: true },
     from: { key: 'from', describe: 'checkpoint to continue', type: 'string', stdin: true },
   },

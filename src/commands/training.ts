@@ -63,7 +63,11 @@ export async function runTraining<C extends TrainingConfig>(
     const dataset = await readDataset(config.data);
     const warning = stage.continues && foreignWarning(stage.continues.catalogue, dataset);
     if (warning !== undefined) run.log('warn', warning);
-    const identity = { config: JSON.stringify(config), fingerprint: dataset.manifest.fingerprint, compute };
+    const identity = {
+      config: JSON.stringify({ ...config, profile: undefined }),
+      fingerprint: dataset.manifest.fingerprint,
+      compute,
+    };
     const resumeFrom = resumed ? await continued(partial, identity, run) : undefined;
     if (flags.resume && !resumeFrom) run.log('info', 'nothing to resume: starting afresh');
     const record = await openRecord(

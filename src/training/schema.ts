@@ -3,6 +3,7 @@ import { BACKENDS } from '../compute/backend.js';
 import { OPTIMIZER_NAMES, OPTIMIZERS } from '../compute/optimizers/index.js';
 import { path, seed } from '../config/fields.js';
 import { LOSS_NAMES } from '../model/losses/index.js';
+import { SAMPLER_NAMES } from './samplers.js';
 
 /** Keys of single optimizers; `createOptimizer` has their defaults. */
 const optimizerSettings = {
@@ -119,6 +120,10 @@ export const commonTraining = {
       'validate and keep a moving average of the weights, in which each step’s weigh this share of the next one’s (0.999, say); 0 = the weights themselves',
     ),
   validation: validationSchema,
+  profile: z
+    .boolean()
+    .default(false)
+    .describe('after training, say which operations of a step cost most (native backend)'),
   snapshotSteps: z.number().int().min(1).default(200).describe('steps between resumable snapshots'),
   seed,
 };
@@ -137,13 +142,23 @@ export const supervisedTask = {
     .describe('rank the next item, or predict a pair’s label'),
   loss: lossName
     .default('softmax')
-    .describe('what is minimised: softmax (cross-entropy), sampled-softmax, bce or mse'),
+    .describe('what is minimised: softmax (cross-entropy), sampled-softmax, bce, gbce or mse'),
   negatives: z
     .number()
     .int()
     .min(1)
     .default(256)
-    .describe('negatives of sampled-softmax (shared) or bce (a position)'),
+    .describe('negatives of sampled-softmax and gbce (shared by the batch) or bce (a position)'),
+  negativeSampling: z
+    .enum(SAMPLER_NAMES)
+    .default('uniform')
+    .describe('how sampled-softmax draws: uniform, by popularity, from the batch’s targets, or half and half'),
+  calibration: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0.75)
+    .describe('gbce: how far the sampling is undone; 0 = bce, 1 = in full'),
   label: labelSchema,
   targets: targetsSchema,
 };

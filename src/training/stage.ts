@@ -12,7 +12,9 @@ import type { Catalogue, StageContext, TensorMap } from '../types.js';
 import { type BatchSource, distinctShapes } from './batches.js';
 import { type FitResult, fit } from './fit.js';
 import { labelMetrics } from './label-metrics.js';
+import { type NegativeConfig, negativeOptions } from './negatives.js';
 import { type Labelling, type Pairs, pairBatches, trainPairs } from './pair-batches.js';
+import { profile } from './profile.js';
 import type { Row, Snapshot } from './progress.js';
 import { learningRate } from './schedule.js';
 import type { LabelConfig, OptimizerConfig, TargetsConfig, ValidationConfig } from './schema.js';
@@ -35,10 +37,9 @@ export interface TrainedModel {
   readonly fit: FitResult;
 }
 
-export interface TaskConfig {
+export interface TaskConfig extends NegativeConfig {
   readonly task: 'next-item' | 'label';
   readonly loss: LossName;
-  readonly negatives: number;
   readonly label: LabelConfig;
   readonly targets: TargetsConfig;
   readonly batchSize: number;
@@ -64,7 +65,7 @@ export function taskBatches(
   }
   const rows = trainRows(dataset, config.targets);
   const items = dataset.catalogue.items.length - 1;
-  const negatives = { need, count: config.negatives, items };
+  const negatives = negativeOptions(config, need, rows, items);
   const fixedShapes = recordsSteps();
   const shared = {
     length: model.length,
@@ -175,6 +176,7 @@ export interface RunConfig extends TaskConfig, UpdateConfig {
   readonly epochs: number;
   readonly validation: ValidationConfig;
   readonly snapshotSteps: number;
+  readonly profile: boolean;
 }
 
 /** Runs the loop for a built step; the same for every training stage. */
@@ -204,7 +206,7 @@ export async function runFit(
   const validated = ranking !== undefined || labelled.length > 0;
   if (!validated)
     context.log('warn', 'no validation row is a target: every epoch is run, and the last one is kept');
-  return fit(
+  const result = await fit(
     {
       name,
       step,
@@ -235,6 +237,8 @@ export async function runFit(
     },
     context,
   );
+  if (config.profile) await profile(step, batches, context);
+  return result;
 }
 
 /**

@@ -59,6 +59,17 @@ const pretrainOn = (config: object, more: { hooks?: StageHooks; stop?: number } 
 };
 
 onEachBackend('pretrain', (backend) => {
+  test('a profile changes nothing, and names the costliest operations or says what it needs', async () => {
+    const config = pretrainSchema.parse({ data: 'made-up', epochs: 1, batchSize: 3, model: TRANSFORMER });
+    const plain = await pretrain(config, DATASET, undefined, hooks(), recordingContext());
+    const context = recordingContext();
+    const profiled = await pretrain({ ...config, profile: true }, DATASET, undefined, hooks(), context);
+    assertSameTensors(profiled.tensors, plain.tensors, 'with and without a profile');
+    const said = context.lines.filter((line) => /costliest|ms, \d+ %$|needs the native backend/.test(line));
+    if (backend !== 'tensorflow') assert.deepEqual(said.length, 1);
+    else assert.match(said.join('\n'), /a step of \d+ operations[^]*(?:SoftmaxLoss|MatMul)/);
+  });
+
   for (const optimizer of Object.keys(OPTIMIZERS) as OptimizerName[]) {
     test(`${optimizer}: resumed from any snapshot it ends with the same bits`, async () => {
       for (const loss of backend === 'tensorflow' ? ['sampled-softmax'] : ['softmax', 'sampled-softmax']) {
