@@ -18,7 +18,13 @@ import { heldOutPairs, meanTrainValue } from '../evaluation/pairs.js';
 import { comparable } from '../evaluation/protocol.js';
 import { EVALUATION_FORMAT, type Results } from '../evaluation/results.js';
 import { type EvaluateConfig, evaluateSchema } from '../evaluation/schema.js';
-import { againstBestBaseline, againstEarlier, leadingMetric } from '../evaluation/summary.js';
+import {
+  againstBestBaseline,
+  againstControls,
+  againstEarlier,
+  checkControls,
+  leadingMetric,
+} from '../evaluation/summary.js';
 import { evaluationTask, type Task } from '../evaluation/task.js';
 import { withOutputDirectory } from '../storage/atomic.js';
 import { type Checkpoint, readCheckpoint } from '../storage/checkpoint.js';
@@ -91,6 +97,11 @@ async function compare(
   const lists: Contender[] = [];
   for (const { name, rankings } of config.models.filter(isRankings))
     lists.push(await readRankings(name, rankings, dataset, context));
+  checkControls(config.controls, [
+    ...config.baselines,
+    ...checkpoints.map((one) => one.name),
+    ...lists.map((one) => one.name),
+  ]);
   const task = evaluationTask(dataset, config);
   const users = task.evaluation.queries.map((query) => dataset.catalogue.users[query.user]!);
   const earlier = config.against === undefined ? undefined : await readEvaluation(config.against);
@@ -118,6 +129,7 @@ async function compare(
   const bootstrap = { resamples: config.bootstrap.resamples, seed: config.seed };
   const differences = [
     ...againstBestBaseline(measured, leadingMetric('ndcg', task.protocol), bootstrap),
+    ...againstControls(measured, present(config.controls, skipped), bootstrap),
     ...(earlier ? againstEarlier(measured, alignedRows(earlier, users), bootstrap) : []),
   ];
   const results: Results = {
@@ -166,6 +178,15 @@ async function openModels(config: EvaluateConfig): Promise<NamedCheckpoint[]> {
     models.push({ name, checkpoint: await readCheckpoint(path) });
   }
   return models;
+}
+
+/** Controls without those of baselines that were left out. */
+function present(
+  controls: Readonly<Record<string, string>>,
+  skipped: readonly { name: string }[],
+): Record<string, string> {
+  const gone = (name: string): boolean => skipped.some((one) => one.name === name);
+  return Object.fromEntries(Object.entries(controls).filter(([row, other]) => !gone(row) && !gone(other)));
 }
 
 type ModelEntry = EvaluateConfig['models'][number];

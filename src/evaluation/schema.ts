@@ -95,6 +95,10 @@ export const evaluateSchema = z.strictObject({
     .min(0)
     .default(200)
     .describe('single requests timed for milliseconds per request; 0 = none'),
+  controls: z
+    .record(z.string(), z.string())
+    .default({})
+    .describe('row: the row it is also compared with user by user, such as student: student-alone'),
   against: path('another evaluation’s directory: paired differences with it').optional(),
   backend: z.enum(BACKENDS).optional().describe('tensor backend; default: the best one available'),
   seed,

@@ -1,3 +1,5 @@
+import { RecsysError } from '../errors.js';
+import { hint } from '../nearest.js';
 import type { Measured } from './contender.js';
 import { metricName } from './evaluate.js';
 import type { Protocol } from './protocol.js';
@@ -46,6 +48,27 @@ export function againstBestBaseline(
   return measured
     .filter((one) => one.row.kind === 'model')
     .map((one) => difference(one.row.name, one.perUser, best.row.name, best.perUser, options));
+}
+
+/** Rows against their controls, user by user; `checkControls` has seen that they are there. */
+export function againstControls(
+  measured: readonly Measured[],
+  controls: Readonly<Record<string, string>>,
+  options: BootstrapSettings,
+): Difference[] {
+  const rowOf = (name: string): Measured => measured.find((one) => one.row.name === name)!;
+  return Object.entries(controls).map(([name, control]) => {
+    const [one, other] = [rowOf(name), rowOf(control)];
+    return difference(name, one.perUser, control, other.perUser, options);
+  });
+}
+
+/** Refuses controls that name no row of the comparison: before anything is computed. */
+export function checkControls(controls: Readonly<Record<string, string>>, rows: readonly string[]): void {
+  for (const name of Object.entries(controls).flat()) {
+    if (!rows.includes(name))
+      throw new RecsysError('CONFIG_INVALID', `controls: there is no row "${name}"${hint(name, rows)}`);
+  }
 }
 
 /** Per-user values of another evaluation's row, in this task's order of users. */

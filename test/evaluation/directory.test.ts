@@ -7,7 +7,12 @@ import { baselines } from '../../src/evaluation/baselines/registry.js';
 import { measure } from '../../src/evaluation/contender.js';
 import { alignedRows, readEvaluation, writeEvaluation } from '../../src/evaluation/directory.js';
 import type { Results } from '../../src/evaluation/results.js';
-import { againstBestBaseline, againstEarlier } from '../../src/evaluation/summary.js';
+import {
+  againstBestBaseline,
+  againstControls,
+  againstEarlier,
+  checkControls,
+} from '../../src/evaluation/summary.js';
 import { evaluationTask } from '../../src/evaluation/task.js';
 import { makeDataset, type Row, silent, tableScorer } from './fixture.js';
 
@@ -126,4 +131,18 @@ test('a directory that is none, and a damaged one, are refused by name', async (
   });
   await writeFile(join(dir, 'results.json'), '{"kind":"checkpoint"}');
   await assert.rejects(readEvaluation(dir), { code: 'DATA_UNREADABLE', message: /no evaluation/ });
+});
+
+test('a row is compared with its control user by user; a control that is no row is refused', async () => {
+  const measured = await contenders();
+  const options = { resamples: 200, seed: 1 };
+  const [found] = againstControls(measured, { perfect: 'popularity' }, options);
+  const [expected] = againstBestBaseline(measured, 'ndcg@2', options);
+  assert.deepEqual(found, expected);
+  const names = measured.map(({ row }) => row.name);
+  checkControls({ perfect: 'popularity' }, names);
+  assert.throws(() => checkControls({ perfect: 'popularty' }, names), {
+    code: 'CONFIG_INVALID',
+    message: /controls: there is no row "popularty"; did you mean "popularity"/,
+  });
 });
