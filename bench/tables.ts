@@ -23,6 +23,8 @@ const four = (value: number): string =>
     .toFixed(4)
     .replace(/^(-?)0/, '$1')
     .replace('-', '−');
+const size = (bytes: number): string =>
+  bytes < 1e6 ? `${Math.round(bytes / 1e3)} KB` : `${(bytes / 1e6).toFixed(1)} MB`;
 const average = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
 const deviation = (values: readonly number[]): number =>
   Math.sqrt(values.reduce((sum, v) => sum + (v - average(values)) ** 2, 0) / (values.length - 1));
@@ -53,10 +55,28 @@ function line(row: string, records: readonly ResultRecord[]): Line {
       String(records[0]!.kind === 'model' ? records.length : '–'),
       `${four(average(ndcg))}${spread} [${four(first.low)}, ${four(first.high)}]`,
       four(average(records.map((r) => r.metrics['hr@10']!))),
-      records[0]!.parameters > 0 ? `${(records[0]!.parameters / 1e3).toFixed(0)} k` : '–',
+      size(records[0]!.bytes),
       seconds.length > 0 ? `${(average(seconds) / 60).toFixed(1)} min` : '–',
     ],
   };
+}
+
+/** Differences by model and what it is compared with: the mean over seeds, and the widest interval. */
+function pairedDifferences(records: readonly ResultRecord[]): string[] {
+  const groups = new Map<string, { mean: number; low: number; high: number }[]>();
+  for (const { row, kind, differences } of records) {
+    if (kind !== 'model') continue;
+    for (const { against, 'ndcg@10': d } of differences) {
+      const name = `${row} − ${against}`;
+      groups.set(name, [...(groups.get(name) ?? []), d]);
+    }
+  }
+  return [...groups].map(([name, all]) => {
+    const mean = average(all.map((d) => d.mean));
+    const low = Math.min(...all.map((d) => d.low));
+    const high = Math.max(...all.map((d) => d.high));
+    return `${name} ${mean < 0 ? '' : '+'}${four(mean)} [${four(low)}, ${four(high)}]`;
+  });
 }
 
 /** One board as a Markdown table: ours and the published rows, by NDCG@10. */
@@ -86,19 +106,15 @@ export function boardTable(board: string): string {
     ],
   }));
   const lines = [...ours, ...theirs].sort((a, b) => a.ndcg - b.ndcg);
-  const head = ['model', 'seeds', 'NDCG@10', 'HR@10', 'parameters', 'training'];
+  const head = ['model', 'seeds', 'NDCG@10', 'HR@10', 'size', 'training'];
   const rule = head.map((_, i) => (i === 0 ? '---' : '---:'));
   const table = [head, rule, ...lines.map((l) => l.cells)].map((cells) => `| ${cells.join(' | ')} |`);
-  const paired = records
-    .filter((r) => r.kind === 'model')
-    .flatMap((r) => r.differences.map((d) => ({ ...d, name: `${r.row} (seed ${r.seed})` })))
-    .map(
-      ({ name, against, 'ndcg@10': d }) =>
-        `${name} − ${against}: ${d.mean < 0 ? '' : '+'}${four(d.mean)} [${four(d.low)}, ${four(d.high)}]`,
-    );
+  const paired = pairedDifferences(records);
   const notes = [
     ...(published ? [`*Published rows*: ${published.source}.`] : []),
-    ...(paired.length > 0 ? [`NDCG@10, paired by user: ${paired.join('; ')}.`] : []),
+    ...(paired.length > 0
+      ? [`NDCG@10, paired by user (mean over seeds, widest interval): ${paired.join('; ')}.`]
+      : []),
   ];
   return [...table, ...notes.flatMap((note) => ['', note])].join('\n');
 }
