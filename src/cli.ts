@@ -49,6 +49,10 @@ export const COMMANDS = {
     describe: 'run a pipeline of stages, skipping what is up to date',
     load: () => import('./commands/run.js'),
   },
+  tune: {
+    describe: 'search the settings of a training stage for the best',
+    load: () => import('./commands/tune.js'),
+  },
   'serve-online': {
     describe: 'serve a checkpoint over HTTP and learn from every event',
     load: () => import('./commands/serve-online.js'),

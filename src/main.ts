@@ -14,6 +14,9 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     abort.abort();
   });
 }
+// A process that started this one over a channel (a search its trials) stops it by hanging up, or by ending.
+process.once('disconnect', () => abort.abort());
+if (process.connected === false) abort.abort();
 // A reader that has gone away (`| head`) is no error of ours: the work itself is done.
 process.stdout.on('error', (error: NodeJS.ErrnoException) =>
   process.exit(error.code === 'EPIPE' ? EXIT.ok : EXIT.environment),

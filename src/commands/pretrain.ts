@@ -1,5 +1,6 @@
 import { restoreModel } from '../model/restore.js';
 import { readCheckpoint } from '../storage/checkpoint.js';
+import { PRESET_NAMES } from '../training/presets.js';
 import { pretrain, pretrainSchema } from '../training/pretrain.js';
 import { defineStage } from './stage.js';
 import { runTraining } from './training.js';
@@ -11,6 +12,11 @@ export default defineStage({
   flags: {
     profile: { key: 'profile', type: 'boolean', describe: 'say which operations of a step cost most' },
     data: { key: 'data', describe: 'prepared dataset', type: 'string', stdin: true },
+    preset: {
+      key: 'preset',
+      describe: `defaults of a known model: ${PRESET_NAMES.join(', ')}`,
+      type: 'string',
+    },
     from: { key: 'from', describe: 'checkpoint to continue', type: 'string', stdin: true },
   },
   defaultOut: 'teacher',

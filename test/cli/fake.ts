@@ -58,6 +58,7 @@ export function fakeCommands(
       rate: { key: 'nested.rate', describe: 'rate', type: 'number' },
     },
     defaultOut: 'teacher',
+    resumes: true,
     run: ({ config, flags, signal, log, progress }) =>
       withOutputDirectory(flags.out!, flags, async (partial, resumed) => {
         calls.push({ stage: 'pretrain', config, resume: flags.resume, resumed });

@@ -18,6 +18,7 @@ const WITH_SETTINGS = [
   'recommend',
   'serve-online',
   'run',
+  'tune',
 ] as const;
 
 for (const name of WITH_SETTINGS) {

@@ -33,6 +33,7 @@ export async function advance(job: Job, standing: Standing, epochs: number): Pro
   const { places, inputs, signal } = job;
   const reached = (rows: readonly Row[]): boolean => (rows.at(-1)?.epoch ?? 0) >= epochs;
   if (standing.state !== 'open' || reached(standing.rows)) return standing;
+  if (signal.aborted) throw interrupted(signal);
   const note = (state: TrialRecord['state'], output: string | null, seconds: number) =>
     writeTrialRecord(places.record, { state, inputs, output, seconds });
 
@@ -63,8 +64,16 @@ export async function advance(job: Job, standing: Standing, epochs: number): Pro
   }
   if (signal.aborted) {
     await note('open', null, seconds);
-    throw new RecsysError('INTERRUPTED', 'the search was interrupted', { cause: signal.reason });
+    throw interrupted(signal);
   }
   await note('failed', null, seconds);
-  return { state: 'failed', rows, seconds, error: error ?? { code: 'INTERNAL', message: 'no checkpoint was written' } };
+  return {
+    state: 'failed',
+    rows,
+    seconds,
+    error: error ?? { code: 'INTERNAL', message: 'no checkpoint was written' },
+  };
 }
+
+const interrupted = (signal: AbortSignal): RecsysError =>
+  new RecsysError('INTERRUPTED', 'the search was interrupted', { cause: signal.reason });

@@ -69,11 +69,11 @@ export async function runChild(args: readonly string[], options: ChildOptions): 
   }
 }
 
-/** How a process ended; undefined where it ended well. */
+/** How a process ended; undefined where it ended well. Not by `close`, which does not come once the channel was hung up. */
 function endOf(child: ChildProcess): Promise<TrialError | undefined> {
   return new Promise((resolve) => {
     child.once('error', (error) => resolve({ code: 'ENVIRONMENT', message: error.message }));
-    child.once('close', (code, signal) => {
+    child.once('exit', (code, signal) => {
       if (code === 0) return resolve(undefined);
       const how = signal === null ? `with status ${code}` : `by ${signal}`;
       resolve({ code: 'ENVIRONMENT', message: `its process was ended ${how}` });

@@ -2,6 +2,8 @@ import { z } from 'zod';
 import { type Layer, splitKey } from '../../config/layers.js';
 import { type Resolved, resolveConfig } from '../../config/load.js';
 import { RecsysError } from '../../errors.js';
+import type { StageContext } from '../../types.js';
+import { halvingRungs, oneRung, type Rung } from './rungs.js';
 import type { Search } from './settings.js';
 import { drawTrials, extremesOf, type Values } from './space.js';
 
@@ -85,4 +87,35 @@ function settingsAt(search: Search, values: Values): Resolved<TrainingSettings> 
     if (error instanceof RecsysError) return error;
     throw error;
   }
+}
+
+/**
+ * The rungs of the search's method.
+ * @throws RecsysError CONFIG_INVALID where halving can't be done with these settings
+ */
+export function planRungs(
+  search: Search,
+  trials: readonly Trial[],
+  { log }: Pick<StageContext, 'log'>,
+): readonly Rung[] {
+  const { method, eta, minEpochs, search: space } = search.config;
+  if (method === 'random') return oneRung(trials.length);
+  if (Object.hasOwn(space, 'epochs')) {
+    const message = 'halving sets the epochs itself: give the most there may be in `with`';
+    throw new RecsysError(
+      'CONFIG_INVALID',
+      `${search.where(['search', 'epochs'], 'key')}: epochs: ${message}`,
+    );
+  }
+  const settings = trials.filter(isValid).map((trial) => trial.settings.config);
+  const rungs = halvingRungs(trials.length, eta, minEpochs, settings[0]!.epochs);
+  const every = Math.max(...settings.map(({ validation }) => validation.every));
+  if (rungs.length === 1)
+    log('warn', 'halving has one rung: with so few trials or epochs, every trial is trained to its end');
+  else if (rungs[0]!.epochs < every) {
+    const message = `the first rung ends after epoch ${rungs[0]!.epochs}, before the first validation (validation.every: ${every}); expected at least ${every}`;
+    throw new RecsysError('CONFIG_INVALID', `${search.where(['minEpochs'], 'value')}: minEpochs: ${message}`);
+  }
+  log('info', `halving: ${rungs.map(({ trials: n, epochs }) => `${n} to epoch ${epochs}`).join(', ')}`);
+  return rungs;
 }

@@ -23,17 +23,17 @@ export const worth = (runner: Runner): Score | undefined =>
  * @param leave is told of a runner that will not be trained further
  * @throws the first error that `advance` throws, once all that run have ended
  */
-export async function race(
-  runners: readonly Runner[],
+export async function race<R extends Runner>(
+  runners: readonly R[],
   rungs: readonly Rung[],
   parallel: number,
-  advance: (runner: Runner, epochs: number) => Promise<Standing>,
-  leave: (runner: Runner) => Promise<void> = async () => {},
+  advance: (runner: R, epochs: number) => Promise<Standing>,
+  leave: (runner: R) => Promise<void> = async () => {},
 ): Promise<void> {
   let ranking = [...runners];
   for (const [index, { trials, epochs }] of rungs.entries()) {
-    const reached = new Set<Runner>();
-    let chosen: Runner[];
+    const reached = new Set<R>();
+    let chosen: R[];
     for (;;) {
       chosen = ranking.filter(({ standing }) => standing.state !== 'failed').slice(0, trials);
       const behind = chosen.filter((runner) => !reached.has(runner));
@@ -52,7 +52,7 @@ export async function race(
   }
 }
 
-function sorted(runners: readonly Runner[], epochs: number): Runner[] {
+function sorted<R extends Runner>(runners: readonly R[], epochs: number): R[] {
   const scored = runners.map((runner) => ({
     runner,
     score: scoreOf(runner.standing.rows, runner.goal, epochs),

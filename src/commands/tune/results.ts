@@ -5,7 +5,8 @@ import { writeFileAtomic } from '../../storage/atomic.js';
 import { kindOf } from '../../storage/disk.js';
 import { textTable } from '../table.js';
 import type { TrialError } from './child.js';
-import { type Runner, worth } from './race.js';
+import type { Entry } from './entry.js';
+import { worth } from './race.js';
 import type { TuneConfig } from './schema.js';
 import { byScore } from './score.js';
 import type { Values } from './space.js';
@@ -41,11 +42,9 @@ export interface Results {
   readonly trials: readonly TrialResult[];
 }
 
-export type Contestant = Runner & { readonly values: Values };
-
-export function resultsOf(contestants: readonly Contestant[], config: TuneConfig, version: string): Results {
+export function resultsOf(entries: readonly Entry[], config: TuneConfig, version: string): Results {
   const { stage, method, metric, seed } = config;
-  const done = contestants.filter(({ standing, dropped }) => standing.state === 'done' && dropped === undefined);
+  const done = entries.filter(({ standing, dropped }) => standing.state === 'done' && dropped === undefined);
   const order = byScore(metric);
   const best = done.toSorted((a, b) => order(worth(a), worth(b)))[0];
   return {
@@ -56,16 +55,16 @@ export function resultsOf(contestants: readonly Contestant[], config: TuneConfig
     metric,
     seed,
     best: best === undefined || worth(best) === undefined ? null : best.number,
-    trials: contestants.map((one) => resultOf(one, metric)),
+    trials: entries.map((one) => resultOf(one, metric)),
   };
 }
 
-function resultOf(contestant: Contestant, metric: string): TrialResult {
-  const { number, values, standing, dropped } = contestant;
+function resultOf(entry: Entry, metric: string): TrialResult {
+  const { number, values, standing, dropped } = entry;
   const { state, seconds, error } = standing;
   const status = state === 'failed' || dropped === undefined ? state : 'dropped';
   const rows = standing.rows.filter((row) => row.epoch! <= (dropped ?? Number.POSITIVE_INFINITY));
-  const score = worth(contestant);
+  const score = worth(entry);
   return {
     trial: number,
     values,
@@ -126,6 +125,6 @@ export function resultsTable(results: Results): string {
 }
 
 /** A value of a trial, on one line. */
-export function show(value: unknown): string {
+function show(value: unknown): string {
   return typeof value === 'number' || typeof value === 'string' ? String(value) : JSON.stringify(value);
 }

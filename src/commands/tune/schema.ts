@@ -62,12 +62,14 @@ export const tuneSchema = z.strictObject({
     .int()
     .min(2)
     .default(3)
-    .describe('halving: one trial in this many goes on, for this many times the epochs'),
-  minEpochs: z.int().min(1).default(1).describe('halving: the first rung has at least this many epochs'),
+    .describe('of halving: one trial in this many goes on, for this many times the epochs'),
+  minEpochs: z.int().min(1).default(1).describe('of halving: the first rung has at least this many epochs'),
   metric: z
     .string()
     .default('ndcg@10')
-    .describe('validation metric by which trials are compared: greater is better, less of a loss or an error'),
+    .describe(
+      'validation metric by which trials are compared: greater is better, less of a loss or an error',
+    ),
   seed: z
     .int()
     .min(0)

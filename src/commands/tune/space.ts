@@ -59,8 +59,7 @@ function number({ min, max, scale, integer }: Range, random: Random): number {
 /** How many different trials a space holds; infinite with a range of real numbers. */
 export function sizeOf(space: Space): number {
   return Object.values(space).reduce<number>((size, dimension) => {
-    if (Array.isArray(dimension))
-      return size * new Set(dimension.map((value) => JSON.stringify(value))).size;
+    if (Array.isArray(dimension)) return size * new Set(dimension.map((value) => JSON.stringify(value))).size;
     const { min, max, integer } = dimension;
     if (integer) return size * (Math.floor(max) - Math.ceil(min) + 1);
     return min === max ? size : Number.POSITIVE_INFINITY;

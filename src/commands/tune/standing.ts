@@ -39,8 +39,7 @@ export async function standingOf(
 ): Promise<Standing> {
   const record = await readTrialRecord(places.record);
   if (record?.state === 'running') await released(places, context);
-  const reason =
-    afresh || record === undefined ? 'no trial to go on with' : changed(record.inputs, inputs);
+  const reason = afresh || record === undefined ? 'no trial to go on with' : changed(record.inputs, inputs);
   const finished = (await kindOf(places.dir)) === 'directory';
   const altered = record?.state === 'done' && (await identify(places.dir)) !== record.output;
   const rows = await readMetrics(join(finished ? places.dir : places.partial, 'metrics.jsonl'));
@@ -52,7 +51,10 @@ export async function standingOf(
 }
 
 /** Waits until the process of a search that was killed has stopped too. */
-async function released(places: Places, { log, signal }: Pick<StageContext, 'log' | 'signal'>): Promise<void> {
+async function released(
+  places: Places,
+  { log, signal }: Pick<StageContext, 'log' | 'signal'>,
+): Promise<void> {
   for (let looks = 0; ; looks++) {
     try {
       await (await acquireLock(`${places.dir}.lock`, places.dir)).release();
