@@ -98,7 +98,9 @@ export const evaluateSchema = z.strictObject({
   controls: z
     .record(z.string(), z.string())
     .default({})
-    .describe('row: the row it is also compared with user by user, such as student: student-alone'),
+    .describe(
+      'the control of a row (student, say, has student-alone), with which it is compared user by user',
+    ),
   against: path('another evaluation’s directory: paired differences with it').optional(),
   backend: z.enum(BACKENDS).optional().describe('tensor backend; default: the best one available'),
   seed,
