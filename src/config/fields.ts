@@ -12,3 +12,6 @@ export const seed = z
   .min(0)
   .default(42)
   .describe('seed of the run; with the same seed, machine type and backend a run repeats bit for bit');
+
+/** Settings by the name that a schema's key `preset` gives: they lie under what the user writes, above the schema's defaults. */
+export const presets = z.registry<Readonly<Record<string, Readonly<Record<string, unknown>>>>>();

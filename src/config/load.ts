@@ -4,6 +4,7 @@ import { RecsysError } from '../errors.js';
 import { hint } from '../nearest.js';
 import { at, explain, type Issue } from './issues.js';
 import { type Layer, type Merged, mergeLayers } from './layers.js';
+import { withPreset } from './presets.js';
 import { knownKeys, pathsIn, type Shape, shapeOf, walk } from './shape.js';
 import type { Key } from './yaml.js';
 
@@ -15,7 +16,7 @@ export interface Resolved<C> {
 }
 
 /**
- * Resolves settings: schema defaults < the layers in order. Relative paths become absolute against their layer's folder.
+ * Resolves settings: schema defaults < the preset that is named < the layers in order. Relative paths become absolute against their layer's folder.
  *
  * @param name the stage, as messages call it
  * @throws RecsysError CONFIG_INVALID listing everything wrong, each with its place, key, and what was expected and found
@@ -26,7 +27,7 @@ export function resolveConfig<S extends z.ZodType>(
   name: string,
 ): Resolved<z.output<S>> {
   const shape = shapeOf(schema);
-  const merged = mergeLayers(layers);
+  const merged = mergeLayers(withPreset(schema, layers));
   absolutePaths(merged, shape);
   const parsed = schema.safeParse(merged.value);
   const issues = unknownKeys(merged.value, shape);

@@ -1,13 +1,18 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { DotCandidates } from '../compute/ops/softmax-loss.js';
 import type { Params } from '../compute/parameters.js';
-import type { EntityEncoder } from './entity.js';
 import type { Candidates } from './model.js';
+
+/** Item vectors as a score reads them: all [V + 1, D], or those of ids of any shape [...ids.shape, D]. */
+export interface ItemVectors {
+  all(params: Params): tf.Tensor2D;
+  encode(params: Params, ids: tf.Tensor): tf.Tensor;
+}
 
 /** What the score of a dot-product model is made of: 'all' → V + 1 candidates, padding at −1e9; ids [C] → C candidates. */
 export function dotCandidates(
   params: Params,
-  items: EntityEncoder,
+  items: ItemVectors,
   candidates: Candidates,
   bias: string | undefined,
 ): DotCandidates {
@@ -26,7 +31,7 @@ export function dotCandidates(
  */
 export function dotLogits(
   params: Params,
-  items: EntityEncoder,
+  items: ItemVectors,
   states: tf.Tensor2D,
   candidates: Candidates,
   bias: string | undefined,

@@ -1,7 +1,10 @@
 import type { Batch } from '../compute/step.js';
+import { RecsysError } from '../errors.js';
 import type { LossNeed } from '../model/losses/loss.js';
 import type { Random } from '../random.js';
 import { f32, i32 } from './batches.js';
+import { SAMPLERS, type Sampler, type SamplerName } from './samplers.js';
+import type { TrainRows } from './train-rows.js';
 
 export interface NegativeOptions {
   readonly need: readonly LossNeed[];
@@ -9,33 +12,97 @@ export interface NegativeOptions {
   readonly count: number;
   /** Items of the catalogue (1 … items). */
   readonly items: number;
+  /** How shared ones are drawn; default: uniformly. */
+  readonly sampler?: Sampler;
+  /** gBCE's t: 0 is plain BCE, 1 undoes the sampling in full. */
+  readonly calibration?: number;
 }
 
-/** Uniform negatives in the form a next-item loss needs, drawn anew for every batch. Own ones differ from their target. */
+/** The keys of a task that say how negatives are drawn. */
+export interface NegativeConfig {
+  readonly loss: string;
+  readonly negatives: number;
+  readonly negativeSampling?: SamplerName;
+  readonly calibration?: number;
+}
+
+/**
+ * Options for the losses' needs, with the frequencies of the rows' targets.
+ * @throws RecsysError CONFIG_INVALID for a sampling that the loss does not correct for
+ */
+export function negativeOptions(
+  config: NegativeConfig,
+  need: readonly LossNeed[],
+  rows: TrainRows,
+  items: number,
+): NegativeOptions {
+  const { loss, negatives: count, negativeSampling = 'uniform', calibration } = config;
+  const corrects = need.includes('sharedNegatives') && !need.includes('power');
+  if (negativeSampling !== 'uniform' && !corrects) {
+    throw new RecsysError(
+      'CONFIG_INVALID',
+      `negativeSampling: the loss "${loss}" is made for uniform negatives; "${negativeSampling}" ones are for sampled-softmax, which corrects for how they are drawn`,
+    );
+  }
+  const counts = new Float64Array(items + 1);
+  rows.item.forEach((item, r) => {
+    if (rows.weight[r]! > 0) counts[item]!++;
+  });
+  return {
+    need,
+    count,
+    items,
+    sampler: SAMPLERS[negativeSampling](counts),
+    ...(calibration === undefined ? {} : { calibration }),
+  };
+}
+
+/** Negatives in the form a next-item loss needs, drawn anew for every batch. Own ones are uniform and differ from their target. */
 export function drawNegatives(
   targets: Int32Array,
   options: NegativeOptions,
   rng: Random,
 ): Record<string, Batch[string]> {
-  const { need, items } = options;
-  if (need.includes('sharedNegatives')) {
-    const count = Math.min(options.count, items);
-    const drawn = Int32Array.from({ length: count }, () => 1 + rng.int(items));
-    return {
-      negatives: i32(drawn, [count]),
-      logSampling: f32(Float32Array.of(Math.log(items / count)), [1]),
-    };
-  }
-  if (need.includes('ownNegatives')) {
-    const { count } = options;
-    const drawn = new Int32Array(targets.length * count);
-    for (let i = 0; i < drawn.length; i++) {
-      const target = targets[Math.floor(i / count)]!;
-      // Uniform over the others: drawn among one fewer, and the target's place skipped.
-      const item = 1 + rng.int(Math.max(1, items - 1));
-      drawn[i] = target > 0 && item >= target && items > 1 ? item + 1 : item;
-    }
-    return { negatives: i32(drawn, [targets.length, count]) };
-  }
+  const { need } = options;
+  if (need.includes('sharedNegatives')) return shared(targets, options, rng);
+  if (need.includes('ownNegatives')) return own(targets, options, rng);
   return {};
+}
+
+function shared(targets: Int32Array, options: NegativeOptions, rng: Random): Record<string, Batch[string]> {
+  const { need, items } = options;
+  const count = Math.min(options.count, items);
+  const sampler = options.sampler ?? SAMPLERS.uniform(new Float64Array(items + 1));
+  const batch = targets.filter((item) => item > 0);
+  const drawn = Int32Array.from({ length: count }, () => sampler.draw(batch, rng));
+  const logSampling = Float32Array.from(drawn, (item) => -Math.log(count) - sampler.logProbability(item));
+  return {
+    negatives: i32(drawn, [count]),
+    logSampling: f32(logSampling, [count]),
+    ...(need.includes('power') ? { power: f32(Float32Array.of(powerOf(options, count)), [1]) } : {}),
+  };
+}
+
+/**
+ * The power β of gBCE: α (t (1 − 1/α) + 1/α) = 1 − t (1 − α), with α = K / (V − 1) the share of the negatives there are that is
+ * drawn (Petrov & Macdonald 2023, whose t of 0.75 is the default).
+ */
+function powerOf({ items, calibration = 0.75 }: NegativeOptions, count: number): number {
+  const rate = Math.min(1, count / Math.max(1, items - 1));
+  return 1 - calibration * (1 - rate);
+}
+
+function own(
+  targets: Int32Array,
+  { count, items }: NegativeOptions,
+  rng: Random,
+): Record<string, Batch[string]> {
+  const drawn = new Int32Array(targets.length * count);
+  for (let i = 0; i < drawn.length; i++) {
+    const target = targets[Math.floor(i / count)]!;
+    // Uniform over the others: drawn among one fewer, and the target's place skipped.
+    const item = 1 + rng.int(Math.max(1, items - 1));
+    drawn[i] = target > 0 && item >= target && items > 1 ? item + 1 : item;
+  }
+  return { negatives: i32(drawn, [targets.length, count]) };
 }

@@ -1,22 +1,29 @@
 import { z } from 'zod';
-import { path } from '../config/fields.js';
+import { path, presets } from '../config/fields.js';
 import type { Dataset } from '../data/dataset.js';
 import { modelSchema } from '../model/registry.js';
 import type { RestoredModel } from '../model/restore.js';
 import type { StageContext } from '../types.js';
+import { PRESET_NAMES, PRESETS } from './presets.js';
 import { commonTraining, supervisedTask } from './schema.js';
 import type { StageHooks, TrainedModel } from './stage.js';
 import { trainOnLabels } from './supervised.js';
 
 /** `recsys pretrain`: the YAML's keys. */
-export const pretrainSchema = z.strictObject({
-  ...commonTraining,
-  from: path(
-    'checkpoint whose pretraining is continued on this data; its model and vocabulary are kept and grow',
-  ).optional(),
-  model: modelSchema.prefault({ name: 'transformer' }).describe('the teacher; ignored with `from`'),
-  ...supervisedTask,
-});
+export const pretrainSchema = z
+  .strictObject({
+    preset: z
+      .enum(PRESET_NAMES)
+      .optional()
+      .describe('a known model: defaults for the keys below, under what is written here'),
+    ...commonTraining,
+    from: path(
+      'checkpoint whose pretraining is continued on this data; its model and vocabulary are kept and grow',
+    ).optional(),
+    model: modelSchema.prefault({ name: 'transformer' }).describe('the teacher; ignored with `from`'),
+    ...supervisedTask,
+  })
+  .register(presets, PRESETS);
 
 export type PretrainConfig = z.output<typeof pretrainSchema>;
 

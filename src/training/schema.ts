@@ -152,13 +152,15 @@ export const supervisedTask = {
   negativeSampling: z
     .enum(SAMPLER_NAMES)
     .default('uniform')
-    .describe('how sampled-softmax draws: uniform, by popularity, from the batch’s targets, or half and half'),
+    .describe(
+      'how sampled-softmax draws: uniform, by popularity, from the batch’s targets, or half and half',
+    ),
   calibration: z
     .number()
     .min(0)
     .max(1)
     .default(0.75)
-    .describe('gbce: how far the sampling is undone; 0 = bce, 1 = in full'),
+    .describe('how far gbce undoes the sampling; 0 = not at all (bce), 1 = in full'),
   label: labelSchema,
   targets: targetsSchema,
 };

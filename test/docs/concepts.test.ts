@@ -1,20 +1,20 @@
 import assert from 'node:assert/strict';
 import * as tf from '@tensorflow/tfjs-core';
-import { dropoutMask, INFERENCE } from '../../src/compute/dropout.js';
-import type { Params } from '../../src/compute/parameters.js';
-import { attention } from '../../src/model/layers/attention.js';
-import { norm } from '../../src/model/layers/norm.js';
+import { INFERENCE } from '../../src/compute/dropout.js';
 import { bce, binaryCrossEntropy } from '../../src/model/losses/bce.js';
 import { featureAlignment, softLabels } from '../../src/model/losses/distillation.js';
+import { gbce } from '../../src/model/losses/gbce.js';
 import type { Loss } from '../../src/model/losses/loss.js';
 import { mse } from '../../src/model/losses/mse.js';
 import { weightedMean } from '../../src/model/losses/reduce.js';
 import { sampledSoftmax } from '../../src/model/losses/sampled-softmax.js';
 import { softmax as softmaxLoss } from '../../src/model/losses/softmax.js';
 import type { Model } from '../../src/model/model.js';
+import { Random } from '../../src/random.js';
+import { drawNegatives } from '../../src/training/negatives.js';
 import { assertClose, valuesOf } from '../suites/assertions.js';
 import { onBackend } from '../suites/backends.js';
-import { dot, length, mean, sigmoid, slopes, softmax, stated, sum } from './formulas.js';
+import { agrees, dot, length, mean, params, sigmoid, softmax, stated, sum } from './formulas.js';
 
 /** A model whose logits are its states: the state's entry j is item j's score. */
 const SCORES = {
@@ -25,11 +25,6 @@ const SCORES = {
     return tf.sum(tf.mul(tf.expandDims(states, 1), chosen), -1) as tf.Tensor2D;
   },
 } as Pick<Model, 'logits'> as Model;
-
-const params = (values: Record<string, tf.Tensor> = {}): Params => ({
-  get: (name) => values[name]!,
-  lookup: () => assert.fail('no table is read here'),
-});
 
 type Inputs = Readonly<Record<string, tf.Tensor>>;
 
@@ -47,31 +42,6 @@ function of(loss: Loss, inputs: () => Inputs): (states: tf.Tensor2D) => tf.Scala
 
 const ids = (...values: number[]): tf.Tensor1D => tf.tensor1d(values, 'int32');
 
-/** The code's value and gradient at a point equal those stated; and the stated gradient is that of the stated value. */
-function agrees(
-  code: (x: tf.Tensor2D) => tf.Tensor,
-  at: readonly number[],
-  value: (x: readonly number[]) => number,
-  gradient: readonly number[],
-): void {
-  const x = (): tf.Tensor2D => tf.tensor2d([[...at]]);
-  assertClose(
-    valuesOf(() => tf.sum(code(x()))),
-    [value(at)],
-    'value',
-    1e-5,
-    1e-5,
-  );
-  assertClose(
-    valuesOf(() => tf.grad((t) => tf.sum(code(t as tf.Tensor2D)))(x())),
-    gradient,
-    'gradient of the code',
-    2e-5,
-    1e-4,
-  );
-  assertClose(slopes(value, at), gradient, 'gradient of the formula', 1e-6, 1e-6);
-}
-
 const S = [0.3, -1.2, 2.1, 0.4, -0.7];
 
 onBackend('cpu', 'docs/concepts.md: losses', () => {
@@ -87,40 +57,48 @@ onBackend('cpu', 'docs/concepts.md: losses', () => {
 
   stated(
     [
-      's′_n = s_n + log(V / K)        s′_y = s_y',
+      's′_n = s_n − log(K q_n)        s′_y = s_y',
       'L = log(exp(s_y) + Σ_{n ≠ y} exp(s′_n)) − s_y',
-      '∂L/∂s_y = q_y − 1        ∂L/∂s_n = q_n,   q = softmax(s′)',
+      '∂L/∂s_y = p_y − 1        ∂L/∂s_n = p_n,   p = softmax(s′)',
     ],
     () => {
       const y = 2;
-      const V = 5;
       // Item 4 was drawn twice and counts twice; the target itself was drawn and is left out.
       const drawn = [4, 1, y, 4];
+      const probability = [0, 0.1, 0.3, 0.2, 0.4];
+      const shift = (n: number): number => -Math.log(drawn.length * probability[n]!);
       const rivals = drawn.filter((n) => n !== y);
-      const shift = Math.log(V / drawn.length);
-      const q = softmax([S[y]!, ...rivals.map((n) => S[n]! + shift)]);
+      const p = softmax([S[y]!, ...rivals.map((n) => S[n]! + shift(n))]);
       agrees(
         of(sampledSoftmax, () => ({
           targets: ids(y),
           negatives: ids(...drawn),
-          logSampling: tf.tensor1d([shift]),
+          logSampling: tf.tensor1d(drawn.map(shift)),
         })),
         S,
-        (s) => Math.log(Math.exp(s[y]!) + sum(rivals.map((n) => Math.exp(s[n]! + shift)))) - s[y]!,
-        S.map((_, j) => (j === y ? q[0]! - 1 : sum(rivals.map((n, k) => (n === j ? q[k + 1]! : 0))))),
+        (s) => Math.log(Math.exp(s[y]!) + sum(rivals.map((n) => Math.exp(s[n]! + shift(n))))) - s[y]!,
+        S.map((_, j) => (j === y ? p[0]! - 1 : sum(rivals.map((n, k) => (n === j ? p[k + 1]! : 0))))),
       );
     },
   );
 
-  stated(['the expected value of the sum is the full sum over the items other'], () => {
-    // Every way to draw K = 2 of V = 4 items, each as likely as the others; item 2 is the target.
-    const [V, K, y] = [4, 2, 2];
-    const items = [1, 2, 3, 4];
-    const sums = items.flatMap((a) =>
-      items.map((b) => sum([a, b].map((n) => (n === y ? 0 : (V / K) * Math.exp(S[n]!))))),
-    );
-    assertClose([mean(sums)], [sum(items.map((n) => (n === y ? 0 : Math.exp(S[n]!))))], 'expected sum');
-  });
+  stated(
+    ['the expected value of the sum is the full sum over the items other', 'the correction is log(V / K)'],
+    () => {
+      // Every way to draw K = 2 of V = 4 items, with its probability; item 2 is the target.
+      const [V, K, y] = [4, 2, 2];
+      const items = [1, 2, 3, 4];
+      for (const q of [
+        [0, 0.25, 0.25, 0.25, 0.25],
+        [0, 0.1, 0.2, 0.3, 0.4],
+      ]) {
+        const part = (n: number): number => (n === y ? 0 : Math.exp(S[n]! - Math.log(K * q[n]!)));
+        const expected = sum(items.flatMap((a) => items.map((b) => q[a]! * q[b]! * (part(a) + part(b)))));
+        assertClose([expected], [sum(items.map((n) => (n === y ? 0 : Math.exp(S[n]!))))], 'expected sum');
+      }
+      assertClose([-Math.log(K / V)], [Math.log(V / K)], 'uniform');
+    },
+  );
 
   stated(['L = max(x, 0) − x y + log(1 + exp(−|x|))', '∂L/∂x = σ(x) − y', 'σ(x) = 1 / (1 + exp(−x))'], () => {
     for (const y of [0, 1]) {
@@ -146,6 +124,44 @@ onBackend('cpu', 'docs/concepts.md: losses', () => {
       loss,
       [0, sigmoid(S[1]!) / 2, 0, sigmoid(S[3]!) - 1, sigmoid(S[4]!) / 2],
     );
+  });
+
+  stated(
+    [
+      'L = −(β log σ(s_y) + Σ_{n ≠ y} log(1 − σ(s_n))) / (K + 1)',
+      '∂L/∂s_y = β (σ(s_y) − 1) / (K + 1)        ∂L/∂s_n = σ(s_n) / (K + 1)',
+    ],
+    () => {
+      const y = 3;
+      const drawn = [1, y, 4];
+      const power = 0.3;
+      const share = 1 / (drawn.length + 1);
+      agrees(
+        of(gbce, () => ({ targets: ids(y), negatives: ids(...drawn), power: tf.tensor1d([power]) })),
+        S,
+        (s) =>
+          -share * (power * Math.log(sigmoid(s[y]!)) + sum([1, 4].map((n) => Math.log(1 - sigmoid(s[n]!))))),
+        [0, share * sigmoid(S[1]!), 0, share * power * (sigmoid(S[y]!) - 1), share * sigmoid(S[4]!)],
+      );
+    },
+  );
+
+  stated(['β = α (t (1 − 1/α) + 1/α) = 1 − t (1 − α),   α = K / (V − 1)'], () => {
+    const need = ['sharedNegatives', 'power'] as const;
+    for (const [K, V, t] of [
+      [1, 9, 0.75],
+      [4, 9, 0.2],
+      [8, 9, 1],
+    ] as const) {
+      const { power } = drawNegatives(
+        Int32Array.of(1),
+        { need, count: K, items: V, calibration: t },
+        new Random(1),
+      );
+      const a = K / (V - 1);
+      assertClose(power!.data, [a * (t * (1 - 1 / a) + 1 / a)], 'as in the paper');
+      assertClose(power!.data, [1 - t * (1 - a)], 'simplified');
+    }
   });
 
   stated(['L = (s − v)²', '∂L/∂s = 2 (s − v)'], () => {
@@ -203,74 +219,5 @@ onBackend('cpu', 'docs/concepts.md: distillation', () => {
     assertClose([dot(gradient, S)], [0], 'at right angles to a', 1e-9, 0);
     const none = valuesOf(() => code(tf.zeros([1, 5])));
     assert.ok(Number.isFinite(none[0]), 'a zero vector');
-  });
-});
-
-onBackend('cpu', 'docs/concepts.md: layers', () => {
-  stated(
-    [
-      'x̂ = (x − μ) / √(σ² + 10⁻⁶)        y = γ ⊙ x̂ + β',
-      '∂L/∂x = (g − mean(g) − x̂ ⊙ mean(g ⊙ x̂)) / √(σ² + 10⁻⁶),   g = γ ⊙ ∂L/∂y',
-    ],
-    () => {
-      const gain = [1, 0.5, -2, 1.5, 0.1];
-      const bias = [0, 1, -1, 0.3, 0.2];
-      const upstream = [0.7, -0.2, 1.1, 0.4, -0.9];
-      const parts = (x: readonly number[]) => {
-        const centred = x.map((v) => v - mean(x));
-        const deviation = Math.sqrt(mean(centred.map((v) => v * v)) + 1e-6);
-        return { normed: centred.map((v) => v / deviation), deviation };
-      };
-      const { normed, deviation } = parts(S);
-      const g = gain.map((v, i) => v * upstream[i]!);
-      const along = mean(g.map((v, i) => v * normed[i]!));
-      agrees(
-        (x) =>
-          tf.mul(
-            norm(params({ 'n.gain': tf.tensor1d(gain), 'n.bias': tf.tensor1d(bias) }), 'n', x),
-            tf.tensor2d([upstream]),
-          ),
-        S,
-        (x) =>
-          dot(
-            upstream,
-            parts(x).normed.map((v, i) => gain[i]! * v + bias[i]!),
-          ),
-        g.map((v, i) => (v - mean(g) - normed[i]! * along) / deviation),
-      );
-    },
-  );
-
-  stated(
-    ['A = softmax(Q Kᵀ / √d + M) V', 'head, with queries Q, keys K and values V of width d = D / heads'],
-    () => {
-      // Two heads of width 2 over three positions; the projections are the identity, so Q = K = V = x.
-      const x = [
-        [1, 0.5, -1, 2],
-        [0.2, -0.3, 0.8, 0.1],
-        [-1.5, 0.4, 0.6, 1],
-      ];
-      const expected = x.map((row, i) =>
-        [0, 2].flatMap((head) => {
-          const part = (r: readonly number[]): number[] => r.slice(head, head + 2);
-          const before = x.slice(0, i + 1).map(part);
-          const weights = softmax(before.map((key) => dot(part(row), key) / Math.sqrt(2)));
-          return [0, 1].map((c) => sum(before.map((value, j) => weights[j]! * value[c]!)));
-        }),
-      );
-      const found = valuesOf(() => {
-        const eye = tf.eye(4);
-        const names = ['query', 'key', 'value', 'output'].map((part) => [`a.${part}`, eye] as const);
-        const held = params({ ...Object.fromEntries(names), 'a.bias': tf.zeros([4]) });
-        return attention(held, 'a', tf.tensor3d([x]), tf.zeros([1, 3]), 2, 0, INFERENCE);
-      });
-      assertClose(found, expected.flat(), 'attention', 1e-5, 1e-5);
-    },
-  );
-
-  stated(['Dropout keeps a value with probability 1 − r and then divides it by 1 − r'], () => {
-    const mask = [...dropoutMask(20_000, 0.25, 7)];
-    assert.deepEqual([...new Set(mask)].sort(), [0, Math.fround(1 / 0.75)]);
-    assertClose([mean(mask)], [1], 'mean', 0.02, 0);
   });
 });

@@ -2,6 +2,9 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import * as tf from '@tensorflow/tfjs-core';
+import type { Params } from '../../src/compute/parameters.js';
+import { assertClose, valuesOf } from '../suites/assertions.js';
 
 /** The repository, with a trailing slash. */
 export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
@@ -34,4 +37,35 @@ export function slopes(f: (x: number[]) => number, at: readonly number[], step =
     const moved = (by: number): number => f(at.map((v, k) => (k === i ? v + by : v)));
     return (moved(step) - moved(-step)) / (2 * step);
   });
+}
+
+/** Parameters of the given values; nothing is looked up by rows. */
+export const params = (values: Record<string, tf.Tensor> = {}): Params => ({
+  get: (name) => values[name]!,
+  lookup: () => assert.fail('no table is read here'),
+});
+
+/** The code's value and gradient at a point equal those stated; and the stated gradient is that of the stated value. */
+export function agrees(
+  code: (x: tf.Tensor2D) => tf.Tensor,
+  at: readonly number[],
+  value: (x: readonly number[]) => number,
+  gradient: readonly number[],
+): void {
+  const x = (): tf.Tensor2D => tf.tensor2d([[...at]]);
+  assertClose(
+    valuesOf(() => tf.sum(code(x()))),
+    [value(at)],
+    'value',
+    1e-5,
+    1e-5,
+  );
+  assertClose(
+    valuesOf(() => tf.grad((t) => tf.sum(code(t as tf.Tensor2D)))(x())),
+    gradient,
+    'gradient of the code',
+    2e-5,
+    1e-4,
+  );
+  assertClose(slopes(value, at), gradient, 'gradient of the formula', 1e-6, 1e-6);
 }

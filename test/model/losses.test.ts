@@ -6,6 +6,7 @@ import { INFERENCE } from '../../src/compute/dropout.js';
 import { logSumExp } from '../../src/compute/ops/log-sum-exp.js';
 import { ParameterStore } from '../../src/compute/parameters.js';
 import { bce, binaryCrossEntropy } from '../../src/model/losses/bce.js';
+import { gbce } from '../../src/model/losses/gbce.js';
 import { mse } from '../../src/model/losses/mse.js';
 import { weightedMean } from '../../src/model/losses/reduce.js';
 import { sampledSoftmax } from '../../src/model/losses/sampled-softmax.js';
@@ -103,6 +104,40 @@ onEachBackend('losses', () => {
     assertClose([next], [-logSigmoid(2) - (logSigmoid(1) + logSigmoid(-0.5)) / 2], 'next item');
   });
 
+  test('sampled softmax takes off each negative’s own log(K q)', () => {
+    // Two draws, item 3 with probability ¾ and item 2 with ¼: 3 stands for 1 / 1.5 of itself, 2 for 1 / 0.5.
+    const value = lossOn(sampledSoftmax, [[0, 1, 2, 3, 4]], {
+      targets: [1],
+      weights: [1],
+      negatives: [3, 2],
+      logSampling: [-Math.log(1.5), -Math.log(0.5)],
+    });
+    const sum = Math.E + Math.exp(3) / 1.5 + Math.exp(2) / 0.5;
+    assertClose([value], [Math.log(sum) - 1], 'loss');
+  });
+
+  test('gbce: β weighs the positive, shared negatives are summed, the own target is none of them', () => {
+    const logSigmoid = (x: number): number => -Math.log(1 + Math.exp(-x));
+    const value = lossOn(
+      gbce,
+      [
+        [0, 2, -1, 0.5],
+        [0, 1, 3, -2],
+      ],
+      { targets: [1, 2], negatives: [2, 3, 2], weights: [3, 1], power: [0.4] },
+    );
+    const first = 0.4 * logSigmoid(2) + 2 * logSigmoid(1) + logSigmoid(-0.5);
+    const second = 0.4 * logSigmoid(3) + logSigmoid(2);
+    assertClose([value], [-(3 * first + second) / 4 / 4], 'loss');
+  });
+
+  test('gbce with β = 1 and one negative is half of bce', () => {
+    const logits = [[0, 2, -1, 0.5]];
+    const shared = { targets: [1], weights: [1] };
+    const one = lossOn(gbce, logits, { ...shared, negatives: [3], power: [1] });
+    assertClose([one], [lossOn(bce, logits, { ...shared, negatives: [[3]] }) / 2], 'loss');
+  });
+
   test('mse is the weighted mean of squared errors', () => {
     const value = lossOn(
       mse,
@@ -138,6 +173,8 @@ onEachBackend('losses', () => {
     assertClose([lossOn(softmax, [[-1e4, 1e4, -1e4]], { targets: [1], weights: [1] })], [0], 'softmax');
     const far = { targets: [1], weights: [1], negatives: [2, 2], logSampling: [0] };
     assertClose([lossOn(sampledSoftmax, [[0, -1e4, 1e4]], far)], [2e4 + Math.log(2)], 'sampled softmax');
+    const apart = { targets: [1], weights: [1], negatives: [2], power: [0.25] };
+    assertClose([lossOn(gbce, [[0, -1e4, 1e4]], apart)], [(0.25e4 + 1e4) / 2], 'gbce');
   });
 
   test('the gradient of bce is σ(x) − y, at x = 0 as well', () => {

@@ -4,6 +4,20 @@ import { type ModelCase, modelContract } from '../suites/model.js';
 
 const small = { width: 8, length: 5 };
 
+/** Transformers that have every part there is in one of them. */
+const PARTS: readonly ModelCase[] = [
+  { attention: 'gated', relativePosition: true, norm: 'rms', feedForwardKind: 'none', heads: 2, depth: 2 },
+  { attention: 'gated', feedForwardKind: 'gelu', heads: 1, similarity: 'cosine', temperature: 0.4 },
+  { relativePosition: true, residual: 'gated', feedForwardKind: 'swiglu', heads: 2, tied: false },
+  { similarity: 'cosine', temperature: 0.4, outputBias: true, norm: 'rms', heads: 1, tied: false },
+].map((parts) => ({
+  label: `transformer of ${JSON.stringify(parts)}`,
+  config: modelSchema.parse({ depth: 1, ...small, ...parts, name: 'transformer', dropout: 0 }),
+  readsHistory: true,
+  readsUser: false,
+  steps: 60,
+}));
+
 /** Every model of the registry, in each of its ways to see a user. */
 const CASES = {
   transformer: [
@@ -35,6 +49,7 @@ const CASES = {
       readsHistory: true,
       readsUser: false,
     },
+    ...PARTS,
   ],
   mlp: (['id', 'history', 'both'] as const).map((user) => ({
     label: `mlp of user ${user}`,

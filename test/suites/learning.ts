@@ -15,7 +15,7 @@ const USERS = 48;
 const BOARD = checkerboard(USERS, 12, 6);
 
 /** Share of item pairs in the right order after a few dozen steps. */
-export async function learnCheckerboard(config: ModelConfig, loss: LossName): Promise<number> {
+export async function learnCheckerboard(config: ModelConfig, loss: LossName, steps = 40): Promise<number> {
   const board = createModel(config, BOARD.catalogue);
   const store = new ParameterStore(board.init(new Random(3)), board.constants(), {
     sparseTables: !LOSSES[loss].readsCatalogue,
@@ -28,7 +28,7 @@ export async function learnCheckerboard(config: ModelConfig, loss: LossName): Pr
     taskOf(loss, 'next-item', { batchSize: board.positional ? 16 : 96, negatives: 6 }),
   );
   try {
-    for (let n = 0; n < 40; n++) {
+    for (let n = 0; n < steps; n++) {
       const index = n % batches.batchesPerEpoch;
       await step.run(
         [batches.batch(Math.floor(n / batches.batchesPerEpoch), index)],

@@ -174,7 +174,7 @@ onBackend('cpu', 'pair batches', () => {
     });
     assert.throws(() => taskBatches(MODEL, DATASET, task({ task: 'next-item', loss: 'mse' })), {
       code: 'CONFIG_INVALID',
-      message: /softmax, sampled-softmax, bce can/,
+      message: /softmax, sampled-softmax, bce, gbce can/,
     });
   });
 });

@@ -9,6 +9,8 @@ export interface AttentionInputs {
   readonly heads: number;
   /** Dropout rate of the attention weights. */
   readonly rate: number;
+  /** Added to the logits, [heads, L, L]. */
+  readonly bias?: tf.Tensor3D;
 }
 
 /**
@@ -18,32 +20,53 @@ export interface AttentionInputs {
 export function causalAttention(inputs: AttentionInputs, pass: PassContext): tf.Tensor3D {
   const kernel = kernels();
   const rate = pass.training ? inputs.rate : 0;
-  if (!kernel || (rate > 0 && !pass.key)) return composedAttention(inputs, pass);
+  // The kernel knows no bias.
+  if (!kernel || inputs.bias || (rate > 0 && !pass.key)) return composedAttention(inputs, pass);
   return fusedAttention(kernel, { ...inputs, rate }, pass);
 }
 
 export function composedAttention(
-  { qkv, absent, heads, rate }: AttentionInputs,
+  { qkv, absent, heads, rate, bias }: AttentionInputs,
   pass: PassContext,
 ): tf.Tensor3D {
   const [batch, length, wide] = qkv.shape;
   const width = wide / 3;
-  const parts = tf.reshape(qkv, [batch, length, 3, heads, width / heads]);
-  const part = (i: number): tf.Tensor4D =>
-    tf.transpose(
-      tf.squeeze(tf.slice(parts, [0, 0, i, 0, 0], [-1, -1, 1, -1, -1]), [2]),
-      [0, 2, 1, 3],
-    ) as tf.Tensor4D;
-  const query = tf.mul(part(0), 1 / Math.sqrt(width / heads)) as tf.Tensor4D;
+  const [unscaled, key, value] = splitHeads(qkv, heads);
+  const query = tf.mul(unscaled, 1 / Math.sqrt(width / heads)) as tf.Tensor4D;
   const others = tf.tensor2d(otherPositions(length), [length, length]);
   const mask = tf.add(
     tf.tensor2d(causalMask(length), [length, length]),
     tf.mul(tf.mul(tf.reshape(absent, [batch, 1, 1, length]), others), -1e9),
   );
-  const logits = tf.add(tf.matMul(query, part(1), false, true), mask);
+  let logits = tf.add(tf.matMul(query, key, false, true), mask);
+  if (bias) logits = tf.add(logits, bias);
   const weights = pass.dropout(tf.softmax(logits), rate) as tf.Tensor4D;
-  const mixed = tf.transpose(tf.matMul(weights, part(2)), [0, 2, 1, 3]);
+  const mixed = tf.transpose(tf.matMul(weights, value), [0, 2, 1, 3]);
   return tf.reshape(mixed, [batch, length, width]) as tf.Tensor3D;
+}
+
+/** Queries, keys and values side by side [B, L, 3D] → each [B, heads, L, D / heads]. */
+export function splitHeads(qkv: tf.Tensor3D, heads: number): [tf.Tensor4D, tf.Tensor4D, tf.Tensor4D] {
+  const [batch, length, wide] = qkv.shape;
+  const parts = tf.reshape(qkv, [batch, length, 3, heads, wide / 3 / heads]);
+  const part = (i: number): tf.Tensor4D =>
+    tf.transpose(
+      tf.squeeze(tf.slice(parts, [0, 0, i, 0, 0], [-1, -1, 1, -1, -1]), [2]),
+      [0, 2, 1, 3],
+    ) as tf.Tensor4D;
+  return [part(0), part(1), part(2)];
+}
+
+/** The same mask as a factor [B, 1, L, L]: 1 where a position may look, 0 where it may not. */
+export function visible(absent: tf.Tensor2D): tf.Tensor4D {
+  const [batch, length] = absent.shape;
+  const others = tf.tensor2d(otherPositions(length), [length, length]);
+  const before = tf.tensor2d(
+    causalMask(length).map((v) => (v === 0 ? 1 : 0)),
+    [length, length],
+  );
+  const hidden = tf.mul(tf.reshape(absent, [batch, 1, 1, length]), others);
+  return tf.mul(tf.sub(1, hidden), before) as tf.Tensor4D;
 }
 
 /** Without the weights [B, heads, L, L] in memory; padding before the first event and the future are not computed on. */

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { logSumExp } from '../../compute/ops/log-sum-exp.js';
+import { unit } from '../layers/unit.js';
 import { weightedMean } from './reduce.js';
 
 /**
@@ -34,8 +35,4 @@ export function featureAlignment(
   const projected = unit(tf.matMul(student, projection));
   const distance = tf.sum(tf.square(tf.sub(projected, unit(teacher))), 1);
   return weightedMean(distance, weights);
-}
-
-function unit(x: tf.Tensor): tf.Tensor {
-  return tf.mul(x, tf.rsqrt(tf.add(tf.sum(tf.square(x), -1, true), 1e-8)));
 }

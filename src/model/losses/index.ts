@@ -1,4 +1,5 @@
 import { bce } from './bce.js';
+import { gbce } from './gbce.js';
 import type { Loss } from './loss.js';
 import { mse } from './mse.js';
 import { sampledSoftmax } from './sampled-softmax.js';
@@ -9,6 +10,7 @@ export const LOSSES = {
   softmax,
   'sampled-softmax': sampledSoftmax,
   bce,
+  gbce,
   mse,
 } as const satisfies Record<string, Loss>;
 export type LossName = keyof typeof LOSSES;

@@ -16,8 +16,10 @@ export interface LossContext {
 
 /** Extra inputs a loss asks the batches for. */
 export type LossNeed =
-  /** `negatives` [K], shared by all positions. */
+  /** `negatives` [K], shared by all positions, and `logSampling` [K]: −log of how often each is expected among K draws. */
   | 'sharedNegatives'
+  /** `power` [1]: β of the generalised binary cross-entropy, which follows from how many negatives are drawn. */
+  | 'power'
   /** `negatives` [P, n], each position's own (next-item task). */
   | 'ownNegatives'
   /** `labels` [P]: 0/1 (bce) or the value (mse). */

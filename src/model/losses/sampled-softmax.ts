@@ -5,9 +5,9 @@ import type { Loss } from './loss.js';
 import { shares, single, weightedMean } from './reduce.js';
 
 /**
- * Softmax cross-entropy over the target and K uniform negatives shared by all positions (Jean et al. 2015). A negative
- * that is the position's own target is masked. Uniform sampling shifts every negative's logit by the same log(V / K), which
- * is added so that the loss estimates the full one.
+ * Softmax cross-entropy over the target and K drawn negatives shared by all positions (Jean et al. 2015). A negative that is
+ * the position's own target is masked. An item n with probability q_n in each draw is expected K q_n times: −log(K q_n) is added
+ * to its logit (Bengio & Senécal 2008), log(V / K) where all are equally likely, so that the loss estimates the full one.
  */
 export const sampledSoftmax: Loss = {
   tasks: { 'next-item': ['sharedNegatives'] },

@@ -3,11 +3,14 @@ import { z } from 'zod';
 import type { ParameterInits } from '../../compute/parameters.js';
 import type { TensorMap } from '../../types.js';
 import { EntityEncoder } from '../entity.js';
-import { dotCandidates, dotLogits, paddingMask } from '../factorised.js';
+import { dotCandidates, dotLogits, type ItemVectors, paddingMask } from '../factorised.js';
 import { constant, embedding, normal } from '../initial.js';
-import { attention, initAttention } from '../layers/attention.js';
-import { feedForward, initFeedForward } from '../layers/feedforward.js';
-import { initNorm, norm } from '../layers/norm.js';
+import { ATTENTION_NAMES } from '../layers/attention/index.js';
+import { blockOf } from '../layers/block.js';
+import { FEED_FORWARD_NAMES } from '../layers/feedforward/index.js';
+import { NORM_NAMES, NORMS } from '../layers/norm/index.js';
+import { RESIDUAL_NAMES } from '../layers/residual/index.js';
+import { SIMILARITIES, SIMILARITY_NAMES } from '../layers/similarity/index.js';
 import { defineModel, type Model } from '../model.js';
 
 const schema = z.strictObject({
@@ -15,6 +18,23 @@ const schema = z.strictObject({
   width: z.number().int().min(4).default(64).describe('width D of the states and embeddings'),
   depth: z.number().int().min(1).default(2).describe('number of blocks'),
   heads: z.number().int().min(1).default(2).describe('attention heads; must divide the width'),
+  attention: z
+    .enum(ATTENTION_NAMES)
+    .default('softmax')
+    .describe('softmax, or gated: pointwise with an elementwise gate (HSTU)'),
+  relativePosition: z
+    .boolean()
+    .default(false)
+    .describe('add a learned bias for each distance and head to the attention'),
+  norm: z.enum(NORM_NAMES).default('layer').describe('layer normalisation, or by the root mean square'),
+  residual: z
+    .enum(RESIDUAL_NAMES)
+    .default('plain')
+    .describe('how a layer is joined to its input: added, or through a learned gate (LiGR)'),
+  feedForwardKind: z
+    .enum(FEED_FORWARD_NAMES)
+    .default('relu')
+    .describe('feed-forward layer of a block; none: its attention alone (HSTU)'),
   feedForward: z.number().min(0.25).default(2).describe('inner width of the feed-forward layers, in widths'),
   length: z.number().int().min(2).default(50).describe('longest history read, in events'),
   dropout: z.number().min(0).max(0.95).default(0.2).describe('dropout rate'),
@@ -22,13 +42,19 @@ const schema = z.strictObject({
   userAttributes: z.boolean().default(false).describe('add a vector computed from user attributes'),
   outputBias: z.boolean().default(false).describe('add a learned bias for each item to its score'),
   behaviours: z.boolean().default(true).describe('add a vector for the behaviour type of each event'),
+  similarity: z
+    .enum(SIMILARITY_NAMES)
+    .default('dot')
+    .describe('score of an item: dot product with the state, or their cosine over the temperature'),
+  temperature: z.number().positive().default(0.05).describe('of the cosine similarity'),
+  tied: z.boolean().default(true).describe('items have one vector as input and output; false: two'),
 });
 
 const BIAS = 'output.bias';
 
 /**
  * Causal transformer over a user's events (SASRec: Kang & McAuley 2018, pre-normalised), with item attributes, behaviour
- * types and user attributes as inputs, learned positions, item vectors tied between input and output.
+ * types and user attributes as inputs, and learned positions. Its parts are chosen by the config, each by one line.
  */
 export const transformer = defineModel({
   schema: schema.refine((c) => c.width % c.heads === 0, {
@@ -36,13 +62,16 @@ export const transformer = defineModel({
     message: 'must divide width',
   }),
   create(config, catalogue): Model {
-    const { width, depth, heads, length, dropout } = config;
-    const items = new EntityEncoder(
-      { kind: 'item', ids: true, attributes: config.itemAttributes },
-      catalogue.items.length,
-      width,
-      catalogue.itemFeatures,
-    );
+    const { width, depth, length, dropout } = config;
+    const itemEncoder = (prefix: string): EntityEncoder =>
+      new EntityEncoder(
+        { kind: 'item', prefix, ids: true, attributes: config.itemAttributes },
+        catalogue.items.length,
+        width,
+        catalogue.itemFeatures,
+      );
+    const items = itemEncoder('item');
+    const output = config.tied ? items : itemEncoder('output');
     const users = new EntityEncoder(
       { kind: 'user', ids: false, attributes: config.userAttributes },
       catalogue.users.length,
@@ -51,6 +80,13 @@ export const transformer = defineModel({
     );
     const typed = config.behaviours && catalogue.behaviours.length > 1;
     const bias = config.outputBias ? BIAS : undefined;
+    const block = blockOf(config);
+    const norm = NORMS[config.norm];
+    const similarity = SIMILARITIES[config.similarity];
+    const scored: ItemVectors = {
+      all: (params) => similarity.item(output.all(params)),
+      encode: (params, ids) => similarity.item(output.encode(params, ids)),
+    };
     const blocks = Array.from({ length: depth }, (_, i) => `blocks.${i}`);
     return {
       name: 'transformer',
@@ -70,13 +106,9 @@ export const transformer = defineModel({
           const rows = catalogue.behaviours.length + 1;
           into.set('behaviour.embedding', embedding(rng, rows, width, 'behaviours', { table: false }));
         }
-        for (const block of blocks) {
-          initNorm(into, `${block}.norm1`, width);
-          initAttention(into, `${block}.attention`, width, rng);
-          initNorm(into, `${block}.norm2`, width);
-          initFeedForward(into, `${block}.feedForward`, width, Math.round(width * config.feedForward), rng);
-        }
-        initNorm(into, 'norm', width);
+        for (const name of blocks) block.init(into, name, rng);
+        norm.init(into, 'norm', width);
+        if (!config.tied) output.init(rng, into);
         return into;
       },
       constants() {
@@ -109,21 +141,15 @@ export const transformer = defineModel({
         x = pass.dropout(x, dropout);
         const absent = tf.sub(1, present) as tf.Tensor2D;
         const layers: tf.Tensor3D[] = [];
-        for (const block of blocks) {
-          const normed = norm(params, `${block}.norm1`, x) as tf.Tensor3D;
-          const mixed = attention(params, `${block}.attention`, normed, absent, heads, dropout, pass);
-          x = tf.add(x, pass.dropout(mixed, dropout));
-          const inner = norm(params, `${block}.norm2`, x) as tf.Tensor3D;
-          x = tf.add(
-            x,
-            pass.dropout(feedForward(params, `${block}.feedForward`, inner, dropout, pass), dropout),
-          );
+        for (const name of blocks) {
+          x = block.apply(params, name, x as tf.Tensor3D, absent, pass);
           layers.push(x as tf.Tensor3D);
         }
-        return { states: norm(params, 'norm', x) as tf.Tensor3D, layers };
+        const states = norm.apply(params, 'norm', x) as tf.Tensor3D;
+        return { states: similarity.state(states, config.temperature), layers };
       },
-      logits: (params, states, candidates) => dotLogits(params, items, states, candidates, bias),
-      candidates: (params, candidates) => dotCandidates(params, items, candidates, bias),
+      logits: (params, states, candidates) => dotLogits(params, scored, states, candidates, bias),
+      candidates: (params, candidates) => dotCandidates(params, scored, candidates, bias),
     };
   },
 });

@@ -1,0 +1,32 @@
+import type * as tf from '@tensorflow/tfjs-core';
+import type { PassContext } from '../../../compute/dropout.js';
+import type { ParameterInits, Params } from '../../../compute/parameters.js';
+import type { Random } from '../../../random.js';
+import type { NormName } from '../norm/index.js';
+
+export interface AttentionOptions {
+  readonly width: number;
+  readonly heads: number;
+  /** Longest history read. */
+  readonly length: number;
+  /** Dropout rate of attention weights, where a kind of attention has any. */
+  readonly dropout: number;
+  /** Add a learned bias by distance. */
+  readonly relativePosition: boolean;
+  /** Of what a kind of attention normalises in itself. */
+  readonly norm: NormName;
+}
+
+/** A layer of causal multi-head attention with the parameters under `name`. */
+export interface Attention {
+  init(into: ParameterInits, name: string, options: AttentionOptions, rng: Random): void;
+  /** x [B, L, D], 1 where a position is absent [B, L] → [B, L, D]. */
+  apply(
+    params: Params,
+    name: string,
+    x: tf.Tensor3D,
+    absent: tf.Tensor2D,
+    options: AttentionOptions,
+    pass: PassContext,
+  ): tf.Tensor3D;
+}

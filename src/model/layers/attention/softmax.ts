@@ -1,0 +1,28 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { causalAttention } from '../../../compute/ops/attention.js';
+import { linear } from '../../../compute/ops/linear.js';
+import { constant, glorot } from '../../initial.js';
+import type { Attention } from './attention.js';
+import { initRelativePosition, relativePosition } from './relative-position.js';
+
+/** Scaled dot-product attention (Vaswani et al. 2017): softmax(Q Kᵀ / √d + bias) V. */
+export const softmax: Attention = {
+  init(into, name, options, rng) {
+    const { width } = options;
+    for (const part of ['query', 'key', 'value', 'output'])
+      into.set(`${name}.${part}`, glorot(rng, width, width));
+    into.set(`${name}.bias`, constant([width], 0));
+    if (options.relativePosition) initRelativePosition(into, name, options.length, options.heads, rng);
+  },
+  apply(params, name, x, absent, options, pass) {
+    const { heads, dropout: rate } = options;
+    const weights = tf.concat(
+      ['query', 'key', 'value'].map((part) => params.get(`${name}.${part}`)),
+      1,
+    );
+    const qkv = linear(x, weights, undefined) as tf.Tensor3D;
+    const bias = options.relativePosition ? relativePosition(params, name, x.shape[1]) : undefined;
+    const mixed = causalAttention({ qkv, absent, heads, rate, ...(bias ? { bias } : {}) }, pass);
+    return linear(mixed, params.get(`${name}.output`), params.get(`${name}.bias`)) as tf.Tensor3D;
+  },
+};

@@ -1,0 +1,53 @@
+import type * as tf from '@tensorflow/tfjs-core';
+import type { PassContext } from '../../compute/dropout.js';
+import type { ParameterInits, Params } from '../../compute/parameters.js';
+import type { Random } from '../../random.js';
+import type { AttentionOptions } from './attention/attention.js';
+import { ATTENTIONS, type AttentionName } from './attention/index.js';
+import { FEED_FORWARDS, type FeedForwardName } from './feedforward/index.js';
+import { NORMS } from './norm/index.js';
+import { RESIDUALS, type ResidualName } from './residual/index.js';
+
+/** What a pre-normalised transformer block is put together from. */
+export interface BlockOptions extends AttentionOptions {
+  readonly attention: AttentionName;
+  readonly residual: ResidualName;
+  readonly feedForwardKind: FeedForwardName;
+  /** Inner width of the feed-forward layer, in widths. */
+  readonly feedForward: number;
+}
+
+export interface Block {
+  init(into: ParameterInits, name: string, rng: Random): void;
+  /** x [B, L, D], 1 where a position is absent [B, L] → [B, L, D]. */
+  apply(params: Params, name: string, x: tf.Tensor3D, absent: tf.Tensor2D, pass: PassContext): tf.Tensor3D;
+}
+
+/** x ← x ⊞ attention(norm(x)), then x ← x ⊞ feedForward(norm(x)), where ⊞ is the residual connection. */
+export function blockOf(options: BlockOptions): Block {
+  const { width, dropout } = options;
+  const attention = ATTENTIONS[options.attention];
+  const norm = NORMS[options.norm];
+  const residual = RESIDUALS[options.residual];
+  const feedForward = FEED_FORWARDS[options.feedForwardKind];
+  return {
+    init(into, name, rng) {
+      norm.init(into, `${name}.norm1`, width);
+      attention.init(into, `${name}.attention`, options, rng);
+      residual.init(into, `${name}.residual1`, width, rng);
+      if (!feedForward) return;
+      norm.init(into, `${name}.norm2`, width);
+      feedForward.init(into, `${name}.feedForward`, width, Math.round(width * options.feedForward), rng);
+      residual.init(into, `${name}.residual2`, width, rng);
+    },
+    apply(params, name, x, absent, pass) {
+      const normed = norm.apply(params, `${name}.norm1`, x) as tf.Tensor3D;
+      const mixed = attention.apply(params, `${name}.attention`, normed, absent, options, pass);
+      const y = residual.apply(params, `${name}.residual1`, x, pass.dropout(mixed, dropout));
+      if (!feedForward) return y;
+      const inner = norm.apply(params, `${name}.norm2`, y) as tf.Tensor3D;
+      const found = feedForward.apply(params, `${name}.feedForward`, inner, dropout, pass);
+      return residual.apply(params, `${name}.residual2`, y, pass.dropout(found, dropout));
+    },
+  };
+}

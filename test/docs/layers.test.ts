@@ -1,0 +1,257 @@
+import assert from 'node:assert/strict';
+import * as tf from '@tensorflow/tfjs-core';
+import { dropoutMask, INFERENCE } from '../../src/compute/dropout.js';
+import type { Params } from '../../src/compute/parameters.js';
+import { ATTENTIONS, type AttentionName } from '../../src/model/layers/attention/index.js';
+import { FEED_FORWARDS } from '../../src/model/layers/feedforward/index.js';
+import { NORMS } from '../../src/model/layers/norm/index.js';
+import { RESIDUALS } from '../../src/model/layers/residual/index.js';
+import { SIMILARITIES } from '../../src/model/layers/similarity/index.js';
+import { assertClose, valuesOf } from '../suites/assertions.js';
+import { onBackend } from '../suites/backends.js';
+import { agrees, dot, length, mean, params, sigmoid, softmax, stated, sum } from './formulas.js';
+
+const S = [0.3, -1.2, 2.1, 0.4, -0.7];
+const silu = (z: number): number => z * sigmoid(z);
+
+onBackend('cpu', 'docs/concepts.md: normalisation', () => {
+  const gain = [1, 0.5, -2, 1.5, 0.1];
+  const bias = [0, 1, -1, 0.3, 0.2];
+  const upstream = [0.7, -0.2, 1.1, 0.4, -0.9];
+  const held = (): Params => params({ 'n.gain': tf.tensor1d(gain), 'n.bias': tf.tensor1d(bias) });
+
+  stated(
+    [
+      'x̂ = (x − μ) / √(σ² + 10⁻⁶)        y = γ ⊙ x̂ + β',
+      '∂L/∂x = (g − mean(g) − x̂ ⊙ mean(g ⊙ x̂)) / √(σ² + 10⁻⁶),   g = γ ⊙ ∂L/∂y',
+    ],
+    () => {
+      const parts = (x: readonly number[]) => {
+        const centred = x.map((v) => v - mean(x));
+        const deviation = Math.sqrt(mean(centred.map((v) => v * v)) + 1e-6);
+        return { normed: centred.map((v) => v / deviation), deviation };
+      };
+      const { normed, deviation } = parts(S);
+      const g = gain.map((v, i) => v * upstream[i]!);
+      const along = mean(g.map((v, i) => v * normed[i]!));
+      const value = (x: readonly number[]): number =>
+        dot(
+          upstream,
+          parts(x).normed.map((v, i) => gain[i]! * v + bias[i]!),
+        );
+      agrees(
+        (x) => tf.mul(NORMS.layer.apply(held(), 'n', x), tf.tensor2d([upstream])),
+        S,
+        value,
+        g.map((v, i) => (v - mean(g) - normed[i]! * along) / deviation),
+      );
+    },
+  );
+
+  stated(['y = γ ⊙ x / √(mean(x²) + 10⁻⁶)'], () => {
+    const size = Math.sqrt(mean(S.map((v) => v * v)) + 1e-6);
+    const found = valuesOf(() => NORMS.rms.apply(held(), 'n', tf.tensor2d([S])));
+    assertClose(
+      found,
+      S.map((v, i) => (gain[i]! * v) / size),
+      'rms',
+    );
+  });
+});
+
+/** Three positions of width 4. */
+const X = [
+  [1, 0.5, -1, 2],
+  [0.2, -0.3, 0.8, 0.1],
+  [-1.5, 0.4, 0.6, 1],
+];
+const HEADS = [0, 2];
+/** Biases by distance, a column a head. */
+const RELATIVE = [
+  [0.4, -0.2],
+  [-0.7, 0.3],
+  [0.1, 0.9],
+  [9, 9],
+];
+
+/** A layer of attention whose projections are the identity, over two heads of width 2 and a longest history of 4. */
+function attend(kind: AttentionName, relativePosition: boolean): Float32Array {
+  return valuesOf(() => {
+    const eye = tf.eye(4);
+    const named = ['query', 'key', 'value', 'gate', 'output'].map((part) => [`a.${part}`, eye] as const);
+    const values: Record<string, tf.Tensor> = {
+      ...Object.fromEntries(named),
+      'a.bias': tf.tensor1d([0.1, 0, 0, -0.1]),
+      'a.norm.gain': tf.ones([4]),
+      'a.relative': tf.tensor2d(RELATIVE),
+    };
+    const held: Params = { ...params(values), lookup: (name, ids) => tf.gather(values[name]!, ids) };
+    const options = { width: 4, heads: 2, length: 4, dropout: 0, relativePosition, norm: 'rms' } as const;
+    return ATTENTIONS[kind].apply(held, 'a', tf.tensor3d([X]), tf.zeros([1, 3]), options, INFERENCE);
+  });
+}
+
+const BIAS = [0.1, 0, 0, -0.1];
+
+onBackend('cpu', 'docs/concepts.md: attention', () => {
+  for (const relative of [false, true]) {
+    const biasOf = (i: number, j: number, head: number): number => (relative ? RELATIVE[i - j]![head]! : 0);
+
+    stated(
+      [
+        'A = softmax(Q Kᵀ / √d + M) V',
+        'head, with queries Q, keys K and values V of width d = D / heads',
+        'B_ij = b_{i−j}',
+      ],
+      () => {
+        const expected = X.map((row, i) =>
+          HEADS.flatMap((from, head) => {
+            const part = (r: readonly number[]): number[] => r.slice(from, from + 2);
+            const before = X.slice(0, i + 1).map(part);
+            const weights = softmax(
+              before.map((key, j) => dot(part(row), key) / Math.sqrt(2) + biasOf(i, j, head)),
+            );
+            return [0, 1].map((c) => sum(before.map((value, j) => weights[j]! * value[c]!)));
+          }),
+        );
+        const found = attend('softmax', relative);
+        assertClose(
+          found,
+          expected.flatMap((row) => row.map((v, c) => v + BIAS[c]!)),
+          'attention',
+        );
+      },
+    );
+
+    stated(
+      [
+        'U, Q, K, V = silu(x W)        silu(z) = z σ(z)',
+        'A = (norm(silu(Q Kᵀ) ⊙ M / L · V) ⊙ U) W_o + b',
+        'B_ij = b_{i−j}',
+      ],
+      () => {
+        const projected = X.map((row) => row.map(silu));
+        const expected = projected.flatMap((row, i) => {
+          const mixed = HEADS.flatMap((from, head) => {
+            const part = (r: readonly number[]): number[] => r.slice(from, from + 2);
+            const before = projected.slice(0, i + 1).map(part);
+            const weights = before.map((key, j) => silu(dot(part(row), key) + biasOf(i, j, head)) / 4);
+            return [0, 1].map((c) => sum(before.map((value, j) => weights[j]! * value[c]!)));
+          });
+          const size = Math.sqrt(mean(mixed.map((v) => v * v)) + 1e-6);
+          return mixed.map((v, c) => (v / size) * row[c]! + BIAS[c]!);
+        });
+        assertClose(attend('gated', relative), expected, 'attention');
+      },
+    );
+  }
+});
+
+onBackend('cpu', 'docs/concepts.md: feed-forward, residual, similarity', () => {
+  /** x W for x of width 2. */
+  const times = (x: readonly number[], w: readonly (readonly number[])[]): number[] =>
+    w[0]!.map((_, c) => sum(x.map((v, r) => v * w[r]![c]!)));
+  const x = [0.8, -1.1];
+  const [W1, W2, W3] = [
+    [
+      [0.5, -1, 2],
+      [0.3, 0.7, -0.2],
+    ],
+    [
+      [1, -1],
+      [0.5, 2],
+      [-0.4, 0.1],
+    ],
+    [
+      [-0.6, 0.2, 1],
+      [1.5, -0.3, 0.4],
+    ],
+  ] as const;
+  const [b1, b2] = [
+    [0.1, -0.2, 0.3],
+    [0.05, -0.5],
+  ];
+  const apply = (kind: 'relu' | 'gelu' | 'swiglu'): Float32Array =>
+    valuesOf(() => {
+      const first = tf.tensor2d(W1.map((row) => [...row]));
+      const third = tf.tensor2d(W3.map((row) => [...row]));
+      const held = params({
+        'f.in': kind === 'swiglu' ? third : first,
+        'f.gate': first,
+        'f.inBias': tf.tensor1d(b1),
+        'f.out': tf.tensor2d(W2.map((row) => [...row])),
+        'f.outBias': tf.tensor1d(b2),
+      });
+      return FEED_FORWARDS[kind].apply(held, 'f', tf.tensor3d([[x]]), 0, INFERENCE);
+    });
+  const affine = times(x, W1).map((v, i) => v + b1[i]!);
+  const out = (inner: readonly number[]): number[] => times(inner, W2).map((v, i) => v + b2[i]!);
+  /** The normal distribution by its integral from 0, with Simpson's rule. */
+  const normal = (z: number): number => {
+    const n = 200;
+    const density = (t: number): number => Math.exp((-t * t) / 2) / Math.sqrt(2 * Math.PI);
+    const terms = Array.from({ length: n + 1 }, (_, k) => {
+      const weight = k === 0 || k === n ? 1 : k % 2 === 1 ? 4 : 2;
+      return weight * density((z * k) / n);
+    });
+    return 0.5 + ((z / n) * sum(terms)) / 3;
+  };
+
+  stated(['relu      relu(x W₁ + b₁) W₂ + b₂'], () => {
+    assertClose(apply('relu'), out(affine.map((v) => Math.max(0, v))), 'relu');
+  });
+
+  stated(['gelu      gelu(x W₁ + b₁) W₂ + b₂,   gelu(z) = z Φ(z)'], () => {
+    assertClose(apply('gelu'), out(affine.map((v) => v * normal(v))), 'gelu');
+  });
+
+  stated(['swiglu    (silu(x W₁) ⊙ x W₃) W₂'], () => {
+    const other = times(x, W3);
+    const inner = times(x, W1).map((v, i) => silu(v) * other[i]!);
+    assertClose(apply('swiglu'), times(inner, W2), 'swiglu');
+  });
+
+  stated(['x ← x + σ(x W + b) ⊙ found'], () => {
+    const W = [
+      [0.4, -1],
+      [2, 0.5],
+    ];
+    const b = [0.3, -0.1];
+    const found = [5, -7];
+    const gate = times(x, W).map((v, i) => sigmoid(v + b[i]!));
+    const joined = valuesOf(() =>
+      RESIDUALS.gated.apply(
+        params({ 'r.gate': tf.tensor2d(W), 'r.bias': tf.tensor1d(b) }),
+        'r',
+        tf.tensor3d([[x]]),
+        tf.tensor3d([[found]]),
+      ),
+    );
+    assertClose(
+      joined,
+      x.map((v, i) => v + gate[i]! * found[i]!),
+      'gated',
+    );
+  });
+
+  stated(
+    ['s_j = h · e_j / (‖h‖ ‖e_j‖ τ)', 'states have the length 1 / τ and item vectors the length 1'],
+    () => {
+      const e = [2, -0.4, 0.5, 1, 3];
+      const tau = 0.05;
+      const { state, item } = SIMILARITIES.cosine;
+      const [h, unit] = [
+        valuesOf(() => state(tf.tensor1d(S), tau)),
+        valuesOf(() => item(tf.tensor1d(e))),
+      ].map((v) => [...v]);
+      assertClose([dot(h!, unit!)], [dot(S, e) / (length(S) * length(e) * tau)], 'score', 1e-4);
+      assertClose([length(h!), length(unit!)], [1 / tau, 1], 'lengths', 1e-4);
+    },
+  );
+
+  stated(['Dropout keeps a value with probability 1 − r and then divides it by 1 − r'], () => {
+    const mask = [...dropoutMask(20_000, 0.25, 7)];
+    assert.deepEqual([...new Set(mask)].sort(), [0, Math.fround(1 / 0.75)]);
+    assertClose([mean(mask)], [1], 'mean', 0.02, 0);
+  });
+});
