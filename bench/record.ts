@@ -3,7 +3,7 @@
  *   npx tsx bench/record.ts runs/ml1m ml1m
  * bench/tables.ts makes the pages' tables from these files.
  */
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
@@ -47,7 +47,7 @@ const readJson = (...path: string[]): unknown => JSON.parse(readFileSync(join(..
 /** The records of one finished pipeline run. */
 export function recordsOf(run: string, board: string, evaluation = 'evaluation'): ResultRecord[] {
   const results = resultsSchema.parse(readJson(run, evaluation, 'results.json'));
-  const stages = readdirSync(join(run, '.pipeline'))
+  const stages = (existsSync(join(run, '.pipeline')) ? readdirSync(join(run, '.pipeline')) : [])
     .map((name) => stageSchema.safeParse(readJson(run, '.pipeline', name)))
     .flatMap((parsed) => (parsed.success ? [parsed.data] : []));
   const { dataset, ...protocol } = results.protocol;

@@ -47,7 +47,6 @@ function line(row: string, records: readonly ResultRecord[]): Line {
   const ndcg = records.map((r) => r.metrics['ndcg@10']!);
   const first = records[0]!.intervals['ndcg@10']!;
   const spread = ndcg.length > 1 ? ` ± ${four(deviation(ndcg))}` : '';
-  const seconds = records.flatMap((r) => r.trainingSeconds ?? []);
   return {
     ndcg: average(ndcg),
     cells: [
@@ -56,7 +55,6 @@ function line(row: string, records: readonly ResultRecord[]): Line {
       `${four(average(ndcg))}${spread} [${four(first.low)}, ${four(first.high)}]`,
       four(average(records.map((r) => r.metrics['hr@10']!))),
       size(records[0]!.bytes),
-      seconds.length > 0 ? `${(average(seconds) / 60).toFixed(1)} min` : '–',
     ],
   };
 }
@@ -96,17 +94,10 @@ export function boardTable(board: string): string {
   );
   const theirs = (published?.rows ?? []).map((r) => ({
     ndcg: r['ndcg@10'],
-    cells: [
-      `*${r.row}*`,
-      '',
-      four(r['ndcg@10']),
-      r['hr@10'] === undefined ? '–' : four(r['hr@10']),
-      '–',
-      '–',
-    ],
+    cells: [`*${r.row}*`, '', four(r['ndcg@10']), r['hr@10'] === undefined ? '–' : four(r['hr@10']), '–'],
   }));
   const lines = [...ours, ...theirs].sort((a, b) => a.ndcg - b.ndcg);
-  const head = ['model', 'seeds', 'NDCG@10', 'HR@10', 'size', 'training'];
+  const head = ['model', 'seeds', 'NDCG@10', 'HR@10', 'size'];
   const rule = head.map((_, i) => (i === 0 ? '---' : '---:'));
   const table = [head, rule, ...lines.map((l) => l.cells)].map((cells) => `| ${cells.join(' | ')} |`);
   const paired = pairedDifferences(records);
