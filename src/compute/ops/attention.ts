@@ -48,10 +48,16 @@ export function composedAttention(
 /** Queries, keys and values side by side [B, L, 3D] → each [B, heads, L, D / heads]. */
 export function splitHeads(qkv: tf.Tensor3D, heads: number): [tf.Tensor4D, tf.Tensor4D, tf.Tensor4D] {
   const [batch, length, wide] = qkv.shape;
-  const parts = tf.reshape(qkv, [batch, length, 3, heads, wide / 3 / heads]);
+  const width = wide / 3;
+  // Cut while there are three axes: wasm slices more than four one number at a time.
   const part = (i: number): tf.Tensor4D =>
     tf.transpose(
-      tf.squeeze(tf.slice(parts, [0, 0, i, 0, 0], [-1, -1, 1, -1, -1]), [2]),
+      tf.reshape(tf.slice(qkv, [0, 0, i * width], [batch, length, width]), [
+        batch,
+        length,
+        heads,
+        width / heads,
+      ]),
       [0, 2, 1, 3],
     ) as tf.Tensor4D;
   return [part(0), part(1), part(2)];
