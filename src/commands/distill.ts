@@ -2,14 +2,14 @@ import { restoreModel } from '../model/restore.js';
 import { readCheckpoint } from '../storage/checkpoint.js';
 import { distill, distillSchema } from '../training/distill.js';
 import { defineStage } from './stage.js';
-import { runTraining } from './training.js';
+import { profileFlag, runTraining } from './training.js';
 
 export default defineStage({
   name: 'distill',
   describe: 'dataset + teacher → student checkpoint',
   schema: distillSchema,
   flags: {
-    profile: { key: 'profile', type: 'boolean', describe: 'say which operations of a step cost most' },
+    profile: profileFlag,
     data: { key: 'data', describe: 'prepared dataset', type: 'string', stdin: true },
     teacher: { key: 'teacher', describe: 'teacher checkpoint', type: 'string', stdin: true },
   },

@@ -129,7 +129,7 @@ async function compare(
   const bootstrap = { resamples: config.bootstrap.resamples, seed: config.seed };
   const differences = [
     ...againstBestBaseline(measured, leadingMetric('ndcg', task.protocol), bootstrap),
-    ...againstControls(measured, present(config.controls, skipped), bootstrap),
+    ...againstControls(measured, config.controls, bootstrap),
     ...(earlier ? againstEarlier(measured, alignedRows(earlier, users), bootstrap) : []),
   ];
   const results: Results = {
@@ -178,15 +178,6 @@ async function openModels(config: EvaluateConfig): Promise<NamedCheckpoint[]> {
     models.push({ name, checkpoint: await readCheckpoint(path) });
   }
   return models;
-}
-
-/** Controls without those of baselines that were left out. */
-function present(
-  controls: Readonly<Record<string, string>>,
-  skipped: readonly { name: string }[],
-): Record<string, string> {
-  const gone = (name: string): boolean => skipped.some((one) => one.name === name);
-  return Object.fromEntries(Object.entries(controls).filter(([row, other]) => !gone(row) && !gone(other)));
 }
 
 type ModelEntry = EvaluateConfig['models'][number];

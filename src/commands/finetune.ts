@@ -2,14 +2,14 @@ import { restoreModel } from '../model/restore.js';
 import { readCheckpoint } from '../storage/checkpoint.js';
 import { finetune, finetuneSchema } from '../training/finetune.js';
 import { defineStage } from './stage.js';
-import { runTraining } from './training.js';
+import { profileFlag, runTraining } from './training.js';
 
 export default defineStage({
   name: 'finetune',
   describe: 'checkpoint + labelled target dataset → tuned checkpoint',
   schema: finetuneSchema,
   flags: {
-    profile: { key: 'profile', type: 'boolean', describe: 'say which operations of a step cost most' },
+    profile: profileFlag,
     data: { key: 'data', describe: 'prepared target dataset', type: 'string', stdin: true },
     from: { key: 'from', describe: 'checkpoint to continue', type: 'string', stdin: true },
   },

@@ -3,14 +3,14 @@ import { readCheckpoint } from '../storage/checkpoint.js';
 import { PRESET_NAMES } from '../training/presets.js';
 import { pretrain, pretrainSchema } from '../training/pretrain.js';
 import { defineStage } from './stage.js';
-import { runTraining } from './training.js';
+import { profileFlag, runTraining } from './training.js';
 
 export default defineStage({
   name: 'pretrain',
   describe: 'dataset → teacher checkpoint (or continue one with --from)',
   schema: pretrainSchema,
   flags: {
-    profile: { key: 'profile', type: 'boolean', describe: 'say which operations of a step cost most' },
+    profile: profileFlag,
     data: { key: 'data', describe: 'prepared dataset', type: 'string', stdin: true },
     preset: {
       key: 'preset',

@@ -20,6 +20,13 @@ import type { Row } from '../training/progress.js';
 import type { StageHooks, TrainedModel } from '../training/stage.js';
 import type { StageResult, StageRun } from './stage.js';
 
+/** `--profile`, of every training stage. */
+export const profileFlag = {
+  key: 'profile',
+  type: 'boolean',
+  describe: 'say which operations of a step cost most',
+} as const;
+
 /** The part of a training stage's config the directory around it needs. */
 export interface TrainingConfig {
   readonly data: string;

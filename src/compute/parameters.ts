@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { RecsysError } from '../errors.js';
 import type { HostTensor, TensorMap } from '../types.js';
 import { gatherRows } from './gather.js';
+import { saver } from './ops/kernel.js';
 
 /** Initial value of one parameter. */
 export interface ParameterInit {
@@ -196,7 +197,7 @@ export function embeddingLookup(table: tf.Tensor, ids: tf.Tensor): tf.Tensor {
   const n = ids.size;
   const op = tf.customGrad((x, save) => {
     const flat = tf.reshape(ids, [n]);
-    (save as (tensors: tf.Tensor[]) => void)([flat]);
+    saver(save)([flat]);
     return {
       value: gatherRows(x as tf.Tensor, flat),
       gradFunc: (dy: tf.Tensor | tf.Tensor[], saved: tf.Tensor[]) =>

@@ -50,16 +50,16 @@ export function againstBestBaseline(
     .map((one) => difference(one.row.name, one.perUser, best.row.name, best.perUser, options));
 }
 
-/** Rows against their controls, user by user; `checkControls` has seen that they are there. */
+/** Rows against their controls, user by user; a baseline that was left out is compared with nothing. */
 export function againstControls(
   measured: readonly Measured[],
   controls: Readonly<Record<string, string>>,
   options: BootstrapSettings,
 ): Difference[] {
-  const rowOf = (name: string): Measured => measured.find((one) => one.row.name === name)!;
-  return Object.entries(controls).map(([name, control]) => {
-    const [one, other] = [rowOf(name), rowOf(control)];
-    return difference(name, one.perUser, control, other.perUser, options);
+  return Object.entries(controls).flatMap(([name, control]) => {
+    const one = measured.find(({ row }) => row.name === name);
+    const other = measured.find(({ row }) => row.name === control);
+    return one && other ? [difference(name, one.perUser, control, other.perUser, options)] : [];
   });
 }
 

@@ -33,12 +33,7 @@ export function composedAttention(
   const width = wide / 3;
   const [unscaled, key, value] = splitHeads(qkv, heads);
   const query = tf.mul(unscaled, 1 / Math.sqrt(width / heads)) as tf.Tensor4D;
-  const others = tf.tensor2d(otherPositions(length), [length, length]);
-  const mask = tf.add(
-    tf.tensor2d(causalMask(length), [length, length]),
-    tf.mul(tf.mul(tf.reshape(absent, [batch, 1, 1, length]), others), -1e9),
-  );
-  let logits = tf.add(tf.matMul(query, key, false, true), mask);
+  let logits = tf.add(tf.matMul(query, key, false, true), maskOf(absent));
   if (bias) logits = tf.add(logits, bias);
   const weights = pass.dropout(tf.softmax(logits), rate) as tf.Tensor4D;
   const mixed = tf.transpose(tf.matMul(weights, value), [0, 2, 1, 3]);
@@ -63,16 +58,17 @@ export function splitHeads(qkv: tf.Tensor3D, heads: number): [tf.Tensor4D, tf.Te
   return [part(0), part(1), part(2)];
 }
 
-/** The same mask as a factor [B, 1, L, L]: 1 where a position may look, 0 where it may not. */
-export function visible(absent: tf.Tensor2D): tf.Tensor4D {
+/** Additive mask [B, 1, L, L]: 0 where a position may look, −1e9 and less where it may not. */
+function maskOf(absent: tf.Tensor2D): tf.Tensor4D {
   const [batch, length] = absent.shape;
   const others = tf.tensor2d(otherPositions(length), [length, length]);
-  const before = tf.tensor2d(
-    causalMask(length).map((v) => (v === 0 ? 1 : 0)),
-    [length, length],
-  );
-  const hidden = tf.mul(tf.reshape(absent, [batch, 1, 1, length]), others);
-  return tf.mul(tf.sub(1, hidden), before) as tf.Tensor4D;
+  const hidden = tf.mul(tf.mul(tf.reshape(absent, [batch, 1, 1, length]), others), -1e9);
+  return tf.add(tf.tensor2d(causalMask(length), [length, length]), hidden) as tf.Tensor4D;
+}
+
+/** The same mask as a factor [B, 1, L, L]: 1 where a position may look, 0 where it may not. */
+export function visible(absent: tf.Tensor2D): tf.Tensor4D {
+  return tf.cast(tf.equal(maskOf(absent), 0), 'float32');
 }
 
 /** Without the weights [B, heads, L, L] in memory; padding before the first event and the future are not computed on. */

@@ -2,7 +2,7 @@ import type * as tf from '@tensorflow/tfjs-core';
 import { type NativeBackend, nativeBackend, type OpAttribute } from '../graph/binding.js';
 import { loadedNative } from '../native/load.js';
 
-/** Attributes of one of our own operations: whole numbers, decimals (`number`) and flags. */
+/** Attributes of one of our own operations: whole numbers, decimals and flags. */
 export interface KernelAttributes {
   readonly int?: Readonly<Record<string, number>>;
   readonly float?: Readonly<Record<string, number>>;

@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { saver } from './kernel.js';
 
 /**
  * log Σ exp over the last axis, [N, C] → [N], stable. Its gradient is the softmax, computed in one go from the saved
@@ -9,7 +10,7 @@ export function logSumExp(logits: tf.Tensor2D): tf.Tensor1D {
     const z = x as tf.Tensor2D;
     const top = tf.max(z, 1, true);
     const value = tf.add(tf.log(tf.sum(tf.exp(tf.sub(z, top)), 1, true)), top);
-    (save as (t: tf.Tensor[]) => void)([z, value]);
+    saver(save)([z, value]);
     return {
       value: tf.squeeze(value, [1]) as tf.Tensor,
       gradFunc: (dy: tf.Tensor | tf.Tensor[], saved: tf.Tensor[]) =>

@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { saver } from '../../compute/ops/kernel.js';
 import type { Loss } from './loss.js';
 import { single, weightedMean } from './reduce.js';
 
@@ -9,7 +10,7 @@ import { single, weightedMean } from './reduce.js';
 export function binaryCrossEntropy(logits: tf.Tensor, labels: tf.Tensor): tf.Tensor {
   const op = tf.customGrad((input, save) => {
     const x = input as tf.Tensor;
-    (save as (tensors: tf.Tensor[]) => void)([x, labels]);
+    saver(save)([x, labels]);
     return {
       value: tf.add(tf.sub(tf.relu(x), tf.mul(x, labels)), tf.softplus(tf.neg(tf.abs(x)))),
       gradFunc: (dy: tf.Tensor | tf.Tensor[], saved: tf.Tensor[]) =>

@@ -54,7 +54,6 @@ class Attention {
   void run(Call& call) {
     const float* qkv = call.floats(0);
     const long batch = call.dim(0, 0), length = call.dim(0, 1), width = call.dim(0, 2) / 3;
-    call.floats(1), call.ints(2);
     float* out = call.output(0, {batch, length, width});
     float* sums = call.output(1, {batch, heads_, length});
     parallel(batch * heads_, [&](int task) {
@@ -104,7 +103,6 @@ class AttentionGrad {
   void run(Call& call) {
     const float *qkv = call.floats(0), *out = call.floats(3), *sums = call.floats(4), *above = call.floats(5);
     const long batch = call.dim(0, 0), length = call.dim(0, 1), width = call.dim(0, 2) / 3;
-    call.floats(1), call.ints(2);
     float* gradient = call.output(0, {batch, length, 3 * width});
     parallel(batch * heads_, [&](int task) {
       const Head head(call, task, heads_, number_, rate_);

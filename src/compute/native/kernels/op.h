@@ -54,11 +54,13 @@ class Attributes {
 // Inputs and outputs of one call.
 class Call {
  public:
-  explicit Call(TF_OpKernelContext* context) : context_(context), inputs_(TF_NumInputs(context), nullptr) {}
+  // All inputs are taken at once: shards read them side by side.
+  explicit Call(TF_OpKernelContext* context) : context_(context), inputs_(TF_NumInputs(context), nullptr) {
+    for (size_t i = 0; i < inputs_.size(); i++) TF_GetInput(context, i, &inputs_[i], status_.get());
+  }
   Call(const Call&) = delete;
   ~Call() {
-    for (TF_Tensor* t : inputs_)
-      if (t) TF_DeleteTensor(t);
+    for (TF_Tensor* t : inputs_) TF_DeleteTensor(t);
     for (TF_Tensor* t : outputs_) TF_DeleteTensor(t);
   }
   const float* floats(int i) { return static_cast<const float*>(TF_TensorData(input(i))); }
@@ -79,14 +81,11 @@ class Call {
   }
 
  private:
-  TF_Tensor* input(int i) {
-    if (!inputs_[i]) TF_GetInput(context_, i, &inputs_[i], status_.get());
-    return inputs_[i];
-  }
+  TF_Tensor* input(int i) { return inputs_[i]; }
   TF_OpKernelContext* context_;
+  Attributes::Status status_;
   std::vector<TF_Tensor*> inputs_;
   std::vector<TF_Tensor*> outputs_;
-  Attributes::Status status_;
 };
 
 struct Signature {
