@@ -1,4 +1,5 @@
 import { compileStep } from '../src/compute/compile.js';
+import type { Precision } from '../src/compute/ops/kernel.js';
 import { adam } from '../src/compute/optimizers/adam.js';
 import { ParameterStore } from '../src/compute/parameters.js';
 import type { Batch, CompiledStep } from '../src/compute/step.js';
@@ -58,7 +59,7 @@ export function randomBatch({ batch, length }: Shape, count: number): Batch {
 /** The step of a causal transformer of two blocks with a sampled softmax and Adam, its tables held by rows. */
 export function buildStep(
   shape: Shape,
-  options: { items: number; dropout: number; compile: boolean },
+  options: { items: number; dropout: number; compile: boolean; precision?: Precision },
 ): { step: CompiledStep; dispose(): void } {
   const config = {
     name: 'transformer',
@@ -79,6 +80,7 @@ export function buildStep(
     clipNorm: 5,
     seed: 1,
     compile: options.compile,
+    ...(options.precision ? { precision: options.precision } : {}),
   });
   const dispose = (): void => {
     step.dispose();

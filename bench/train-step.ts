@@ -37,6 +37,7 @@ for (const shape of SHAPES) {
     const batch = randomBatch(shape, ITEMS);
     const plain = buildStep(shape, { items: ITEMS, dropout, compile: false });
     const recorded = buildStep(shape, { items: ITEMS, dropout, compile: true });
+    const rounded = buildStep(shape, { items: ITEMS, dropout, compile: true, precision: 'bfloat16' });
     const torch = { ...shape, negatives: NEGATIVES, items: ITEMS, dropout };
     const timed = async (work: () => Promise<unknown>): Promise<number> => {
       const start = performance.now();
@@ -45,6 +46,7 @@ for (const shape of SHAPES) {
     };
     const contenders: Record<string, () => Promise<number>> = {
       ours: () => timed(() => recorded.step.run([batch], 1e-3)),
+      'ours bfloat16': () => timed(() => rounded.step.run([batch], 1e-3)),
       tfjs: async () => {
         useKernels(false);
         const ms = await timed(() => plain.step.run([batch], 1e-3));
@@ -67,6 +69,7 @@ for (const shape of SHAPES) {
     }
     plain.dispose();
     recorded.dispose();
+    rounded.dispose();
     twin?.forget();
     const ms = Object.fromEntries(Object.entries(times).map(([name, all]) => [name, median(all)]));
     const of = (name: string): number | undefined =>

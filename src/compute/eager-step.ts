@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { TensorMap } from '../types.js';
 import { graphPass, randomKey, trainingPass } from './dropout.js';
 import { nativeBackend } from './graph/binding.js';
+import { inPrecision } from './ops/kernel.js';
 import { decays, type StepNumbers, stepNumbers } from './optimizers/optimizer.js';
 import { type RowGradient, upload } from './parameters.js';
 import { type MergedRows, mergeRows } from './rows.js';
@@ -55,14 +56,17 @@ export class EagerStep implements CompiledStep {
   private gradients(batch: Batch, micro: number, sink: RowGradient[]) {
     const inputs = uploadBatch(batch);
     const signals = this.options.signals?.(inputs) ?? {};
-    const { seed, store } = this.options;
+    const { seed, store, loss, precision = 'float32' } = this.options;
     const { trainable } = this.state;
     const random = tf.tensor1d(randomKey(seed, this.count, micro), 'int32');
     const all = { ...inputs, ...signals, random };
     const pass = nativeBackend() ? graphPass(random) : trainingPass(seed, this.count, micro);
     const params = store.recorder(this.anchor, sink);
     const wanted = store.tables.size > 0 ? [...trainable, this.anchor] : [...trainable];
-    const { value, grads } = tf.variableGrads(() => this.options.loss(params, all, pass), wanted);
+    const { value, grads } = tf.variableGrads(
+      () => inPrecision(precision, () => loss(params, all, pass)),
+      wanted,
+    );
     tf.dispose(all);
     grads[this.anchor.name]?.dispose();
     return { value, gradients: trainable.map((v) => grads[v.name] as tf.Tensor | undefined) };

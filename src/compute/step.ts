@@ -1,6 +1,7 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import type { HostTensor, TensorMap } from '../types.js';
 import type { PassContext } from './dropout.js';
+import type { Precision } from './ops/kernel.js';
 import type { Optimizer } from './optimizers/optimizer.js';
 import type { ParameterStore, Params } from './parameters.js';
 
@@ -27,6 +28,8 @@ export interface StepOptions {
   readonly seed: number;
   /** Most micro-batches a step will be given; default 1. */
   readonly accumulate?: number;
+  /** In what matrices are multiplied, forward and back, where the backend can; weights are float32 in any case. Default float32. */
+  readonly precision?: Precision;
   /** Record the step as a TensorFlow graph where the backend can; default true. */
   readonly compile?: boolean;
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { BACKENDS } from '../compute/backend.js';
+import { PRECISIONS } from '../compute/ops/kernel.js';
 import { OPTIMIZER_NAMES, OPTIMIZERS } from '../compute/optimizers/index.js';
 import { path, seed } from '../config/fields.js';
 import { LOSS_NAMES } from '../model/losses/index.js';
@@ -118,6 +119,12 @@ export const commonTraining = {
     .default(0)
     .describe(
       'validate and keep a moving average of the weights, in which each step’s weigh this share of the next one’s (0.999, say); 0 = the weights themselves',
+    ),
+  precision: z
+    .enum(PRECISIONS)
+    .default('float32')
+    .describe(
+      'in what training multiplies matrices; bfloat16 is faster on processors made for it (AMX, AVX-512 BF16)',
     ),
   validation: validationSchema,
   profile: z

@@ -1,4 +1,5 @@
 import { recordsSteps } from '../compute/compile.js';
+import { hasBfloat16, type Precision } from '../compute/ops/kernel.js';
 import { createOptimizer } from '../compute/optimizers/index.js';
 import type { ParameterInits, ParameterStore } from '../compute/parameters.js';
 import type { Batch, CompiledStep } from '../compute/step.js';
@@ -159,8 +160,8 @@ const TRAIN_METRIC_BATCHES = 40;
 
 /** How a config's steps update, for `compileStep`. */
 export function updateOptions(config: UpdateConfig) {
-  const { optimizer, accumulate, l2, clipNorm, ema, seed } = config;
-  return { optimizer: createOptimizer(optimizer), accumulate, l2, clipNorm, ema, seed };
+  const { optimizer, accumulate, l2, clipNorm, ema, precision, seed } = config;
+  return { optimizer: createOptimizer(optimizer), accumulate, l2, clipNorm, ema, precision, seed };
 }
 
 export interface UpdateConfig {
@@ -169,6 +170,7 @@ export interface UpdateConfig {
   readonly l2: number;
   readonly clipNorm: number;
   readonly ema: number;
+  readonly precision: Precision;
   readonly seed: number;
 }
 
@@ -195,6 +197,10 @@ export async function runFit(
   context: StageContext,
 ): Promise<FitResult> {
   const { model, store, step, dataset, batches, rows } = parts;
+  if (config.precision === 'bfloat16' && !hasBfloat16()) {
+    const needs = 'it needs the native backend and a processor with AMX or AVX-512 BF16';
+    context.log('warn', `precision: float32 is used, bfloat16 is not to be had here (${needs})`);
+  }
   const recording = performance.now();
   const programs = step.prepare(recordsSteps() ? distinctShapes(batches) : []);
   if (programs > 0) {

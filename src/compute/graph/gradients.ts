@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { graphPass } from '../dropout.js';
+import { inPrecision } from '../ops/kernel.js';
 import type { RowGradient } from '../parameters.js';
 import type { RecordParts } from './program.js';
 import { edge, type Fed, type ProgramWriter } from './writer.js';
@@ -22,7 +23,7 @@ export function gradientsOf(
   inputs: Fed,
   random: tf.Tensor1D,
 ): Gradients {
-  const { store, signals, loss } = options;
+  const { store, signals, loss, precision = 'float32' } = options;
   const { names, trainable, tableSlots } = eager.state;
   if (writer.writing) for (const [name, v] of store.variables) writer.bind(v, writer.read(name));
   const recorded: RowGradient[] = [];
@@ -36,7 +37,10 @@ export function gradientsOf(
   });
   const all = { ...inputs, ...signals?.(inputs) };
   const wanted = store.tables.size > 0 ? [...trainable, eager.anchor] : [...trainable];
-  const { value, grads } = tf.variableGrads(() => loss(params, all, graphPass(random)), wanted);
+  const { value, grads } = tf.variableGrads(
+    () => inPrecision(precision, () => loss(params, all, graphPass(random))),
+    wanted,
+  );
   const dense = new Map<string, tf.Tensor>();
   names.forEach((name, i) => {
     const gradient = grads[trainable[i]!.name];

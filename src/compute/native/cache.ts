@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { kernelTarget } from './target.js';
 
 const require = createRequire(import.meta.url);
 
@@ -12,7 +13,7 @@ export const DEFAULT_TENSORFLOW = '2.18.1';
 export type NativeDevice = 'cpu' | 'gpu';
 
 /** How the addon is built. Another number than an install's own: it is built anew. */
-export const INSTALL_FORMAT = 4;
+export const INSTALL_FORMAT = 5;
 
 /** What an installed native backend is made of; install.json in its folder, written last. */
 const installSchema = z.object({
@@ -50,12 +51,18 @@ export function tfjsVersion(): string {
 
 /** Folder name of one native backend; everything the binary depends on stands in it. */
 export function installName(tensorflow: string, device: NativeDevice): string {
-  return `libtensorflow-${tensorflow}-${device}-${process.platform}-${process.arch}-tfjs${tfjsVersion()}`;
+  return `libtensorflow-${tensorflow}-${device}-${platform()}-tfjs${tfjsVersion()}`;
+}
+
+/** System, architecture and processor: machines of different kinds may share a cache. */
+function platform(): string {
+  const processor = kernelTarget()?.name;
+  return [process.platform, process.arch, ...(processor ? [processor] : [])].join('-');
 }
 
 /** The file that names the install in use: the last one asked for. */
 export function currentFile(cache: string): string {
-  return join(cache, `current-${process.platform}-${process.arch}`);
+  return join(cache, `current-${platform()}`);
 }
 
 export const ADDON = 'tfjs_binding.node';
@@ -79,7 +86,7 @@ export function readInstall(folder: string): NativeInstall | undefined {
 
 /** All installs that fit this platform and tfjs, by folder name. */
 export function listInstalls(cache: string): NativeInstall[] {
-  const suffix = `-${process.platform}-${process.arch}-tfjs${tfjsVersion()}`;
+  const suffix = `-${platform()}-tfjs${tfjsVersion()}`;
   let names: string[];
   try {
     names = readdirSync(cache);

@@ -1,9 +1,10 @@
 import { createRequire } from 'node:module';
+import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { RecsysError } from '../../errors.js';
 import { ADDON, KERNELS, QUIET } from './cache.js';
-import { runsKernels } from './machine.js';
+import { kernelTarget } from './target.js';
 import { execute } from './tools.js';
 
 const require = createRequire(import.meta.url);
@@ -34,28 +35,49 @@ export async function compileAddon(compiler: string, folder: string, signal: Abo
   const link = [...libraries, '-Wl,-rpath,$ORIGIN/tensorflow'];
   const headers = ['owned-tensor.h', 'traced-run.h'].flatMap((name) => ['-include', beside(name)]);
   const sources = ['tfjs_backend.cc', 'tfjs_binding.cc'].map((name) => join(source, 'binding', name));
-  const work = [
-    compile(compiler, folder, ADDON, signal, [
-      '-O2',
-      include,
-      `-I${source}`,
-      ...headers,
-      ...sources,
-      ...link,
-    ]),
-    compile(compiler, folder, QUIET, signal, ['-O2', beside('quiet.cc')]),
-  ];
-  if (runsKernels()) {
-    const target = process.arch === 'x64' ? ['-march=x86-64-v3'] : [];
-    const parts = KERNEL_SOURCES.map((name) => beside(`kernels/${name}.cc`));
-    work.push(
-      compile(compiler, folder, KERNELS, signal, ['-O3', ...target, include, ...parts, ...link, '-pthread']),
-    );
-  }
-  await Promise.all(work);
+  const target = kernelTarget();
+  const run: Run = (name, options) => compile(compiler, folder, name, signal, options);
+  await Promise.all([
+    run(ADDON, ['-shared', '-O2', include, `-I${source}`, ...headers, ...sources, ...link]),
+    run(QUIET, ['-shared', '-O2', beside('quiet.cc')]),
+    target ? compileKernels(run, await accepted(compiler, target.flags, signal), include, link) : undefined,
+  ]);
 }
 
-const KERNEL_SOURCES = ['addon', 'parallel', 'dropout', 'layer-norm', 'attention', 'softmax-loss', 'linear'];
+type Run = (output: string, options: readonly string[]) => Promise<void>;
+
+const KERNEL_SOURCES = [
+  // The longest first.
+  ...['float32', 'attention', 'softmax-loss', 'linear', 'bfloat16', 'layer-norm'],
+  ...['dropout', 'parallel', 'addon'],
+];
+
+/** One source after the other on each core. */
+async function compileKernels(
+  run: Run,
+  target: readonly string[],
+  include: string,
+  link: readonly string[],
+): Promise<void> {
+  const left = [...KERNEL_SOURCES];
+  const worker = async (): Promise<void> => {
+    for (let name = left.shift(); name !== undefined; name = left.shift())
+      await run(`${name}.o`, ['-c', '-O3', ...target, include, beside(`kernels/${name}.cc`)]);
+  };
+  await Promise.all(Array.from({ length: availableParallelism() }, worker));
+  const objects = KERNEL_SOURCES.map((name) => `${name}.o`);
+  await run(KERNELS, ['-shared', ...objects, ...link, '-pthread']);
+}
+
+/** The target's flags, or, for a compiler too old to know them, those of AVX2. */
+async function accepted(
+  compiler: string,
+  flags: readonly string[],
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const { code } = await execute(compiler, [...flags, '-E', '-x', 'c++', '/dev/null'], { signal });
+  return code === 0 ? flags : ['-mavx2', '-mfma'];
+}
 
 const beside = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 
@@ -64,20 +86,12 @@ async function compile(
   folder: string,
   name: string,
   signal: AbortSignal,
-  rest: string[],
+  rest: readonly string[],
 ): Promise<void> {
   const headers = join(dirname(require.resolve('node-api-headers/package.json')), 'include');
-  const common = [
-    '-std=c++17',
-    '-fPIC',
-    '-shared',
-    '-DNAPI_VERSION=8',
-    '-DNODE_GYP_MODULE_NAME=recsys',
-    `-I${headers}`,
-  ];
-  const { code, stderr } = await execute(compiler, [...common, ...rest, '-o', join(folder, name)], {
-    signal,
-  });
+  const common = ['-std=c++17', '-fPIC', '-DNAPI_VERSION=8', '-DNODE_GYP_MODULE_NAME=recsys', `-I${headers}`];
+  const options = { signal, cwd: folder };
+  const { code, stderr } = await execute(compiler, [...common, ...rest, '-o', join(folder, name)], options);
   if (code === 0) return;
   const reason = stderr.split('\n').find((line) => /error/i.test(line)) ?? stderr.trim().split('\n').at(-1);
   throw new RecsysError('ENVIRONMENT', `${compiler} could not compile the native addon: ${reason}`, {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createReadStream, existsSync } from 'node:fs';
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { RecsysError } from '../../errors.js';
 import type { StageContext } from '../../types.js';
@@ -110,6 +110,7 @@ async function build(
   next('compiling');
   await compileAddon(compiler.command, partial, signal);
   await rm(join(partial, 'tensorflow', 'include'), { recursive: true });
+  for (const file of await readdir(partial)) if (file.endsWith('.o')) await rm(join(partial, file));
   await rm(downloads, { recursive: true });
 
   next('checking');

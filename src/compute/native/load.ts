@@ -3,8 +3,9 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import util from 'node:util';
 import { ADDON, KERNELS, type NativeInstall } from './cache.js';
-import { runsKernels } from './machine.js';
+
 import { loadQuiet, quietly } from './quiet.js';
+import { kernelTarget } from './target.js';
 
 const require = createRequire(import.meta.url);
 
@@ -22,6 +23,8 @@ export interface LoadedNative {
   readonly device: 'cpu' | 'gpu';
   /** Our own fused operations are there (src/compute/native/kernels). */
   readonly kernels: boolean;
+  /** They multiply matrices of bfloat16 faster than others. */
+  readonly bfloat16: boolean;
 }
 
 let loaded: LoadedNative | undefined;
@@ -68,13 +71,15 @@ export function loadNative(install: NativeInstall): LoadedNative {
   const backend = new NodeJSKernelBackend(binding, '@tensorflow/tfjs-node-gpu');
   if (!tf.findBackendFactory('tensorflow')) tf.registerBackend('tensorflow', () => backend, 3);
   const device = binding.isUsingGpuDevice() ? 'gpu' : 'cpu';
-  loaded = { install, binding, threads, device, kernels: device === 'cpu' && loadKernels(install) };
+  const kernels = device === 'cpu' && loadKernels(install);
+  const bfloat16 = kernels && (kernelTarget()?.bfloat16 ?? false);
+  loaded = { install, binding, threads, device, kernels, bfloat16 };
   return loaded;
 }
 
-/** Registers our own operations with TensorFlow; false where this processor or this install has none. */
+/** Registers our own operations with TensorFlow; false where this install has none. */
 function loadKernels(install: NativeInstall): boolean {
-  if (!(KERNELS in install.record.files) || !runsKernels()) return false;
+  if (!(KERNELS in install.record.files)) return false;
   require(join(install.folder, KERNELS));
   return true;
 }

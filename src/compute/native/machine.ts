@@ -21,7 +21,8 @@ export interface Machine {
 }
 
 const INSTRUCTIONS = [
-  ['avx2', 'fma', 'avx512f', 'avx512_vnni', 'avx512_bf16', 'amx_tile', 'amx_bf16', 'amx_int8'],
+  ['avx2', 'fma', 'avx512f', 'avx512bw', 'avx512cd', 'avx512dq', 'avx512vl', 'avx512_vnni', 'avx512_bf16'],
+  ['amx_tile', 'amx_bf16', 'amx_int8'],
   ['asimd', 'asimddp', 'bf16', 'sve', 'i8mm'],
 ].flat();
 
@@ -46,14 +47,7 @@ export async function describeMachine(folder: string): Promise<Machine> {
   };
 }
 
-/** Whether this processor can run our own operations: on x64 they are compiled for AVX2 and FMA. */
-export function runsKernels(): boolean {
-  if (process.arch !== 'x64') return process.arch === 'arm64';
-  const known = cpuInstructions();
-  return known.includes('avx2') && known.includes('fma');
-}
-
-function cpuInstructions(): string[] {
+export function cpuInstructions(): string[] {
   try {
     const flags = /^(?:flags|Features)\s*:\s*(.*)$/m.exec(readFileSync('/proc/cpuinfo', 'utf8'))?.[1] ?? '';
     const known = new Set(flags.split(' '));

@@ -11,6 +11,7 @@ export interface Finished {
 export interface RunOptions {
   readonly signal?: AbortSignal;
   readonly env?: NodeJS.ProcessEnv;
+  readonly cwd?: string;
   readonly timeoutMs?: number;
   /** Each whole line of stdout as it comes. */
   readonly onLine?: (line: string) => void;
@@ -27,6 +28,7 @@ export function execute(
     const child = spawn(command, args, {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: options.env ?? process.env,
+      ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
       ...(options.timeoutMs === undefined ? {} : { timeout: options.timeoutMs }),
     });
     const stop = () => child.kill('SIGTERM');

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { PassContext } from '../dropout.js';
-import { type Kernel, kernels, saver } from './kernel.js';
+import { type Kernel, kernels, multiplies, saver } from './kernel.js';
 
 /** What an attention reads: queries, keys and values side by side [B, L, 3D], and 1 where a position is absent [B, L]. */
 export interface AttentionInputs {
@@ -78,7 +78,11 @@ export function fusedAttention(
   pass: PassContext,
 ): tf.Tensor3D {
   const seed = pass.key?.seed ?? tf.zeros([2], 'int32');
-  const attributes = { int: { heads, call: pass.key?.next() ?? 0 }, float: { rate } };
+  const attributes = {
+    int: { heads, call: pass.key?.next() ?? 0 },
+    float: { rate },
+    flag: multiplies(),
+  };
   const op = tf.customGrad((...args) => {
     const [x, save] = args as [tf.Tensor, unknown];
     const [out, logSums] = kernel('RecsysAttention', [x, absent, seed], attributes, 2);

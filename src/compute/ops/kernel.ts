@@ -17,7 +17,31 @@ export type Kernel = (
   outputs: number,
 ) => tf.Tensor[];
 
+/** In what our own operations multiply matrices: sums, and everything else, are float32 in both. */
+export const PRECISIONS = ['float32', 'bfloat16'] as const;
+export type Precision = (typeof PRECISIONS)[number];
+
 let wanted = true;
+let precision: Precision = 'float32';
+
+/** Runs `work` with our own operations multiplying in this precision. */
+export function inPrecision<T>(chosen: Precision, work: () => T): T {
+  const before = precision;
+  precision = chosen;
+  try {
+    return work();
+  } finally {
+    precision = before;
+  }
+}
+
+/** Whether products of bfloat16 are to be had: on the native backend, on a processor made for them. */
+export const hasBfloat16 = (): boolean => kernels() !== undefined && loadedNative()!.bfloat16;
+
+/** The attribute of operations that multiply matrices. */
+export const multiplies = (): { rounded: boolean } => ({
+  rounded: precision === 'bfloat16' && hasBfloat16(),
+});
 
 /** Turns our own operations off, and on again: for comparing with what they replace. */
 export function useKernels(on: boolean): void {

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { type Kernel, kernels, saver } from './kernel.js';
+import { type Kernel, kernels, multiplies, saver } from './kernel.js';
 
 export type Activation = 'none' | 'relu';
 
@@ -38,7 +38,7 @@ export function fusedLinear(
   bias: tf.Tensor,
   activation: Activation,
 ): tf.Tensor {
-  const attributes = { flag: { relu: activation === 'relu' } };
+  const attributes = { flag: { relu: activation === 'relu', ...multiplies() } };
   const op = tf.customGrad((...args) => {
     const [x, w, bias, save] = args as [tf.Tensor, tf.Tensor, tf.Tensor, unknown];
     const y = kernel('RecsysLinear', [x, w, bias], attributes, 1)[0]!;

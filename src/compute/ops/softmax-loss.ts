@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { embeddingLookup } from '../parameters.js';
-import { type Kernel, kernels, saver } from './kernel.js';
+import { type Kernel, kernels, multiplies, saver } from './kernel.js';
 import { logSumExp } from './log-sum-exp.js';
 
 /** Candidates of a dot-product model: vectors [C, D] and what is added to each one's logit [C]. */
@@ -80,7 +80,7 @@ export function fusedSoftmaxLoss(kernel: Kernel, inputs: SoftmaxLossInputs): tf.
     const [losses, ...gradients] = kernel(
       'RecsysSoftmaxLoss',
       [states!, vectors!, offset!, weights, ids, among, targetVectors!, targetOffset!],
-      { flag: { indexed: rows } },
+      { flag: { indexed: rows, ...multiplies() } },
       6,
     );
     saver(save)(gradients);

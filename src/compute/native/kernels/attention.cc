@@ -1,5 +1,9 @@
 // Causal attention without the [L, L] weights in memory (Dao et al. 2022, for a CPU's caches): rows are done in blocks that
 // stay in cache, and the backward pass makes the weights again from the saved log of each row's sum.
+#include <algorithm>
+
+#include "bfloat16.h"
+#include "float32.h"
 #include "op.h"
 #include "parallel.h"
 #include "random.h"
@@ -15,7 +19,9 @@ struct Head {
   long length, depth, width, batch, head;
   float scale;
   const float* absent;
+  // Where the first event is, and whether some after it are absent.
   long first;
+  bool gaps;
   Mask mask;
   uint32_t base;
 
@@ -26,31 +32,40 @@ struct Head {
     depth = width / heads;
     scale = 1.0f / std::sqrt(static_cast<float>(depth));
     while (first < length && absent[first] != 0) first++;
+    gaps = std::any_of(absent + first, absent + length, [](float x) { return x != 0; });
   }
+  long stride() const { return 3 * width; }
   // Where part 0, 1, 2 (query, key, value) of row `i` lies.
   long at(int part, long i) const { return (batch * length + i) * 3 * width + part * width + head * depth; }
-  ConstRows rows(const float* qkv, int part, long i, long n) const {
-    return ConstRows(qkv + at(part, i), n, depth, Stride(3 * width));
-  }
-  // A position sees itself and what is present before it.
-  bool sees(long i, long j) const { return j == i || (j < i && absent[j] == 0); }
+  ConstRows rows(const float* qkv, int part, long i, long n) const { return ConstRows(qkv + at(part, i), n, depth, Stride(stride())); }
   float kept(long i, long j) const { return mask.at(base + static_cast<uint32_t>(i * length + j)); }
+  // The mask of row i, from the first event on.
+  void kept(float* out, long i, long n) const { mask.fill(out, base + static_cast<uint32_t>(i * length + first), n); }
 
-  // Logits of rows [i, i + n) for columns [first, i + n); what a row may not see is kNever.
-  template <class Block>
-  void logits(const float* qkv, long i, long n, Block&& out) const {
-    out.noalias() = rows(qkv, 0, i, n) * rows(qkv, 1, first, i + n - first).transpose();
-    out *= scale;
-    for (long r = 0; r < n; r++)
-      for (long j = first; j < i + n; j++)
-        if (!sees(i + r, j)) out(r, j - first) = kNever;
+  // Scales the logits of rows [i, i + n) for columns [first, i + n); what a row may not see becomes kNever.
+  void mask_logits(Matrix& logits, long i, long n) const {
+    const long columns = i + n - first;
+    for (long r = 0; r < n; r++) {
+      float* row = &logits(r, 0);
+      const long own = i + r - first;
+      Vector(row, own + 1) *= scale;
+      std::fill(row + own + 1, row + columns, kNever);
+      if (!gaps) continue;
+      for (long j = 0; j < own; j++)
+        if (absent[first + j] != 0) row[j] = kNever;
+    }
   }
 };
 
 class Attention {
  public:
-  explicit Attention(const Attributes& a) : heads_(a.integer("heads")), number_(a.integer("call")), rate_(a.number("rate")) {}
+  explicit Attention(const Attributes& a)
+      : heads_(a.integer("heads")), number_(a.integer("call")), rate_(a.number("rate")), bfloat16_(a.flag("rounded")) {}
 
+  void run(Call& call) { bfloat16_ ? run<Bfloat16>(call) : run<Float32>(call); }
+
+ private:
+  template <class P>
   void run(Call& call) {
     const float* qkv = call.floats(0);
     const long batch = call.dim(0, 0), length = call.dim(0, 1), width = call.dim(0, 2) / 3;
@@ -65,41 +80,51 @@ class Attention {
         mixed.row(i) = head.rows(qkv, 2, i, 1) * (rate_ > 0 ? head.kept(i, i) : 1.0f);
         log_sums[i] = 0;
       }
-      Matrix scratch(kBlock, length);
+      if (head.first == length) return;
+      const long present = length - head.first;
+      typename P::Left queries, left;
+      typename P::Right keys, values;
+      keys.set_transposed(qkv + head.at(1, head.first), head.stride(), head.depth, present);
+      values.set(qkv + head.at(2, head.first), head.stride(), present, head.depth);
+      Matrix weights(kBlock, length);
       Eigen::ArrayXf kept(length);
       for (long i = head.first; i < length; i += kBlock) {
         const long n = std::min(kBlock, length - i), columns = i + n - head.first;
-        auto weights = scratch.block(0, 0, n, columns);
-        head.logits(qkv, i, n, weights);
+        queries.set(qkv + head.at(0, i), head.stride(), n, head.depth);
+        P::multiply(queries, keys, 0, 0, columns, weights.data(), length, false);
+        head.mask_logits(weights, i, n);
         for (long r = 0; r < n; r++) {
-          auto row = weights.row(r).array();
+          Vector row(&weights(r, 0), columns);
           const float top = row.maxCoeff();
           row = (row - top).exp();
           const float sum = row.sum();
           log_sums[i + r] = top + std::log(sum);
+          row *= 1 / sum;
           if (rate_ > 0) {
-            row /= sum;
-            const uint32_t from = head.base + static_cast<uint32_t>((i + r) * length + head.first);
-            head.mask.fill(kept.data(), from, columns);
-            row *= kept.head(columns).transpose();
-          } else {
-            row /= sum;
+            head.kept(kept.data(), i + r, columns);
+            row *= kept.head(columns);
           }
         }
-        mixed.middleRows(i, n).noalias() = weights * head.rows(qkv, 2, head.first, columns);
+        left.set(weights.data(), length, n, columns);
+        P::multiply(left, values, 0, 0, head.depth, mixed.data() + i * width, width, false);
       }
     });
   }
 
- private:
   int32_t heads_, number_;
   float rate_;
+  bool bfloat16_;
 };
 
 class AttentionGrad {
  public:
-  explicit AttentionGrad(const Attributes& a) : heads_(a.integer("heads")), number_(a.integer("call")), rate_(a.number("rate")) {}
+  explicit AttentionGrad(const Attributes& a)
+      : heads_(a.integer("heads")), number_(a.integer("call")), rate_(a.number("rate")), bfloat16_(a.flag("rounded")) {}
 
+  void run(Call& call) { bfloat16_ ? run<Bfloat16>(call) : run<Float32>(call); }
+
+ private:
+  template <class P>
   void run(Call& call) {
     const float *qkv = call.floats(0), *out = call.floats(3), *sums = call.floats(4), *above = call.floats(5);
     const long batch = call.dim(0, 0), length = call.dim(0, 1), width = call.dim(0, 2) / 3;
@@ -107,56 +132,69 @@ class AttentionGrad {
     parallel(batch * heads_, [&](int task) {
       const Head head(call, task, heads_, number_, rate_);
       const float* log_sums = sums + task * length;
-      const long offset = head.batch * length * width + head.head * head.depth;
-      const ConstRows o(out + offset, length, head.depth, Stride(width));
-      const ConstRows d_out(above + offset, length, head.depth, Stride(width));
-      auto into = [&](int part) { return Rows(gradient + head.at(part, 0), length, head.depth, Stride(3 * width)); };
+      const long offset = head.batch * length * width + head.head * head.depth, depth = head.depth, first = head.first;
+      const ConstRows o(out + offset, length, depth, Stride(width));
+      const ConstRows d_out(above + offset, length, depth, Stride(width));
+      auto into = [&](int part) { return Rows(gradient + head.at(part, 0), length, depth, Stride(head.stride())); };
       Rows dq = into(0), dk = into(1), dv = into(2);
-      dq.setZero(), dk.setZero(), dv.setZero();
-      for (long i = 0; i < head.first; i++) dv.row(i) = d_out.row(i) * (rate_ > 0 ? head.kept(i, i) : 1.0f);
-      Matrix scratch(kBlock, length), other(kBlock, length), masks(kBlock, length);
-      for (long i = head.first; i < length; i += kBlock) {
-        const long n = std::min(kBlock, length - i), columns = i + n - head.first;
-        auto weights = scratch.block(0, 0, n, columns);
-        auto d_weights = other.block(0, 0, n, columns);
-        auto kept = masks.block(0, 0, n, columns);
-        head.logits(qkv, i, n, weights);
-        for (long r = 0; r < n; r++) weights.row(r) = (weights.row(r).array() - log_sums[i + r]).exp();
-        d_weights.noalias() = d_out.middleRows(i, n) * head.rows(qkv, 2, head.first, columns).transpose();
-        if (rate_ > 0) {
-          for (long r = 0; r < n; r++) {
-            const uint32_t from = head.base + static_cast<uint32_t>((i + r) * length + head.first);
-            head.mask.fill(&kept(r, 0), from, columns);
-          }
-          d_weights.array() *= kept.array();
-          kept.array() *= weights.array();
-          dv.middleRows(head.first, columns).noalias() += kept.transpose() * d_out.middleRows(i, n);
-        } else {
-          dv.middleRows(head.first, columns).noalias() += weights.transpose() * d_out.middleRows(i, n);
-        }
+      dq.topRows(first).setZero(), dk.topRows(first).setZero();
+      for (long i = 0; i < first; i++) dv.row(i) = d_out.row(i) * (rate_ > 0 ? head.kept(i, i) : 1.0f);
+      if (first == length) return;
+      const long present = length - first;
+      typename P::Left queries, queries_transposed, above_rows, above_transposed, left;
+      typename P::Right keys, keys_transposed, values_transposed, right;
+      keys.set(qkv + head.at(1, first), head.stride(), present, depth);
+      keys_transposed.set_transposed(qkv + head.at(1, first), head.stride(), depth, present);
+      values_transposed.set_transposed(qkv + head.at(2, first), head.stride(), depth, present);
+      // Sums over rows, transposed: [depth × L].
+      Matrix dk_sums = Matrix::Zero(depth, present), dv_sums = Matrix::Zero(depth, present);
+      Matrix weights(kBlock, length), d_weights(kBlock, length), masks(kBlock, length);
+      for (long i = first; i < length; i += kBlock) {
+        const long n = std::min(kBlock, length - i), columns = i + n - first;
+        queries.set(qkv + head.at(0, i), head.stride(), n, depth);
+        P::multiply(queries, keys_transposed, 0, 0, columns, weights.data(), length, false);
+        head.mask_logits(weights, i, n);
+        above_rows.set(d_out.data() + i * width, width, n, depth);
+        P::multiply(above_rows, values_transposed, 0, 0, columns, d_weights.data(), length, false);
         for (long r = 0; r < n; r++) {
+          Vector w(&weights(r, 0), columns), d(&d_weights(r, 0), columns), kept(&masks(r, 0), columns);
+          w = (w - log_sums[i + r]).exp();
           const float along = d_out.row(i + r).dot(o.row(i + r));
-          d_weights.row(r) = weights.row(r).array() * (d_weights.row(r).array() - along) * head.scale;
+          if (rate_ > 0) {
+            head.kept(kept.data(), i + r, columns);
+            d = w * (d * kept - along) * head.scale;
+            w *= kept;
+          } else {
+            d = w * (d - along) * head.scale;
+          }
         }
-        dq.middleRows(i, n).noalias() = d_weights * head.rows(qkv, 1, head.first, columns);
-        dk.middleRows(head.first, columns).noalias() += d_weights.transpose() * head.rows(qkv, 0, i, n);
+        above_transposed.set_transposed(d_out.data() + i * width, width, depth, n);
+        right.set(weights.data(), length, n, columns);
+        P::multiply(above_transposed, right, 0, 0, columns, dv_sums.data(), present, true);
+        left.set(d_weights.data(), length, n, columns);
+        P::multiply(left, keys, 0, 0, depth, dq.data() + i * head.stride(), head.stride(), false);
+        queries_transposed.set_transposed(qkv + head.at(0, i), head.stride(), depth, n);
+        right.set(d_weights.data(), length, n, columns);
+        P::multiply(queries_transposed, right, 0, 0, columns, dk_sums.data(), present, true);
       }
+      dk.bottomRows(present) = dk_sums.transpose();
+      dv.bottomRows(present) = dv_sums.transpose();
     });
   }
 
- private:
   int32_t heads_, number_;
   float rate_;
+  bool bfloat16_;
 };
 
 Registration<Attention> forward({"RecsysAttention",
                                  {"qkv: float", "absent: float", "seed: int32"},
                                  {"out: float", "log_sums: float"},
-                                 {"heads: int", "rate: float", "call: int"}});
+                                 {"heads: int", "rate: float", "call: int", "rounded: bool"}});
 Registration<AttentionGrad> backward({"RecsysAttentionGrad",
                                       {"qkv: float", "absent: float", "seed: int32", "out: float", "log_sums: float", "dout: float"},
                                       {"dqkv: float"},
-                                      {"heads: int", "rate: float", "call: int"}});
+                                      {"heads: int", "rate: float", "call: int", "rounded: bool"}});
 
 }  // namespace
 }  // namespace recsys

@@ -2,6 +2,8 @@
 // logits are never in memory. The gradients are made in the forward pass, scaled by the rows' weights.
 #include <algorithm>
 
+#include "bfloat16.h"
+#include "float32.h"
 #include "op.h"
 #include "parallel.h"
 
@@ -9,13 +11,44 @@ namespace recsys {
 namespace {
 
 constexpr float kNever = -1e30f;
+// Of so many columns of the logits the gradients are made at a time.
+constexpr long kColumns = 512;
+
+using Packet = Eigen::internal::packet_traits<float>::type;
+constexpr long kLanes = Eigen::internal::packet_traits<float>::size;
+
+// max (xⱼ + offsetⱼ).
+float largest(const float* x, const float* offset, long n) {
+  return (ConstVector(x, n) + ConstVector(offset, n)).maxCoeff();
+}
+
+// x ← exp(x + offset − top); gives the sum.
+float exponentials(float* x, const float* offset, float top, long n) {
+  using namespace Eigen::internal;
+  const Packet tops = pset1<Packet>(top);
+  Packet sums = pset1<Packet>(0);
+  long j = 0;
+  for (; j + kLanes <= n; j += kLanes) {
+    const Packet e = pexp(psub(padd(ploadu<Packet>(x + j), ploadu<Packet>(offset + j)), tops));
+    pstoreu(x + j, e);
+    sums = padd(sums, e);
+  }
+  float sum = predux(sums);
+  for (; j < n; j++) sum += x[j] = std::exp(x[j] + offset[j] - top);
+  return sum;
+}
 
 class SoftmaxLoss {
  public:
-  explicit SoftmaxLoss(const Attributes& attributes) : indexed_(attributes.flag("indexed")) {}
+  explicit SoftmaxLoss(const Attributes& attributes)
+      : indexed_(attributes.flag("indexed")), bfloat16_(attributes.flag("rounded")) {}
 
   // Inputs: states [N, D], candidates [C, D], offset [C] (added to each candidate's logit), weights [N], targets [N], and, unless
   // the targets are indices into the candidates, the candidates' ids [C], the targets' vectors [N, D] and offsets [N].
+  void run(Call& call) { bfloat16_ ? run<Bfloat16>(call) : run<Float32>(call); }
+
+ private:
+  template <class P>
   void run(Call& call) {
     const long n = call.dim(0, 0), width = call.dim(0, 1), c = call.dim(1, 0);
     const long own = indexed_ ? 0 : n;
@@ -39,69 +72,71 @@ class SoftmaxLoss {
     }
 
     const int shards = c * width > 1 << 21 ? 2 : 8;
-    const long chunk = std::max(16l, std::min(128l, (1l << 17) / c));
+    const long chunk = std::max(32l, std::min(128l, (1l << 17) / c / 32 * 32));
+    // Of the candidates' gradients, transposed, and below them the offsets': [D + 1, C].
     std::vector<Matrix> sums(shards);
-    std::vector<Eigen::ArrayXf> offset_sums(shards);
-    const ConstRows all(candidates, c, width, Stride(width));
+    typename P::Right all, all_transposed;
+    all.set(candidates, width, c, width);
+    all_transposed.set_transposed(candidates, width, width, c);
     parallel(shards, [&](int shard) {
       const Part part(live, shards, shard);
-      Matrix logits(chunk, c);
-      sums[shard].setZero(c, width);
-      offset_sums[shard].setZero(c);
+      Matrix logits(chunk, c), scaled(chunk, width + 1);
+      typename P::Left h_left, scaled_transposed, p_left;
+      typename P::Right p_right;
+      sums[shard].setZero(width + 1, c);
       for (long from = part.begin; from < part.end; from += chunk) {
         const long rows = std::min(chunk, part.end - from);
-        const ConstRows h(states + from * width, rows, width, Stride(width));
-        Rows dh(d_states + from * width, rows, width, Stride(width));
-        auto p = logits.topRows(rows);
-        p.noalias() = h * all.transpose();
+        h_left.set(states + from * width, width, rows, width);
+        P::multiply(h_left, all_transposed, 0, 0, c, logits.data(), c, false);
+        // Left in `logits` is what, times the row's scale, is its gradient: the scales go to the states, which are narrower.
         for (long r = 0; r < rows; r++) {
           const long i = from + r;
-          float* row = &p(r, 0);
-          auto values = Vector(row, c);
-          values += offset;
+          float* row = &logits(r, 0);
+          const ConstVector state(states + i * width, width);
+          float wanted, top, sum;
           if (indexed_) {
-            const float wanted = row[targets[i]], top = values.maxCoeff();
-            values = (values - top).exp();
-            const float sum = values.sum();
-            loss[i] = top + std::log(sum) - wanted;
-            values *= weights[i] / sum;
-            row[targets[i]] -= weights[i];
+            wanted = row[targets[i]] + offset[targets[i]];
+            top = largest(row, offset.data(), c);
+            sum = exponentials(row, offset.data(), top, c);
+            row[targets[i]] -= sum;
           } else {
-            const int32_t target = targets[i];
-            for (long j = 0; j < c; j++) row[j] = ids[j] == target ? kNever : row[j];
-            const ConstVector vector(target_vectors + i * width, width);
-            const float wanted = (ConstVector(states + i * width, width) * vector).sum() + target_offsets[i];
-            const float top = std::max(wanted, values.maxCoeff());
-            values = (values - top).exp();
-            const float share = std::exp(wanted - top), sum = values.sum() + share;
-            loss[i] = top + std::log(sum) - wanted;
-            values *= weights[i] / sum;
+            for (long j = 0; j < c; j++) row[j] = ids[j] == targets[i] ? kNever : row[j];
+            wanted = (state * ConstVector(target_vectors + i * width, width)).sum() + target_offsets[i];
+            top = std::max(wanted, largest(row, offset.data(), c));
+            const float share = std::exp(wanted - top);
+            sum = exponentials(row, offset.data(), top, c) + share;
             d_target_offsets[i] = weights[i] * (share / sum - 1);
           }
+          loss[i] = top + std::log(sum) - wanted;
+          const float scale = weights[i] / sum;
+          Vector(&scaled(r, 0), width) = state * scale;
+          scaled(r, width) = scale;
         }
-        dh.noalias() = p * all;
-        sums[shard].noalias() += p.transpose() * h;
-        offset_sums[shard] += p.colwise().sum().transpose().array();
-        if (indexed_) continue;
-        for (long i = from; i < from + rows; i++) {
+        scaled_transposed.set_transposed(scaled.data(), width + 1, width + 1, rows);
+        for (long column = 0; column < c; column += kColumns) {
+          const long columns = std::min(kColumns, c - column);
+          p_left.set(&logits(0, column), c, rows, columns);
+          p_right.set(&logits(0, column), c, rows, columns);
+          P::multiply(p_left, all, column, 0, width, d_states + from * width, width, column > 0);
+          P::multiply(scaled_transposed, p_right, 0, 0, columns, &sums[shard](0, column), c, true);
+        }
+        for (long r = 0; r < rows; r++) {
+          const long i = from + r;
+          Vector d_state(d_states + i * width, width);
+          d_state *= scaled(r, width);
+          if (indexed_) continue;
           const ConstVector vector(target_vectors + i * width, width), state(states + i * width, width);
-          Vector(d_states + i * width, width) += d_target_offsets[i] * vector;
+          d_state += d_target_offsets[i] * vector;
           Vector(d_target_vectors + i * width, width) = d_target_offsets[i] * state;
         }
       }
     });
-    Rows d_candidates(call.output(2, {c, width}), c, width, Stride(width));
-    Vector d_offset(call.output(3, {c}), c);
-    d_candidates = sums[0];
-    d_offset = offset_sums[0];
-    for (int shard = 1; shard < shards; shard++) {
-      d_candidates += sums[shard];
-      d_offset += offset_sums[shard];
-    }
+    for (int shard = 1; shard < shards; shard++) sums[0] += sums[shard];
+    Rows(call.output(2, {c, width}), c, width, Stride(width)) = sums[0].topRows(width).transpose();
+    Vector(call.output(3, {c}), c) = sums[0].row(width).array();
   }
 
- private:
-  bool indexed_;
+  bool indexed_, bfloat16_;
 };
 
 Registration<SoftmaxLoss> loss({"RecsysSoftmaxLoss",
@@ -109,7 +144,7 @@ Registration<SoftmaxLoss> loss({"RecsysSoftmaxLoss",
                                  "ids: int32", "target_vectors: float", "target_offsets: float"},
                                 {"loss: float", "d_states: float", "d_candidates: float", "d_offset: float",
                                  "d_target_vectors: float", "d_target_offsets: float"},
-                                {"indexed: bool"}});
+                                {"indexed: bool", "rounded: bool"}});
 
 }  // namespace
 }  // namespace recsys
