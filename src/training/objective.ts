@@ -1,4 +1,4 @@
-import type { Scalar, Tensor2D } from '@tensorflow/tfjs-core';
+import * as tf from '@tensorflow/tfjs-core';
 import type { PassContext } from '../compute/dropout.js';
 import type { Params } from '../compute/parameters.js';
 import type { Inputs } from '../compute/step.js';
@@ -12,11 +12,11 @@ export function encodeAt(
   params: Params,
   inputs: Inputs,
   pass: PassContext,
-): { encoded: Encoded; states: Tensor2D; length: number } {
-  const items = inputs.items as Tensor2D;
+): { encoded: Encoded; states: tf.Tensor2D; length: number } {
+  const items = inputs.items as tf.Tensor2D;
   const encoded = model.encode(
     params,
-    { users: inputs.users!, items, behaviours: inputs.behaviours as Tensor2D },
+    { users: inputs.users!, items, behaviours: inputs.behaviours as tf.Tensor2D },
     pass,
   );
   const length = items.shape[1];
@@ -25,8 +25,13 @@ export function encodeAt(
 
 /** The scalar a stage minimises on its labels alone. */
 export function labelObjective(model: Model, loss: Loss) {
-  return (params: Params, inputs: Inputs, pass: PassContext): Scalar => {
+  return (params: Params, inputs: Inputs, pass: PassContext): tf.Scalar => {
     const { states } = encodeAt(model, params, inputs, pass);
-    return loss.compute({ model, params, states, inputs, pass });
+    return timesShare(loss.compute({ model, params, states, inputs, pass }), inputs);
   };
+}
+
+/** A batch's mean loss, times its share of the epoch where batches differ in how many positions they have. */
+export function timesShare(loss: tf.Scalar, { share }: Inputs): tf.Scalar {
+  return share ? tf.mul(loss, share) : loss;
 }

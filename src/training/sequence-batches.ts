@@ -18,11 +18,14 @@ const POOL = 16;
 /**
  * Next-item batches for models with a state at every position: windows of at most length + 1 events, cut from each user's
  * end backwards, each input event predicting the one after it, and the empty history the first. Gives users [B], items and
- * behaviours [B, L], and for the P positions that have a target: positions (flat in B·L), targets, weights [P].
+ * behaviours [B, L], for the P positions that have a target: positions (flat in B·L), targets, weights [P]; and `share`, the
+ * batch's weights over those of a batch on average: batches of short histories, which have fewer positions, count for less, so
+ * that every position counts the same.
  */
 export function sequenceBatches(rows: TrainRows, options: SequenceBatchOptions): BatchSource {
   const windows = cutWindows(rows, options.length);
   const count = Math.ceil(windows.user.length / options.batchSize);
+  const average = rows.weight.reduce((sum, w) => sum + Math.max(0, w), 0) / Math.max(1, count);
   let cached: { epoch: number; order: Int32Array } | undefined;
   return {
     batchesPerEpoch: count,
@@ -34,8 +37,8 @@ export function sequenceBatches(rows: TrainRows, options: SequenceBatchOptions):
         windows,
         cached.order.subarray(index * size, (index + 1) * size),
         options,
-        epoch,
-        index,
+        Random.of(options.seed, 'negatives', epoch, index),
+        average,
       );
     },
   };
@@ -93,8 +96,8 @@ function assemble(
   windows: Windows,
   chosen: Int32Array,
   options: SequenceBatchOptions,
-  epoch: number,
-  index: number,
+  negatives: Random,
+  average: number,
 ) {
   const size = options.fixedShapes ? options.batchSize : chosen.length;
   // One more than the inputs: the position before a user's first event is where that event is predicted.
@@ -130,7 +133,7 @@ function assemble(
   at.set(positions);
   target.set(targets);
   weight.set(weights);
-  const rng = Random.of(options.seed, 'negatives', epoch, index);
+  const share = weights.reduce((sum, w) => sum + w, 0) / average;
   return {
     users: i32(users, [size]),
     items: i32(items, [size, steps]),
@@ -138,6 +141,7 @@ function assemble(
     positions: i32(at, [padded]),
     targets: i32(target, [padded]),
     weights: f32(weight, [padded]),
-    ...drawNegatives(target, options.negatives, rng),
+    share: f32(Float32Array.of(share), []),
+    ...drawNegatives(target, options.negatives, negatives),
   };
 }

@@ -7,7 +7,14 @@ const small = { width: 8, length: 5 };
 /** Transformers that have every part there is in one of them. */
 const PARTS: readonly ModelCase[] = [
   { attention: 'gated', relativePosition: true, norm: 'rms', feedForwardKind: 'none', heads: 2, depth: 2 },
-  { attention: 'gated', feedForwardKind: 'gelu', heads: 1, similarity: 'cosine', temperature: 0.4 },
+  {
+    attention: 'gated',
+    feedForwardKind: 'gelu',
+    heads: 1,
+    positions: 'start',
+    similarity: 'cosine',
+    temperature: 0.4,
+  },
   { relativePosition: true, residual: 'gated', feedForwardKind: 'swiglu', heads: 2, tied: false },
   { similarity: 'cosine', temperature: 0.4, outputBias: true, norm: 'rms', heads: 1, tied: false },
 ].map((parts) => ({
@@ -15,7 +22,7 @@ const PARTS: readonly ModelCase[] = [
   config: modelSchema.parse({ depth: 1, ...small, ...parts, name: 'transformer', dropout: 0 }),
   readsHistory: true,
   readsUser: false,
-  steps: 60,
+  steps: 80,
 }));
 
 /** Every model of the registry, in each of its ways to see a user. */

@@ -90,6 +90,40 @@ describe('parts of the transformer bring their own parameters', () => {
   });
 });
 
+onBackend('cpu', 'learned positions', () => {
+  /** The score of item 1 after `history`, read by a model of `length` whose only large position is `row`. */
+  const score = async (positions: string, row: number, history: number[]): Promise<number> => {
+    const model = createModel(modelSchema.parse({ ...small, length: 4, positions }), catalogueOf(3, 4));
+    const inits = withNoise(model.init(new Random(7)), 3);
+    const { shape } = inits.get('position.embedding')!;
+    const data = new Float32Array(16).fill(0);
+    data.set([3, -1, 2, 1], 4 * row);
+    inits.set('position.embedding', { shape, data, table: false });
+    const store = new ParameterStore(inits, model.constants());
+    const items = Int32Array.from(history);
+    const query = { user: 1, items, behaviours: new Uint8Array(items.length) };
+    const scores = await paramsScorer(model, store.reader(), 4, positions).score([query]);
+    store.dispose();
+    return scores[1]!;
+  };
+  /** Which rows matter to a history. */
+  const rows = async (positions: string, history: number[]): Promise<number[]> => {
+    const of = await Promise.all([0, 1, 2, 3].map((row) => score(positions, row, history)));
+    const without = await score(positions, 0, []);
+    assert.equal(without, await score(positions, 3, []), 'nothing read, no position');
+    const unread = of.filter((v, i) => of.indexOf(v) !== i)[0];
+    return [0, 1, 2, 3].filter((i) => of[i] !== unread);
+  };
+
+  test('counted from the end: the newest event has the last row', async () => {
+    assert.deepEqual(await rows('end', [1, 2]), [2, 3]);
+  });
+
+  test('counted from the start: the oldest event has the first row', async () => {
+    assert.deepEqual(await rows('start', [1, 2]), [0, 1]);
+  });
+});
+
 onBackend('cpu', 'cosine similarity', () => {
   test('a score is the cosine over the temperature, whatever the vectors’ lengths; candidates agree', () => {
     const temperature = 0.05;

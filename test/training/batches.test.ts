@@ -90,6 +90,18 @@ describe('sequence batches', () => {
     );
   });
 
+  test('a batch’s share is its number of targets over that of an average batch', () => {
+    const rows = trainRows(numbered([9, 30, 2, 17, 5, 40, 1]), targetsSchema.parse({}));
+    for (const fixedShapes of [false, true]) {
+      const source = sequenceBatches(rows, options(8, 2, fixedShapes));
+      const average = (9 + 30 + 2 + 17 + 5 + 40 + 1) / source.batchesPerEpoch;
+      for (const { weights, share } of allOf(source, 1)) {
+        const targets = [...weights!.data].reduce((sum, w) => sum + w, 0);
+        assert.equal(share!.data[0], Math.fround(targets / average));
+      }
+    }
+  });
+
   test('any batch can be made without the ones before it', () => {
     const rows = trainRows(numbered([9, 30, 2, 17, 5]), targetsSchema.parse({}));
     const negatives = { need: ['ownNegatives' as const], count: 2, items: 30 };

@@ -37,6 +37,12 @@ const schema = z.strictObject({
     .describe('feed-forward layer of a block; none: its attention alone (HSTU)'),
   feedForward: z.number().min(0.25).default(2).describe('inner width of the feed-forward layers, in widths'),
   length: z.number().int().min(2).default(50).describe('longest history read, in events'),
+  positions: z
+    .enum(['end', 'start'])
+    .default('end')
+    .describe(
+      'learned positions count back from the newest event (end), or on from the oldest one read (start)',
+    ),
   dropout: z.number().min(0).max(0.95).default(0.2).describe('dropout rate'),
   itemAttributes: z.boolean().default(true).describe('add vectors computed from item attributes'),
   userAttributes: z.boolean().default(false).describe('add a vector computed from user attributes'),
@@ -124,14 +130,14 @@ export const transformer = defineModel({
         const present = tf.cast(tf.notEqual(batch.items, 0), 'float32');
         const presentColumn = tf.expandDims(present, 2);
         const scale = Math.sqrt(width);
-        const from = length - steps;
         // The last position before the first event stands for the empty history: it sees itself alone, and no other sees it.
         const next = tf.concat([tf.slice(present, [0, 1], [size, steps - 1]), tf.ones([size, 1])], 1);
         const start = tf.expandDims(tf.mul(tf.sub(1, present), next), 2);
-        let x = tf.add(
-          tf.mul(items.encode(params, batch.items), scale),
-          tf.slice(params.get('position.embedding'), [from, 0], [steps, width]),
-        );
+        const positions =
+          config.positions === 'start'
+            ? params.lookup('position.embedding', placesFromStart(present))
+            : tf.slice(params.get('position.embedding'), [length - steps, 0], [steps, width]);
+        let x = tf.add(tf.mul(items.encode(params, batch.items), scale), positions);
         if (typed) x = tf.add(x, params.lookup('behaviour.embedding', batch.behaviours));
         x = tf.add(tf.mul(x, presentColumn), tf.mul(params.get('start'), start));
         if (config.userAttributes) {
@@ -153,3 +159,8 @@ export const transformer = defineModel({
     };
   },
 });
+
+/** [B, L] of 1 where an event is → its place among the row's events, from 0; 0 before them. */
+function placesFromStart(present: tf.Tensor): tf.Tensor {
+  return tf.cast(tf.relu(tf.sub(tf.cumsum(present, 1), 1)), 'int32');
+}
