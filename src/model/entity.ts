@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { gatherRows } from '../compute/gather.js';
+import { embeddingBag } from '../compute/ops/embedding-bag.js';
 import { embeddingLookup, type ParameterInits, type Params } from '../compute/parameters.js';
 import type { Random } from '../random.js';
 import type { FeatureTable, TensorMap } from '../types.js';
@@ -78,7 +79,7 @@ export class EntityEncoder {
     if (this.options.ids) parts.push(params.lookup(`${prefix}.embedding`, flat));
     if (this.useTokens) {
       const tokens = gatherRows(params.get(`${kind}.features.tokens`), flat);
-      parts.push(poolTokens(params, `${prefix}.tokens`, tokens));
+      parts.push(embeddingBag(params.get(`${prefix}.tokens`) as tf.Tensor2D, tokens as tf.Tensor2D));
     }
     if (this.useNumbers) {
       const numbers = gatherRows(params.get(`${kind}.features.numbers`), flat);
@@ -94,7 +95,8 @@ export class EntityEncoder {
     const parts: tf.Tensor[] = [];
     if (this.options.ids) parts.push(params.get(`${prefix}.embedding`));
     if (this.useTokens) {
-      parts.push(poolTokens(params, `${prefix}.tokens`, params.get(`${kind}.features.tokens`)));
+      const tokens = params.get(`${kind}.features.tokens`) as tf.Tensor2D;
+      parts.push(embeddingBag(params.get(`${prefix}.tokens`) as tf.Tensor2D, tokens));
     }
     if (this.useNumbers) {
       const numbers = params.get(`${kind}.features.numbers`) as tf.Tensor2D;
@@ -113,13 +115,4 @@ export class EntityEncoder {
     if (!first) return tf.zeros([rows, this.width]);
     return rest.reduce((a, b) => tf.add(a, b), first);
   }
-}
-
-/** Mean embedding of each row's tokens [n, A] → [n, D]; 0 where a row has none. */
-function poolTokens(params: Params, name: string, tokens: tf.Tensor): tf.Tensor {
-  const [n, width] = tokens.shape as [number, number];
-  const mask = tf.cast(tf.notEqual(tokens, 0), 'float32');
-  const vectors = tf.mul(params.lookup(name, tokens), tf.reshape(mask, [n, width, 1]));
-  const count = tf.maximum(tf.sum(mask, 1, true), 1);
-  return tf.div(tf.sum(vectors, 1), count);
 }

@@ -14,6 +14,8 @@ export interface SequenceBatch {
   readonly items: Tensor2D;
   /** [B, L] behaviour index + 1 (0 = padding). */
   readonly behaviours: Tensor2D;
+  /** [B, L] 1 where the item is hidden and asked for; only for a model that `masksItems`. */
+  readonly masked?: Tensor2D;
 }
 
 /** User states at every position, and the hidden layers feature alignment may use (bottom to top). */
@@ -37,6 +39,11 @@ export interface Model {
   readonly length: number;
   /** True where `encode` gives a state at every position ([B, L, D]); false: one state a user ([B, 1, D]). */
   readonly positional: boolean;
+  /**
+   * True for a model that is trained to fill in hidden items (`SequenceBatch.masked`), seeing those before and after them; then
+   * `encode` gives a state at every position. Without `masked` it gives that of an item to come, one state a user.
+   */
+  readonly masksItems?: boolean;
   /** Names of the layers `encode` returns, bottom to top. */
   readonly layerNames: readonly string[];
   init(rng: Random): ParameterInits;

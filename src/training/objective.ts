@@ -16,7 +16,12 @@ export function encodeAt(
   const items = inputs.items as tf.Tensor2D;
   const encoded = model.encode(
     params,
-    { users: inputs.users!, items, behaviours: inputs.behaviours as tf.Tensor2D },
+    {
+      users: inputs.users!,
+      items,
+      behaviours: inputs.behaviours as tf.Tensor2D,
+      ...(inputs.masked ? { masked: inputs.masked as tf.Tensor2D } : {}),
+    },
     pass,
   );
   const length = items.shape[1];

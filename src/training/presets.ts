@@ -11,6 +11,7 @@ interface Preset {
   readonly negatives?: number;
   readonly negativeSampling?: SamplerName;
   readonly calibration?: number;
+  readonly masking?: number;
   readonly optimizer: z.input<typeof optimizerSchema>;
   readonly batchSize: number;
   readonly epochs: number;
@@ -25,7 +26,7 @@ const sasrec = {
   heads: 1,
   feedForward: 1,
   length: 200,
-  dropout: 0.2,
+  dropout: 0.1,
 } as const;
 
 const training = {
@@ -50,6 +51,15 @@ export const PRESETS = {
     loss: 'gbce',
     negatives: 256,
     calibration: 0.75,
+  },
+  /** Sun et al. 2019: hidden items are filled in, seeing both sides. */
+  bert4rec: {
+    ...training,
+    epochs: 200,
+    validation: { patience: 20 },
+    model: { ...sasrec, direction: 'both', heads: 2, feedForward: 4, feedForwardKind: 'gelu' },
+    loss: 'softmax',
+    masking: 0.2,
   },
   /** Zhai et al. 2024, without the times of events: their smaller model. */
   hstu: {

@@ -168,6 +168,12 @@ export const supervisedTask = {
     .max(1)
     .default(0.75)
     .describe('how far gbce undoes the sampling; 0 = not at all (bce), 1 = in full'),
+  masking: z
+    .number()
+    .gt(0)
+    .max(1)
+    .default(0.2)
+    .describe('share of the items that is hidden while a model of `direction: both` learns'),
   label: labelSchema,
   targets: targetsSchema,
 };

@@ -19,7 +19,7 @@ import { profile } from './profile.js';
 import type { Row, Snapshot } from './progress.js';
 import { learningRate } from './schedule.js';
 import type { LabelConfig, OptimizerConfig, TargetsConfig, ValidationConfig } from './schema.js';
-import { sequenceBatches } from './sequence-batches.js';
+import { maskedBatches, sequenceBatches } from './sequence-batches.js';
 import { type TrainRows, trainRows } from './train-rows.js';
 import { rankingValidation } from './validation.js';
 
@@ -43,6 +43,7 @@ export interface TaskConfig extends NegativeConfig {
   readonly loss: LossName;
   readonly label: LabelConfig;
   readonly targets: TargetsConfig;
+  readonly masking: number;
   readonly batchSize: number;
   readonly seed: number;
 }
@@ -75,6 +76,8 @@ export function taskBatches(
     negatives,
     fixedShapes,
   };
+  if (config.task === 'next-item' && model.masksItems)
+    return { rows, batches: maskedBatches(rows, shared, config.masking) };
   if (config.task === 'next-item' && model.positional)
     return { rows, batches: sequenceBatches(rows, shared) };
   const labelling = config.task === 'label' ? labellingOf(config, rows) : undefined;

@@ -75,6 +75,7 @@ async function train(run: Run, compile: boolean) {
     negatives: 5,
     label: labelSchema.parse({}),
     targets: targetsSchema.parse({}),
+    masking: 0.5,
     batchSize: 4,
     seed: 1,
   });

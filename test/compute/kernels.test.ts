@@ -3,6 +3,7 @@ import { before, describe, test } from 'node:test';
 import * as tf from '@tensorflow/tfjs-core';
 import { graphPass, INFERENCE, randomKey } from '../../src/compute/dropout.js';
 import { composedAttention, fusedAttention } from '../../src/compute/ops/attention.js';
+import { composedEmbeddingBag, fusedEmbeddingBag } from '../../src/compute/ops/embedding-bag.js';
 import { hasBfloat16, inPrecision, type Kernel, kernels } from '../../src/compute/ops/kernel.js';
 import { composedLayerNorm, fusedLayerNorm } from '../../src/compute/ops/layer-norm.js';
 import { composedLinear, fusedLinear } from '../../src/compute/ops/linear.js';
@@ -52,13 +53,17 @@ function assertRounded(fused: Fn, composed: Fn, args: readonly tf.Tensor[], name
   assert.ok(Math.max(...found) > 0, `${name}: nothing was rounded`);
 }
 
-function assertSame(fused: Fn, composed: Fn, args: readonly tf.Tensor[], name: string): void {
+function assertExact(fused: Fn, composed: Fn, args: readonly tf.Tensor[], name: string): void {
   const expected = slopes(composed, args);
   slopes(fused, args).forEach((found, i) => {
     assertClose([...found], [...expected[i]!], `${name}: ${i ? `gradient ${i}` : 'value'}`, 1e-4, 1e-4);
   });
+}
+
+function assertSame(fused: Fn, composed: Fn, args: readonly tf.Tensor[], name: string): void {
+  assertExact(fused, composed, args, name);
   // A ReLU at 0 turns over for the least rounding.
-  if (hasBfloat16() && !/norm|relu/.test(name)) assertRounded(fused, composed, args, name);
+  if (hasBfloat16() && !/relu/.test(name)) assertRounded(fused, composed, args, name);
 }
 
 let kernel: Kernel;
@@ -81,7 +86,7 @@ describe('fused operations equal what they replace, in value and gradients', { s
     test(`layer norm of ${rows} × ${width}`, () => {
       const args = [normal(rows, width), normal(width), normal(width)];
       const fused: Fn = (x, g, b) => fusedLayerNorm(kernel, x!, g!, b!);
-      assertSame(fused, (x, g, b) => composedLayerNorm(x!, g!, b!), args, 'norm');
+      assertExact(fused, (x, g, b) => composedLayerNorm(x!, g!, b!), args, 'norm');
     });
   }
 
@@ -103,38 +108,41 @@ describe('fused operations equal what they replace, in value and gradients', { s
     }
   }
 
+  const DIRECTIONS = ['causal', 'both'] as const;
   for (const { length, heads, width, padding } of [
     { length: 1, heads: 1, width: 4, padding: [0, 1] },
     { length: 5, heads: 2, width: 4, padding: [0, 3, 5] },
     { length: 64, heads: 1, width: 8, padding: [0, 10] },
     { length: 150, heads: 2, width: 16, padding: [0, 70, 149] },
   ]) {
-    test(`attention over ${length} positions, ${heads} heads, histories padded by ${padding}`, () => {
-      const batch = padding.length;
-      const absent = tf.tensor2d(
-        padding.flatMap((n) => Array.from({ length }, (_, i) => Number(i < n))),
-        [batch, length],
-      );
-      const of = (qkv: tf.Tensor) => ({ qkv: qkv as tf.Tensor3D, absent, heads, rate: 0 });
+    for (const direction of DIRECTIONS)
+      test(`attention (${direction}) over ${length} positions, ${heads} heads, histories padded by ${padding}`, () => {
+        const batch = padding.length;
+        const absent = tf.tensor2d(
+          padding.flatMap((n) => Array.from({ length }, (_, i) => Number(i < n))),
+          [batch, length],
+        );
+        const of = (qkv: tf.Tensor) => ({ qkv: qkv as tf.Tensor3D, absent, heads, direction, rate: 0 });
+        assertSame(
+          (x) => fusedAttention(kernel, of(x!), INFERENCE),
+          (x) => composedAttention(of(x!), INFERENCE),
+          [normal(batch, length, 3 * width)],
+          'attention',
+        );
+      });
+  }
+
+  for (const direction of DIRECTIONS)
+    test(`attention (${direction}) over a history with holes`, () => {
+      const absent = tf.tensor2d([1, 1, 0, 1, 0, 1, 0, 0], [1, 8]);
+      const of = (qkv: tf.Tensor) => ({ qkv: qkv as tf.Tensor3D, absent, heads: 1, direction, rate: 0 });
       assertSame(
         (x) => fusedAttention(kernel, of(x!), INFERENCE),
         (x) => composedAttention(of(x!), INFERENCE),
-        [normal(batch, length, 3 * width)],
+        [normal(1, 8, 12)],
         'attention',
       );
     });
-  }
-
-  test('attention over a history with holes', () => {
-    const absent = tf.tensor2d([1, 1, 0, 1, 0, 1, 0, 0], [1, 8]);
-    const of = (qkv: tf.Tensor) => ({ qkv: qkv as tf.Tensor3D, absent, heads: 1, rate: 0 });
-    assertSame(
-      (x) => fusedAttention(kernel, of(x!), INFERENCE),
-      (x) => composedAttention(of(x!), INFERENCE),
-      [normal(1, 8, 12)],
-      'attention',
-    );
-  });
 
   for (const [n, c, width] of [
     [1, 2, 3],
@@ -173,6 +181,26 @@ describe('fused operations equal what they replace, in value and gradients', { s
     });
   }
 
+  for (const [rows, width, lines, size] of [
+    [1, 3, 2, 1],
+    [40, 5, 70, 6],
+    [9000, 130, 33, 4],
+  ] as const) {
+    test(`embedding bag: ${lines} lines of up to ${size} of ${rows} rows`, () => {
+      // Half of the places name nothing, and the last line none at all.
+      const named = Array.from({ length: lines * size }, (_, k) =>
+        rng.int(2) === 0 || k >= (lines - 1) * size ? 0 : rng.int(rows),
+      );
+      const bags = tf.tensor2d(named, [lines, size], 'int32');
+      assertExact(
+        (table) => fusedEmbeddingBag(kernel, table as tf.Tensor2D, bags),
+        (table) => composedEmbeddingBag(table as tf.Tensor2D, bags),
+        [normal(rows, width)],
+        'embedding bag',
+      );
+    });
+  }
+
   test('dropout keeps its share, scales what it keeps, differs by step and call, and has the same mask in the gradient', () => {
     const ones = tf.ones([100_000]);
     const masks = [1, 1, 2].map((step) => {
@@ -202,7 +230,7 @@ describe('fused operations equal what they replace, in value and gradients', { s
     const at = (qkv: tf.Tensor, step: number, rate: number): tf.Tensor =>
       fusedAttention(
         kernel,
-        { qkv: qkv as tf.Tensor3D, absent, heads: 2, rate },
+        { qkv: qkv as tf.Tensor3D, absent, heads: 2, direction: 'causal', rate },
         graphPass(tf.tensor1d(randomKey(1, step, 0), 'int32')),
       );
     const steps = 4000;

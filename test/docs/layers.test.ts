@@ -86,7 +86,10 @@ function attend(kind: AttentionName, relativePosition: boolean): Float32Array {
       'a.relative': tf.tensor2d(RELATIVE),
     };
     const held: Params = { ...params(values), lookup: (name, ids) => tf.gather(values[name]!, ids) };
-    const options = { width: 4, heads: 2, length: 4, dropout: 0, relativePosition, norm: 'rms' } as const;
+    const options = {
+      ...({ width: 4, heads: 2, length: 4, dropout: 0, direction: 'causal', norm: 'rms' } as const),
+      relativePosition,
+    };
     return ATTENTIONS[kind].apply(held, 'a', tf.tensor3d([X]), tf.zeros([1, 3]), options, INFERENCE);
   });
 }

@@ -11,18 +11,21 @@ const PARTS: readonly ModelCase[] = [
     attention: 'gated',
     feedForwardKind: 'gelu',
     heads: 1,
-    positions: 'start',
+
     similarity: 'cosine',
     temperature: 0.4,
   },
   { relativePosition: true, residual: 'gated', feedForwardKind: 'swiglu', heads: 2, tied: false },
   { similarity: 'cosine', temperature: 0.4, outputBias: true, norm: 'rms', heads: 1, tied: false },
+  { direction: 'both', heads: 2, depth: 2 },
+  { direction: 'both', attention: 'gated', relativePosition: true, heads: 2 },
 ].map((parts) => ({
   label: `transformer of ${JSON.stringify(parts)}`,
   config: modelSchema.parse({ depth: 1, ...small, ...parts, name: 'transformer', dropout: 0 }),
   readsHistory: true,
   readsUser: false,
-  steps: 80,
+  // A hidden item teaches less than one after each event.
+  steps: 'direction' in parts ? 140 : 80,
 }));
 
 /** Every model of the registry, in each of its ways to see a user. */

@@ -78,6 +78,7 @@ describe('parts of the transformer bring their own parameters', () => {
       ['residual1.gate', 'residual1.bias', 'residual2.gate', 'residual2.bias'].map((n) => `blocks.0.${n}`),
     ],
     [{ tied: false }, ['output.embedding']],
+    [{ direction: 'both' }, ['mask']],
     [{ similarity: 'cosine' }, []],
   ] as const)
     test(JSON.stringify(config), () => assert.deepEqual(added(config), names));
@@ -90,38 +91,41 @@ describe('parts of the transformer bring their own parameters', () => {
   });
 });
 
-onBackend('cpu', 'learned positions', () => {
-  /** The score of item 1 after `history`, read by a model of `length` whose only large position is `row`. */
-  const score = async (positions: string, row: number, history: number[]): Promise<number> => {
-    const model = createModel(modelSchema.parse({ ...small, length: 4, positions }), catalogueOf(3, 4));
-    const inits = withNoise(model.init(new Random(7)), 3);
-    const { shape } = inits.get('position.embedding')!;
-    const data = new Float32Array(16).fill(0);
-    data.set([3, -1, 2, 1], 4 * row);
-    inits.set('position.embedding', { shape, data, table: false });
-    const store = new ParameterStore(inits, model.constants());
-    const items = Int32Array.from(history);
-    const query = { user: 1, items, behaviours: new Uint8Array(items.length) };
-    const scores = await paramsScorer(model, store.reader(), 4, positions).score([query]);
-    store.dispose();
-    return scores[1]!;
+onBackend('cpu', 'a transformer that sees both sides', () => {
+  const model = createModel(modelSchema.parse({ ...small, length: 4, direction: 'both' }), catalogueOf(3, 4));
+  const using = <T>(work: (states: (items: number[], masked?: number[]) => Float32Array) => T): T => {
+    const store = new ParameterStore(withNoise(model.init(new Random(7)), 3), model.constants());
+    const states = (items: number[], masked?: number[]): Float32Array =>
+      tf.tidy(() => {
+        const row = (values: number[]): tf.Tensor2D => tf.tensor2d([values], [1, 4], 'int32');
+        const batch = { users: tf.tensor1d([1], 'int32'), items: row(items), behaviours: row([1, 1, 1, 1]) };
+        const given = masked ? { ...batch, masked: row(masked) } : batch;
+        return Float32Array.from(model.encode(store.reader(), given, INFERENCE).states.dataSync());
+      });
+    try {
+      return work(states);
+    } finally {
+      store.dispose();
+    }
   };
-  /** Which rows matter to a history. */
-  const rows = async (positions: string, history: number[]): Promise<number[]> => {
-    const of = await Promise.all([0, 1, 2, 3].map((row) => score(positions, row, history)));
-    const without = await score(positions, 0, []);
-    assert.equal(without, await score(positions, 3, []), 'nothing read, no position');
-    const unread = of.filter((v, i) => of.indexOf(v) !== i)[0];
-    return [0, 1, 2, 3].filter((i) => of[i] !== unread);
-  };
+  const at = (states: Float32Array, position: number): number[] => [
+    ...states.slice(4 * position, 4 * position + 4),
+  ];
 
-  test('counted from the end: the newest event has the last row', async () => {
-    assert.deepEqual(await rows('end', [1, 2]), [2, 3]);
-  });
+  test('what is hidden is not seen, and what stands after it is', () =>
+    using((states) => {
+      const one = at(states([1, 2, 3, 4], [0, 1, 0, 0]), 1);
+      assert.deepEqual(at(states([1, 4, 3, 4], [0, 1, 0, 0]), 1), one, 'the hidden item');
+      assert.notDeepEqual(at(states([1, 2, 3, 1], [0, 1, 0, 0]), 1), one, 'an item after it');
+      assert.notDeepEqual(at(states([2, 2, 3, 4], [0, 1, 0, 0]), 1), one, 'an item before it');
+    }));
 
-  test('counted from the start: the oldest event has the first row', async () => {
-    assert.deepEqual(await rows('start', [1, 2]), [0, 1]);
-  });
+  test('without hidden items the state is that of one after the newest; the oldest makes room for it', () =>
+    using((states) => {
+      const next = [...states([1, 2, 3, 4])];
+      assertClose(at(states([2, 3, 4, 1], [0, 0, 0, 1]), 3), next, 'state');
+      assert.equal(next.length, 4);
+    }));
 });
 
 onBackend('cpu', 'cosine similarity', () => {

@@ -36,6 +36,7 @@ export function taskOf(
     negatives: 3,
     label: labelSchema.parse({ negatives }),
     targets: targetsSchema.parse({}),
+    masking: 0.5,
     batchSize: 6,
     seed: 1,
     ...more,
@@ -104,7 +105,7 @@ export async function checkGradient(
       const slopes: number[] = [];
       const fits = (slope: number): boolean => Math.abs(slope - analytic) <= 1e-3 + 0.02 * Math.abs(slope);
       // Beside a kink of a ReLU only one side's slope is the gradient, and a small step may be needed.
-      for (const size of [1e-2, 2e-3]) {
+      for (const size of [1e-2, 2e-3, 5e-4]) {
         if (slopes.some(fits)) break;
         const low = lossAt(model, objective, batch, inits, name, at, -size);
         const high = lossAt(model, objective, batch, inits, name, at, size);

@@ -20,19 +20,20 @@ export async function learnCheckerboard(config: ModelConfig, loss: LossName, ste
   const store = new ParameterStore(board.init(new Random(3)), board.constants(), {
     sparseTables: !LOSSES[loss].readsCatalogue,
   });
+  const positional = board.positional || board.masksItems;
   const objective = labelObjective(board, LOSSES[loss]);
   const step = compileStep({ store, optimizer: OPTIMIZERS.adam(), loss: objective, seed: 3 });
   const { batches } = taskBatches(
     board,
     BOARD,
-    taskOf(loss, 'next-item', { batchSize: board.positional ? 16 : 96, negatives: 6 }),
+    taskOf(loss, 'next-item', { batchSize: positional ? 16 : 96, negatives: 6 }),
   );
   try {
     for (let n = 0; n < steps; n++) {
       const index = n % batches.batchesPerEpoch;
       await step.run(
         [batches.batch(Math.floor(n / batches.batchesPerEpoch), index)],
-        board.positional ? 0.02 : 0.05,
+        positional ? 0.02 : 0.05,
       );
     }
     const { interactions: rows } = BOARD;

@@ -6,7 +6,7 @@ import { Random } from '../../src/random.js';
 import { type BatchSource, distinctShapes } from '../../src/training/batches.js';
 import { drawNegatives } from '../../src/training/negatives.js';
 import { targetsSchema } from '../../src/training/schema.js';
-import { sequenceBatches } from '../../src/training/sequence-batches.js';
+import { maskedBatches, sequenceBatches } from '../../src/training/sequence-batches.js';
 import { trainRows } from '../../src/training/train-rows.js';
 import { catalogueOf, datasetOf, type Event, randomEvents } from '../suites/fixtures.js';
 
@@ -132,6 +132,57 @@ describe('sequence batches', () => {
       ),
     );
     assert.equal(distinctShapes(source).length, keys.size);
+  });
+
+  test('masked batches: every row is an input once; the targets are the hidden ones, about the share asked for, at least one a window', () => {
+    const users = [9, 30, 2, 17, 5, 40, 1, 25];
+    const total = users.reduce((a, b) => a + b);
+    const rows = trainRows(numbered(users), targetsSchema.parse({}));
+    for (const rate of [0.05, 0.4, 1]) {
+      let hidden = 0;
+      let shares = 0;
+      for (const epoch of [0, 1, 2, 3]) {
+        const inputs: number[] = [];
+        for (const batch of allOf(maskedBatches(rows, options(8, 3, epoch > 1), rate), epoch)) {
+          const { items, masked, positions, targets, weights } = batch;
+          const [size, steps] = shape(batch, 'items') as [number, number];
+          assert.deepEqual(shape(batch, 'masked'), [size, steps]);
+          inputs.push(...[...items!.data].filter((item) => item > 0));
+          const asked = [...positions!.data].filter((_, i) => weights!.data[i]! > 0);
+          assert.deepEqual(
+            asked.map((p) => items!.data[p]),
+            [...targets!.data].slice(0, asked.length),
+          );
+          const marks = [...masked!.data].flatMap((m, p) => (m === 1 ? [p] : []));
+          assert.deepEqual(
+            [...asked].sort((a, b) => a - b),
+            marks,
+          );
+          for (let row = 0; row < size; row++) {
+            const within = (from: ArrayLike<number>): number[] =>
+              Array.from(from).slice(row * steps, (row + 1) * steps);
+            const events = within(items!.data).filter((item) => item > 0).length;
+            const count = within(masked!.data).reduce((a, b) => a + b);
+            assert.ok(events === 0 ? count === 0 : count >= 1);
+          }
+          hidden += asked.length;
+          shares += batch.share!.data[0]!;
+        }
+        assert.deepEqual(
+          inputs.sort((a, b) => a - b),
+          users.flatMap((n, u) => Array.from({ length: n }, (_, k) => 100 * (u + 1) + k)),
+        );
+      }
+      const found = hidden / (4 * total);
+      assert.ok(rate === 1 ? found === 1 : Math.abs(found - rate) < 0.15, `${found} hidden of ${rate}`);
+      assert.ok(
+        Math.abs(shares / (4 * allOf(maskedBatches(rows, options(8, 3), rate), 0).length) - found / rate) <
+          1e-5,
+      );
+    }
+    const source = maskedBatches(rows, options(8, 3), 0.4);
+    assert.deepEqual(source.batch(1, 2), maskedBatches(rows, options(8, 3), 0.4).batch(1, 2));
+    assert.notDeepEqual(source.batch(1, 2).masked, source.batch(2, 2).masked);
   });
 
   test('only events of the behaviours, values and recency asked for are targets; all stay inputs', () => {

@@ -24,6 +24,7 @@ const task = (more: Partial<TaskConfig> & { label?: TaskConfig['label'] } = {}):
   negatives: 2,
   label: labelSchema.parse({ negatives: 2 }),
   targets: targetsSchema.parse({}),
+  masking: 0.5,
   batchSize: 7,
   seed: 3,
   ...more,

@@ -11,13 +11,17 @@ import { FEED_FORWARD_NAMES } from '../layers/feedforward/index.js';
 import { NORM_NAMES, NORMS } from '../layers/norm/index.js';
 import { RESIDUAL_NAMES } from '../layers/residual/index.js';
 import { SIMILARITIES, SIMILARITY_NAMES } from '../layers/similarity/index.js';
-import { defineModel, type Model } from '../model.js';
+import { defineModel, type Model, type SequenceBatch } from '../model.js';
 
 const schema = z.strictObject({
   name: z.literal('transformer'),
   width: z.number().int().min(4).default(64).describe('width D of the states and embeddings'),
   depth: z.number().int().min(1).default(2).describe('number of blocks'),
   heads: z.number().int().min(1).default(2).describe('attention heads; must divide the width'),
+  direction: z
+    .enum(['causal', 'both'])
+    .default('causal')
+    .describe('a position sees those before it, or all; both: trained to fill in hidden items (BERT4Rec)'),
   attention: z
     .enum(ATTENTION_NAMES)
     .default('softmax')
@@ -37,12 +41,6 @@ const schema = z.strictObject({
     .describe('feed-forward layer of a block; none: its attention alone (HSTU)'),
   feedForward: z.number().min(0.25).default(2).describe('inner width of the feed-forward layers, in widths'),
   length: z.number().int().min(2).default(50).describe('longest history read, in events'),
-  positions: z
-    .enum(['end', 'start'])
-    .default('end')
-    .describe(
-      'learned positions count back from the newest event (end), or on from the oldest one read (start)',
-    ),
   dropout: z.number().min(0).max(0.95).default(0.2).describe('dropout rate'),
   itemAttributes: z.boolean().default(true).describe('add vectors computed from item attributes'),
   userAttributes: z.boolean().default(false).describe('add a vector computed from user attributes'),
@@ -59,8 +57,9 @@ const schema = z.strictObject({
 const BIAS = 'output.bias';
 
 /**
- * Causal transformer over a user's events (SASRec: Kang & McAuley 2018, pre-normalised), with item attributes, behaviour
- * types and user attributes as inputs, and learned positions. Its parts are chosen by the config, each by one line.
+ * Transformer over a user's events (causal as SASRec: Kang & McAuley 2018, or filling in hidden items as BERT4Rec: Sun et al.
+ * 2019; pre-normalised), with item attributes, behaviour types and user attributes as inputs, and learned positions. Its parts
+ * are chosen by the config, each by one line.
  */
 export const transformer = defineModel({
   schema: schema.refine((c) => c.width % c.heads === 0, {
@@ -86,6 +85,7 @@ export const transformer = defineModel({
     );
     const typed = config.behaviours && catalogue.behaviours.length > 1;
     const bias = config.outputBias ? BIAS : undefined;
+    const masksItems = config.direction === 'both';
     const block = blockOf(config);
     const norm = NORMS[config.norm];
     const similarity = SIMILARITIES[config.similarity];
@@ -98,7 +98,8 @@ export const transformer = defineModel({
       name: 'transformer',
       width,
       length,
-      positional: true,
+      positional: !masksItems,
+      masksItems,
       layerNames: blocks,
       init(rng) {
         const into: ParameterInits = new Map();
@@ -106,7 +107,7 @@ export const transformer = defineModel({
         users.init(rng, into);
         if (config.outputBias)
           into.set(BIAS, { ...constant([catalogue.items.length, 1], 0), table: true, grows: 'items' });
-        into.set('start', normal(rng, [1, width], 0.1));
+        into.set(masksItems ? 'mask' : 'start', normal(rng, [1, width], 0.1));
         into.set('position.embedding', normal(rng, [length, width], 0.02));
         if (typed) {
           const rows = catalogue.behaviours.length + 1;
@@ -125,34 +126,35 @@ export const transformer = defineModel({
         into.set('padding.mask', { dtype: 'F32', shape: [rows], data: paddingMask(rows) });
         return into;
       },
-      encode(params, batch, pass) {
+      encode(params, given, pass) {
+        const batch = masksItems && !given.masked ? withItemToCome(given, length) : given;
         const [size, steps] = batch.items.shape;
-        const present = tf.cast(tf.notEqual(batch.items, 0), 'float32');
-        const presentColumn = tf.expandDims(present, 2);
+        const present = tf.cast(tf.notEqual(batch.items, 0), 'float32') as tf.Tensor2D;
+        const masked = batch.masked && tf.cast(batch.masked, 'float32');
         const scale = Math.sqrt(width);
-        // The last position before the first event stands for the empty history: it sees itself alone, and no other sees it.
-        const next = tf.concat([tf.slice(present, [0, 1], [size, steps - 1]), tf.ones([size, 1])], 1);
-        const start = tf.expandDims(tf.mul(tf.sub(1, present), next), 2);
-        const positions =
-          config.positions === 'start'
-            ? params.lookup('position.embedding', placesFromStart(present))
-            : tf.slice(params.get('position.embedding'), [length - steps, 0], [steps, width]);
-        let x = tf.add(tf.mul(items.encode(params, batch.items), scale), positions);
+        const filled = masked ? tf.maximum(present, masked) : present;
+        const positions = tf.slice(params.get('position.embedding'), [length - steps, 0], [steps, width]);
+        let x = tf.mul(items.encode(params, batch.items), scale);
         if (typed) x = tf.add(x, params.lookup('behaviour.embedding', batch.behaviours));
-        x = tf.add(tf.mul(x, presentColumn), tf.mul(params.get('start'), start));
+        // Another vector stands for a hidden item, and one for the empty history.
+        const other = tf.expandDims(masked ?? beforeFirst(present), 2);
+        const shown = tf.expandDims(masked ? tf.sub(present, tf.mul(present, masked)) : present, 2);
+        x = tf.add(tf.mul(x, shown), tf.mul(params.get(masksItems ? 'mask' : 'start'), other));
+        x = tf.add(x, tf.mul(positions, tf.expandDims(filled, 2)));
         if (config.userAttributes) {
           const user = tf.reshape(users.encode(params, batch.users), [size, 1, width]);
-          x = tf.add(x, tf.mul(user, tf.add(presentColumn, start)));
+          x = tf.add(x, tf.mul(user, tf.add(shown, other)));
         }
         x = pass.dropout(x, dropout);
-        const absent = tf.sub(1, present) as tf.Tensor2D;
+        const absent = tf.sub(1, filled) as tf.Tensor2D;
         const layers: tf.Tensor3D[] = [];
         for (const name of blocks) {
           x = block.apply(params, name, x as tf.Tensor3D, absent, pass);
           layers.push(x as tf.Tensor3D);
         }
-        const states = norm.apply(params, 'norm', x) as tf.Tensor3D;
-        return { states: similarity.state(states, config.temperature), layers };
+        const states = similarity.state(norm.apply(params, 'norm', x) as tf.Tensor3D, config.temperature);
+        if (given.masked || !masksItems) return { states, layers };
+        return { states: newest(states), layers: layers.map(newest) };
       },
       logits: (params, states, candidates) => dotLogits(params, scored, states, candidates, bias),
       candidates: (params, candidates) => dotCandidates(params, scored, candidates, bias),
@@ -160,7 +162,29 @@ export const transformer = defineModel({
   },
 });
 
-/** [B, L] of 1 where an event is → its place among the row's events, from 0; 0 before them. */
-function placesFromStart(present: tf.Tensor): tf.Tensor {
-  return tf.cast(tf.relu(tf.sub(tf.cumsum(present, 1), 1)), 'int32');
+/**
+ * [B, L] of 1 where an event is → 1 at the last position before the first one, which stands for the empty history: it sees itself
+ * alone, and no other sees it.
+ */
+function beforeFirst(present: tf.Tensor2D): tf.Tensor {
+  const [size, steps] = present.shape;
+  const next = tf.concat([tf.slice(present, [0, 1], [size, steps - 1]), tf.ones([size, 1])], 1);
+  return tf.mul(tf.sub(1, present), next);
+}
+
+/** Histories with a hidden item after the newest event, at most `length` places. */
+function withItemToCome({ users, items, behaviours }: SequenceBatch, length: number): SequenceBatch {
+  const [size, steps] = items.shape;
+  const kept = Math.min(steps, length - 1);
+  const room = tf.zeros([size, 1], 'int32');
+  const extended = (x: tf.Tensor2D): tf.Tensor2D =>
+    tf.concat([tf.slice(x, [0, steps - kept], [size, kept]), room], 1) as tf.Tensor2D;
+  const masked = tf.concat([tf.zeros([size, kept], 'int32'), tf.ones([size, 1], 'int32')], 1) as tf.Tensor2D;
+  return { users, items: extended(items), behaviours: extended(behaviours), masked };
+}
+
+/** Of [B, L, D], what stands at the last position: [B, 1, D]. */
+function newest(x: tf.Tensor3D): tf.Tensor3D {
+  const [size, steps, width] = x.shape;
+  return tf.slice(x, [0, steps - 1, 0], [size, 1, width]);
 }

@@ -1,4 +1,4 @@
-// Causal attention without the [L, L] weights in memory (Dao et al. 2022, for a CPU's caches): rows are done in blocks that
+// Attention, causal or not, without the [L, L] weights in memory (Dao et al. 2022, for a CPU's caches): rows are done in blocks that
 // stay in cache, and the backward pass makes the weights again from the saved log of each row's sum.
 #include <algorithm>
 
@@ -22,12 +22,14 @@ struct Head {
   // Where the first event is, and whether some after it are absent.
   long first;
   bool gaps;
+  // A row sees those before it, or all.
+  bool causal;
   Mask mask;
   uint32_t base;
 
-  Head(Call& call, long task, long heads, int32_t number, float rate)
+  Head(Call& call, long task, long heads, int32_t number, float rate, bool causal)
       : length(call.dim(0, 1)), width(call.dim(0, 2) / 3), batch(task / heads), head(task % heads),
-        absent(call.floats(1) + batch * length), first(0), mask(call.ints(2), number, rate),
+        absent(call.floats(1) + batch * length), first(0), causal(causal), mask(call.ints(2), number, rate),
         base(static_cast<uint32_t>(task * length * length)) {
     depth = width / heads;
     scale = 1.0f / std::sqrt(static_cast<float>(depth));
@@ -42,17 +44,20 @@ struct Head {
   // The mask of row i, from the first event on.
   void kept(float* out, long i, long n) const { mask.fill(out, base + static_cast<uint32_t>(i * length + first), n); }
 
-  // Scales the logits of rows [i, i + n) for columns [first, i + n); what a row may not see becomes kNever.
+  // How many columns from the first event on rows [i, i + n) need.
+  long columns(long i, long n) const { return (causal ? i + n : length) - first; }
+
+  // Scales the logits of rows [i, i + n) for these columns; what a row may not see becomes kNever.
   void mask_logits(Matrix& logits, long i, long n) const {
-    const long columns = i + n - first;
     for (long r = 0; r < n; r++) {
       float* row = &logits(r, 0);
-      const long own = i + r - first;
-      Vector(row, own + 1) *= scale;
-      std::fill(row + own + 1, row + columns, kNever);
+      const long own = i + r - first, seen = causal ? own + 1 : length - first;
+      Vector(row, seen) *= scale;
+      std::fill(row + seen, row + columns(i, n), kNever);
       if (!gaps) continue;
-      for (long j = 0; j < own; j++)
-        if (absent[first + j] != 0) row[j] = kNever;
+      const bool alone = !causal && absent[i + r] != 0;
+      for (long j = 0; j < seen; j++)
+        if (j != own && (alone || absent[first + j] != 0)) row[j] = kNever;
     }
   }
 };
@@ -60,7 +65,8 @@ struct Head {
 class Attention {
  public:
   explicit Attention(const Attributes& a)
-      : heads_(a.integer("heads")), number_(a.integer("call")), rate_(a.number("rate")), bfloat16_(a.flag("rounded")) {}
+      : heads_(a.integer("heads")), number_(a.integer("call")), rate_(a.number("rate")), causal_(a.flag("causal")),
+        bfloat16_(a.flag("rounded")) {}
 
   void run(Call& call) { bfloat16_ ? run<Bfloat16>(call) : run<Float32>(call); }
 
@@ -72,7 +78,7 @@ class Attention {
     float* out = call.output(0, {batch, length, width});
     float* sums = call.output(1, {batch, heads_, length});
     parallel(batch * heads_, [&](int task) {
-      const Head head(call, task, heads_, number_, rate_);
+      const Head head(call, task, heads_, number_, rate_, causal_);
       float* log_sums = sums + task * length;
       Rows mixed(out + head.batch * length * width + head.head * head.depth, length, head.depth, Stride(width));
       // Padding sees itself alone.
@@ -89,7 +95,7 @@ class Attention {
       Matrix weights(kBlock, length);
       Eigen::ArrayXf kept(length);
       for (long i = head.first; i < length; i += kBlock) {
-        const long n = std::min(kBlock, length - i), columns = i + n - head.first;
+        const long n = std::min(kBlock, length - i), columns = head.columns(i, n);
         queries.set(qkv + head.at(0, i), head.stride(), n, head.depth);
         P::multiply(queries, keys, 0, 0, columns, weights.data(), length, false);
         head.mask_logits(weights, i, n);
@@ -113,13 +119,14 @@ class Attention {
 
   int32_t heads_, number_;
   float rate_;
-  bool bfloat16_;
+  bool causal_, bfloat16_;
 };
 
 class AttentionGrad {
  public:
   explicit AttentionGrad(const Attributes& a)
-      : heads_(a.integer("heads")), number_(a.integer("call")), rate_(a.number("rate")), bfloat16_(a.flag("rounded")) {}
+      : heads_(a.integer("heads")), number_(a.integer("call")), rate_(a.number("rate")), causal_(a.flag("causal")),
+        bfloat16_(a.flag("rounded")) {}
 
   void run(Call& call) { bfloat16_ ? run<Bfloat16>(call) : run<Float32>(call); }
 
@@ -130,7 +137,7 @@ class AttentionGrad {
     const long batch = call.dim(0, 0), length = call.dim(0, 1), width = call.dim(0, 2) / 3;
     float* gradient = call.output(0, {batch, length, 3 * width});
     parallel(batch * heads_, [&](int task) {
-      const Head head(call, task, heads_, number_, rate_);
+      const Head head(call, task, heads_, number_, rate_, causal_);
       const float* log_sums = sums + task * length;
       const long offset = head.batch * length * width + head.head * head.depth, depth = head.depth, first = head.first;
       const ConstRows o(out + offset, length, depth, Stride(width));
@@ -150,7 +157,7 @@ class AttentionGrad {
       Matrix dk_sums = Matrix::Zero(depth, present), dv_sums = Matrix::Zero(depth, present);
       Matrix weights(kBlock, length), d_weights(kBlock, length), masks(kBlock, length);
       for (long i = first; i < length; i += kBlock) {
-        const long n = std::min(kBlock, length - i), columns = i + n - first;
+        const long n = std::min(kBlock, length - i), columns = head.columns(i, n);
         queries.set(qkv + head.at(0, i), head.stride(), n, depth);
         P::multiply(queries, keys_transposed, 0, 0, columns, weights.data(), length, false);
         head.mask_logits(weights, i, n);
@@ -184,17 +191,17 @@ class AttentionGrad {
 
   int32_t heads_, number_;
   float rate_;
-  bool bfloat16_;
+  bool causal_, bfloat16_;
 };
 
 Registration<Attention> forward({"RecsysAttention",
                                  {"qkv: float", "absent: float", "seed: int32"},
                                  {"out: float", "log_sums: float"},
-                                 {"heads: int", "rate: float", "call: int", "rounded: bool"}});
+                                 {"heads: int", "rate: float", "call: int", "causal: bool", "rounded: bool"}});
 Registration<AttentionGrad> backward({"RecsysAttentionGrad",
                                       {"qkv: float", "absent: float", "seed: int32", "out: float", "log_sums: float", "dout: float"},
                                       {"dqkv: float"},
-                                      {"heads: int", "rate: float", "call: int", "rounded: bool"}});
+                                      {"heads: int", "rate: float", "call: int", "causal: bool", "rounded: bool"}});
 
 }  // namespace
 }  // namespace recsys

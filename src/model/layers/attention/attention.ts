@@ -1,5 +1,6 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import type { PassContext } from '../../../compute/dropout.js';
+import type { Direction } from '../../../compute/ops/attention.js';
 import type { ParameterInits, Params } from '../../../compute/parameters.js';
 import type { Random } from '../../../random.js';
 import type { NormName } from '../norm/index.js';
@@ -7,6 +8,7 @@ import type { NormName } from '../norm/index.js';
 export interface AttentionOptions {
   readonly width: number;
   readonly heads: number;
+  readonly direction: Direction;
   /** Longest history read. */
   readonly length: number;
   /** Dropout rate of attention weights, where a kind of attention has any. */
@@ -17,7 +19,7 @@ export interface AttentionOptions {
   readonly norm: NormName;
 }
 
-/** A layer of causal multi-head attention with the parameters under `name`. */
+/** A layer of multi-head attention with the parameters under `name`. */
 export interface Attention {
   init(into: ParameterInits, name: string, options: AttentionOptions, rng: Random): void;
   /** x [B, L, D], 1 where a position is absent [B, L] → [B, L, D]. */

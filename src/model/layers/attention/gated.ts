@@ -34,7 +34,7 @@ export const gated: Attention = {
     let logits = tf.matMul(query, key, false, true);
     if (options.relativePosition) logits = tf.add(logits, relativePosition(params, name, steps));
     // Divided by the longest length, not this batch's: padding must change nothing.
-    const shares = tf.mul(silu(logits), tf.div(visible(absent), length)) as tf.Tensor4D;
+    const shares = tf.mul(silu(logits), tf.div(visible(absent, options.direction), length)) as tf.Tensor4D;
     const mixed = tf.reshape(tf.transpose(tf.matMul(shares, value), [0, 2, 1, 3]), [batch, steps, width]);
     const gatedMix = tf.mul(NORMS[options.norm].apply(params, `${name}.norm`, mixed), gate);
     return linear(gatedMix, params.get(`${name}.output`), params.get(`${name}.bias`)) as tf.Tensor3D;

@@ -14,15 +14,15 @@ export function initRelativePosition(
   into.set(`${name}.relative`, normal(rng, [length, heads], 0.02));
 }
 
-/** What is added to the logits of the last `steps` positions [heads, L, L]: at (i, j) the scalar of distance i − j. */
+/** What is added to the logits of the last `steps` positions [heads, L, L]: at (i, j) the scalar of distance |i − j|. */
 export function relativePosition(params: Params, name: string, steps: number): tf.Tensor3D {
   const distances = tf.tensor2d(distancesOf(steps), [steps, steps], 'int32');
   return tf.transpose(params.lookup(`${name}.relative`, distances), [2, 0, 1]) as tf.Tensor3D;
 }
 
-/** [L, L]: i − j; 0 for the future, which is masked anyway. */
+/** [L, L]: |i − j|. */
 function distancesOf(length: number): Int32Array {
   const out = new Int32Array(length * length);
-  for (let i = 0; i < length; i++) for (let j = 0; j < i; j++) out[i * length + j] = i - j;
+  for (let i = 0; i < length; i++) for (let j = 0; j < length; j++) out[i * length + j] = Math.abs(i - j);
   return out;
 }

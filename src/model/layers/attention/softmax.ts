@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { causalAttention } from '../../../compute/ops/attention.js';
+import { attention } from '../../../compute/ops/attention.js';
 import { linear } from '../../../compute/ops/linear.js';
 import { constant, glorot } from '../../initial.js';
 import type { Attention } from './attention.js';
@@ -15,14 +15,14 @@ export const softmax: Attention = {
     if (options.relativePosition) initRelativePosition(into, name, options.length, options.heads, rng);
   },
   apply(params, name, x, absent, options, pass) {
-    const { heads, dropout: rate } = options;
+    const { heads, direction, dropout: rate } = options;
     const weights = tf.concat(
       ['query', 'key', 'value'].map((part) => params.get(`${name}.${part}`)),
       1,
     );
     const qkv = linear(x, weights, undefined) as tf.Tensor3D;
     const bias = options.relativePosition ? relativePosition(params, name, x.shape[1]) : undefined;
-    const mixed = causalAttention({ qkv, absent, heads, rate, ...(bias ? { bias } : {}) }, pass);
+    const mixed = attention({ qkv, absent, heads, direction, rate, ...(bias ? { bias } : {}) }, pass);
     return linear(mixed, params.get(`${name}.output`), params.get(`${name}.bias`)) as tf.Tensor3D;
   },
 };
