@@ -1,14 +1,16 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { INFERENCE } from '../compute/dropout.js';
+import { compileFunction } from '../compute/function.js';
 import { ParameterStore, type Params } from '../compute/parameters.js';
-import type { Query, Scorer } from '../types.js';
+import type { Inputs } from '../compute/step.js';
+import type { HostTensor, Query, Scorer } from '../types.js';
 import type { Model } from './model.js';
 import type { RestoredModel } from './restore.js';
 
-/** Histories of a batch of queries, right-aligned and cut to the model's length. */
-export function packQueries(queries: readonly Query[], length: number) {
+/** Histories of a batch of queries, right-aligned and cut to the model's length, in `places` places (default: as few as do). */
+export function packQueries(queries: readonly Query[], length: number, places?: number) {
   const longest = queries.reduce((m, q) => Math.max(m, q.items.length), 1);
-  const steps = Math.min(length, longest);
+  const steps = places ?? Math.min(length, longest);
   const items = new Int32Array(queries.length * steps);
   const behaviours = new Int32Array(queries.length * steps);
   const users = new Int32Array(queries.length);
@@ -25,6 +27,15 @@ export function packQueries(queries: readonly Query[], length: number) {
   return { users, items, behaviours, steps };
 }
 
+/** Logits of all items after each history, [queries × (items + 1)]. */
+function scoresOf(model: Model, params: Params, { users, items, behaviours }: Inputs): tf.Tensor2D {
+  const batch = { users: users!, items: items as tf.Tensor2D, behaviours: behaviours as tf.Tensor2D };
+  const { states } = model.encode(params, batch, INFERENCE);
+  const [n, positions, width] = states.shape;
+  const last = tf.reshape(tf.slice(states, [0, positions - 1, 0], [n, 1, width]), [n, width]);
+  return model.logits(params, last as tf.Tensor2D, 'all', INFERENCE);
+}
+
 /** Scores of all items for a few queries, [queries × (items + 1)]; one forward pass. */
 export async function scoreQueries(
   model: Model,
@@ -33,20 +44,13 @@ export async function scoreQueries(
 ): Promise<Float32Array> {
   const { users, items, behaviours, steps } = packQueries(queries, model.length);
   const n = queries.length;
-  const logits = tf.tidy(() => {
-    const encoded = model.encode(
-      params,
-      {
-        users: tf.tensor1d(users, 'int32'),
-        items: tf.tensor2d(items, [n, steps], 'int32'),
-        behaviours: tf.tensor2d(behaviours, [n, steps], 'int32'),
-      },
-      INFERENCE,
-    );
-    const [, positions, width] = encoded.states.shape;
-    const last = tf.reshape(tf.slice(encoded.states, [0, positions - 1, 0], [n, 1, width]), [n, width]);
-    return model.logits(params, last as tf.Tensor2D, 'all', INFERENCE);
-  });
+  const logits = tf.tidy(() =>
+    scoresOf(model, params, {
+      users: tf.tensor1d(users, 'int32'),
+      items: tf.tensor2d(items, [n, steps], 'int32'),
+      behaviours: tf.tensor2d(behaviours, [n, steps], 'int32'),
+    }),
+  );
   const scores = (await logits.data()) as Float32Array;
   logits.dispose();
   return scores;
@@ -67,14 +71,20 @@ export function paramsScorer(model: Model, params: Params, items: number, name: 
   return {
     name,
     items,
-    async score(queries) {
-      if (queries.length <= size) return scoreQueries(model, params, queries);
-      const out = new Float32Array(queries.length * (items + 1));
-      for (let from = 0; from < queries.length; from += size) {
-        out.set(await scoreQueries(model, params, queries.slice(from, from + size)), from * (items + 1));
-      }
-      return out;
-    },
+    score: inChunks(size, items + 1, (queries) => scoreQueries(model, params, queries)),
+  };
+}
+
+type Score = (queries: readonly Query[]) => Promise<Float32Array>;
+
+/** Scores at most `size` queries at a time, each into `width` numbers. */
+function inChunks(size: number, width: number, score: Score): Score {
+  return async (queries) => {
+    if (queries.length <= size) return score(queries);
+    const out = new Float32Array(queries.length * width);
+    for (let from = 0; from < queries.length; from += size)
+      out.set(await score(queries.slice(from, from + size)), from * width);
+    return out;
   };
 }
 
@@ -82,6 +92,41 @@ export function paramsScorer(model: Model, params: Params, items: number, name: 
 export function modelScorer(restored: RestoredModel, name?: string): Scorer & { dispose(): void } {
   const { model, catalogue } = restored;
   const store = new ParameterStore(restored.inits, model.constants());
-  const scorer = paramsScorer(model, store.reader(), catalogue.items.length - 1, name ?? model.name);
-  return { ...scorer, dispose: () => store.dispose() };
+  const items = catalogue.items.length - 1;
+  const compiled = compileFunction((inputs) => ({ scores: scoresOf(model, store.reader(), inputs) }));
+  return {
+    name: name ?? model.name,
+    items,
+    score: inChunks(chunkSize(model, items + 1), items + 1, async (queries) => {
+      const { rows, steps } = fixedShape(queries, model.length);
+      const packed = packQueries(queries, model.length, steps);
+      const i32 = (data: Int32Array, ...shape: number[]): HostTensor => {
+        const padded = new Int32Array(shape.reduce((a, b) => a * b));
+        padded.set(data);
+        return { dtype: 'I32', shape, data: padded };
+      };
+      const outputs = await compiled.run({
+        users: i32(packed.users, rows),
+        items: i32(packed.items, rows, steps),
+        behaviours: i32(packed.behaviours, rows, steps),
+      });
+      return outputs.get('scores')!.subarray(0, queries.length * (items + 1));
+    }),
+    dispose() {
+      compiled.dispose();
+      store.dispose();
+    },
+  };
+}
+
+/** Few shapes: one query, or powers of 4; the longest history rounded up to a quarter of the model's length. */
+function fixedShape(queries: readonly Query[], length: number): { rows: number; steps: number } {
+  const longest = Math.min(
+    length,
+    queries.reduce((m, q) => Math.max(m, q.items.length), 1),
+  );
+  let rows = 1;
+  while (rows < queries.length) rows *= 4;
+  const quarter = Math.ceil(length / 4);
+  return { rows, steps: Math.min(length, Math.ceil(longest / quarter) * quarter) };
 }

@@ -67,15 +67,22 @@ export async function fit(options: FitOptions, context: StageContext): Promise<F
     );
   };
 
+  // Milliseconds in this process: of waiting for batches, and of steps.
+  let waited = 0;
+  let stepped = 0;
   while (progress.epoch < epochs && !progress.stopped) {
     while (progress.batch < batches.batchesPerEpoch) {
       await stopIfAsked();
+      const asked = performance.now();
       const micro = Array.from(
         { length: Math.min(accumulate, batches.batchesPerEpoch - progress.batch) },
         (_, i) => batches.batch(progress.epoch, progress.batch + i),
       );
+      const given = performance.now();
       const rate = options.learningRate(step.count + 1, totalSteps);
       const { loss, gradientNorm } = await step.run(micro, rate);
+      waited += given - asked;
+      stepped += performance.now() - given;
       if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm)) {
         const what = Number.isFinite(loss) ? `gradient's norm is ${gradientNorm}` : `loss is ${loss}`;
         throw new RecsysError(
@@ -133,6 +140,10 @@ export async function fit(options: FitOptions, context: StageContext): Promise<F
     await options.onEpoch?.(row);
     if (progress.stopped)
       context.log('info', `stopped early: no better ${watch.metric} since epoch ${progress.bestEpoch}`);
+  }
+  if (stepped > 0) {
+    const share = ((100 * waited) / (waited + stepped)).toFixed(1);
+    context.log('info', `steps waited for their batches for ${share} % of the time`);
   }
   const bestRow = progress.history[progress.bestEpoch - 1];
   if (!best || !bestRow) throw new Error('no epoch was validated');

@@ -198,7 +198,7 @@ export function modelContract(
         assertClose(recent, among.subarray(0, ITEMS + 1), 'only the last events are read');
       }));
 
-    test('saved and restored parameters give the same scores, bit for bit', () =>
+    test('saved and restored parameters give the same scores', () =>
       using(async (params, store) => {
         const queries: Query[] = [
           { user: 1, items: Int32Array.of(1, 2, 3), behaviours: Uint8Array.of(0, 1, 0) },
@@ -209,7 +209,8 @@ export function modelContract(
         const manifest = { model: { config: JSON.parse(JSON.stringify(config)) as unknown } };
         const scorer = modelScorer(restoreModel({ ...stored, manifest }));
         assert.equal(scorer.items, ITEMS);
-        assert.deepEqual(await scorer.score(queries), before);
+        // As a recorded graph its products may be summed in another order.
+        assertClose(await scorer.score(queries), before, 'scores', 1e-5, 1e-5);
         scorer.dispose();
       }));
 

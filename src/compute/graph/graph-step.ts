@@ -10,6 +10,7 @@ import { GraphBuilder } from './graph-def.js';
 import type { Program, Recorded, RecordParts } from './program.js';
 import { differingConstant, NotRecordable } from './recorder.js';
 import { declareVariable, type GraphVariable, type ScratchVariable, Session } from './session.js';
+import { shapeKey } from './shape.js';
 import { recordAccumulation, recordStep, recordUpdate } from './train-program.js';
 
 /**
@@ -230,11 +231,4 @@ export class GraphStep implements CompiledStep {
     delete this.options.store.holder;
     this.eager.dispose();
   }
-}
-
-/** Batches with equal keys run the same program. */
-function shapeKey(batch: Batch): string {
-  return Object.entries(batch)
-    .map(([name, t]) => `${name}${t.dtype}[${t.shape}]`)
-    .join(' ');
 }
