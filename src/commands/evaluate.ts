@@ -141,6 +141,7 @@ async function compare(
     skipped,
     differences,
     ...(config.against === undefined ? {} : { against: config.against }),
+    ...(config.published.length > 0 ? { published: config.published } : {}),
     ...pairResults,
     ...repeats(task),
     seconds: (performance.now() - started) / 1000,

@@ -32,23 +32,32 @@ export function comparisonTable(results: Results): Table {
     { name: 'size', format: 'bytes' },
     ...(timed ? [{ name: 'a request', format: 'milliseconds' } satisfies Column] : []),
   ];
-  const aside = rows.flatMap(({ kind }, at) => (kind === 'external' ? [at] : []));
-  return {
-    columns,
-    aside,
-    rows: rows.map((row) => [
-      row.name,
-      interval(row, 'ndcg'),
-      row.metrics[mark('hr')] ?? null,
-      row.metrics[mark('mrr')] ?? null,
-      ...pairs.map((name) => row.metrics[name] ?? null),
-      row.metrics[`coverage@${k}`] ?? null,
-      row.metrics[`popularity@${k}`] ?? null,
-      row.kind === 'external' ? null : row.parameters,
-      row.kind === 'external' ? null : row.bytes,
-      ...(timed ? [row.milliseconds ?? null] : []),
-    ]),
-  };
+  const published = results.published ?? [];
+  const aside = [
+    ...rows.flatMap(({ kind }, at) => (kind === 'external' ? [at] : [])),
+    ...published.map((_, i) => rows.length + i),
+  ];
+  const measured = rows.map((row): Cell[] => [
+    row.name,
+    interval(row, 'ndcg'),
+    row.metrics[mark('hr')] ?? null,
+    row.metrics[mark('mrr')] ?? null,
+    ...pairs.map((name) => row.metrics[name] ?? null),
+    row.metrics[`coverage@${k}`] ?? null,
+    row.metrics[`popularity@${k}`] ?? null,
+    row.kind === 'external' ? null : row.parameters,
+    row.kind === 'external' ? null : row.bytes,
+    ...(timed ? [row.milliseconds ?? null] : []),
+  ]);
+  const others = published.map(({ name, metrics }): Cell[] => {
+    const figures = ['ndcg', 'hr', 'mrr'].map((metric) => metrics[mark(metric)] ?? null);
+    return [
+      `${name} (published)`,
+      ...figures,
+      ...Array<null>(columns.length - 1 - figures.length).fill(null),
+    ];
+  });
+  return { columns, aside, rows: [...measured, ...others] };
 }
 
 /** Remarks below the table: differences, what was left out, what a reader must know of a row. */
@@ -77,6 +86,7 @@ function remarks(results: Results): string[] {
       `${share} of the targets are in their user's history: as other seen items are removed, these compete with unseen ones only and look too easy; evaluate repeats with filterSeen: false`,
     );
   }
+  for (const { name, source } of results.published ?? []) lines.push(`${name} (published): ${source}`);
   for (const { name, reason } of results.skipped) lines.push(`${name} is left out: ${reason}`);
   if (results.labels) {
     lines.push(

@@ -49,6 +49,10 @@ export const resultsSchema = z.object({
   /** Each model against the best baseline, and against the rows of `against` where that was given. */
   differences: z.array(differenceSchema),
   against: z.string().optional(),
+  /** Others' figures, as the config gave them. */
+  published: z
+    .array(z.object({ name: z.string(), source: z.string(), metrics: z.record(z.string(), z.number()) }))
+    .optional(),
   /** Share of the targets that are in their user's history, where the seen filter is on and there are any. */
   repeatedTargets: z.number().optional(),
   labels: z.object({ count: z.number(), majority: z.number() }).optional(),

@@ -101,6 +101,16 @@ export const evaluateSchema = z.strictObject({
     .describe(
       'the control of a row (student, say, has student-alone), with which it is compared user by user',
     ),
+  published: z
+    .array(
+      z.strictObject({
+        name: z.string().min(1).describe('name in tables'),
+        source: z.string().min(1).describe('where it was published'),
+        metrics: z.record(z.string(), z.number()).describe('figures by metric, such as ndcg@10'),
+      }),
+    )
+    .default([])
+    .describe('rows of others’ tables, shown beside; only you can know that their protocol is the same'),
   against: path('another evaluation’s directory: paired differences with it').optional(),
   backend: z.enum(BACKENDS).optional().describe('tensor backend; default: the best one available'),
   seed,

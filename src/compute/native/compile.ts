@@ -49,7 +49,7 @@ type Run = (output: string, options: readonly string[]) => Promise<void>;
 const KERNEL_SOURCES = [
   // The longest first.
   ...['float32', 'attention', 'softmax-loss', 'linear', 'bfloat16', 'layer-norm'],
-  ...['embedding-bag', 'dropout', 'parallel', 'addon'],
+  ...['embedding-bag', 'dropout', 'parallel', 'scratch', 'addon'],
 ];
 
 /** One source after the other on each core. */

@@ -188,9 +188,9 @@ void multiply_block(const Block& t, bool two_rows, bool two_columns) {
 
 void Bf16Buffer::clear(long size) {
   if (size > room_) {
-    free(data_);
     room_ = up(size, 32);
-    data_ = static_cast<bf16*>(aligned_alloc(64, room_ * sizeof(bf16)));
+    memory_ = std::make_unique<Scratch>(room_ / 2);
+    data_ = reinterpret_cast<bf16*>(memory_->data());
   }
   memset(data_, 0, size * sizeof(bf16));
 }

@@ -3,23 +3,24 @@
 #pragma once
 
 #include <stdint.h>
-#include <stdlib.h>
+
+#include <memory>
+
+#include "scratch.h"
 
 namespace recsys {
 
 using bf16 = uint16_t;
 
-// An array of zeros on a 64-byte boundary.
+// An array that is made of zeros.
 class Bf16Buffer {
  public:
-  Bf16Buffer() = default;
-  Bf16Buffer(const Bf16Buffer&) = delete;
-  ~Bf16Buffer() { free(data_); }
   void clear(long size);
   bf16* data() { return data_; }
   const bf16* data() const { return data_; }
 
  private:
+  std::unique_ptr<Scratch> memory_;
   bf16* data_ = nullptr;
   long room_ = 0;
 };

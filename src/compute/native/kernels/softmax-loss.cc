@@ -6,6 +6,7 @@
 #include "float32.h"
 #include "op.h"
 #include "parallel.h"
+#include "scratch.h"
 
 namespace recsys {
 namespace {
@@ -13,6 +14,8 @@ namespace {
 constexpr float kNever = -1e30f;
 // Of so many columns of the logits the gradients are made at a time.
 constexpr long kColumns = 512;
+// So many candidates' gradients are summed up at a time.
+constexpr long kBlock = 64;
 
 using Packet = Eigen::internal::packet_traits<float>::type;
 constexpr long kLanes = Eigen::internal::packet_traits<float>::size;
@@ -71,19 +74,24 @@ class SoftmaxLoss {
       std::fill(d_target_offsets + live, d_target_offsets + n, 0.0f);
     }
 
-    const int shards = c * width > 1 << 21 ? 2 : 8;
+    // A shard costs a sum over all candidates: it needs some hundred rows to be worth it.
+    const int shards = c * width > 1 << 21 ? 2 : static_cast<int>(std::max(2l, std::min(8l, live / 256)));
     const long chunk = std::max(32l, std::min(128l, (1l << 17) / c / 32 * 32));
-    // Of the candidates' gradients, transposed, and below them the offsets': [D + 1, C].
-    std::vector<Matrix> sums(shards);
+    // By shard: of the candidates' gradients, transposed, and below them the offsets', [D + 1, C].
+    const long own_sums = (width + 1) * c;
+    Scratch sums(shards * own_sums);
     typename P::Right all, all_transposed;
     all.set(candidates, width, c, width);
     all_transposed.set_transposed(candidates, width, width, c);
     parallel(shards, [&](int shard) {
       const Part part(live, shards, shard);
-      Matrix logits(chunk, c), scaled(chunk, width + 1);
+      Scratch scratch(chunk * c);
+      Rows logits(scratch.data(), chunk, c, Stride(c));
+      Matrix scaled(chunk, width + 1);
       typename P::Left h_left, scaled_transposed, p_left;
       typename P::Right p_right;
-      sums[shard].setZero(width + 1, c);
+      float* shard_sums = sums.data() + shard * own_sums;
+      std::fill(shard_sums, shard_sums + own_sums, 0.0f);
       for (long from = part.begin; from < part.end; from += chunk) {
         const long rows = std::min(chunk, part.end - from);
         h_left.set(states + from * width, width, rows, width);
@@ -118,7 +126,7 @@ class SoftmaxLoss {
           p_left.set(&logits(0, column), c, rows, columns);
           p_right.set(&logits(0, column), c, rows, columns);
           P::multiply(p_left, all, column, 0, width, d_states + from * width, width, column > 0);
-          P::multiply(scaled_transposed, p_right, 0, 0, columns, &sums[shard](0, column), c, true);
+          P::multiply(scaled_transposed, p_right, 0, 0, columns, shard_sums + column, c, true);
         }
         for (long r = 0; r < rows; r++) {
           const long i = from + r;
@@ -131,9 +139,15 @@ class SoftmaxLoss {
         }
       }
     });
-    for (int shard = 1; shard < shards; shard++) sums[0] += sums[shard];
-    Rows(call.output(2, {c, width}), c, width, Stride(width)) = sums[0].topRows(width).transpose();
-    Vector(call.output(3, {c}), c) = sums[0].row(width).array();
+    float *d_candidates = call.output(2, {c, width}), *d_offset = call.output(3, {c});
+    parallel(static_cast<int>((c + kBlock - 1) / kBlock), [&](int block) {
+      const long from = block * kBlock, columns = std::min(kBlock, c - from);
+      Matrix total = Matrix::Zero(width + 1, columns);
+      for (int shard = 0; shard < shards; shard++)
+        total += ConstRows(sums.data() + shard * own_sums + from, width + 1, columns, Stride(c));
+      Rows(d_candidates + from * width, columns, width, Stride(width)) = total.topRows(width).transpose();
+      Vector(d_offset + from, columns) = total.row(width).array();
+    });
   }
 
   bool indexed_, bfloat16_;

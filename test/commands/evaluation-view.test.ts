@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { comparisonTable, evaluationText } from '../../src/commands/evaluation-view.js';
+import { EVALUATION_FORMAT, type Results, resultsSchema } from '../../src/evaluation/results.js';
+
+const RESULTS: Results = {
+  kind: 'evaluation',
+  formatVersion: EVALUATION_FORMAT,
+  dataset: { path: '/data', name: 'films' },
+  protocol: {
+    dataset: 'f'.repeat(64),
+    testSetHash: 'a'.repeat(64),
+    part: 'test',
+    split: 'leave-last-out',
+    order: 'temporal',
+    filterSeen: true,
+    candidates: 'all',
+    catalogue: 12,
+    tieRule: 'half',
+    ks: [10],
+    users: 3,
+    querySet: 'b'.repeat(64),
+  },
+  rows: [
+    {
+      name: 'ours',
+      kind: 'model',
+      metrics: { 'ndcg@10': 0.2, 'hr@10': 0.3, 'mrr@10': 0.1 },
+      intervals: { 'ndcg@10': { mean: 0.2, low: 0.1, high: 0.3 } },
+      parameters: 10,
+      bytes: 40,
+      unreachable: 0,
+    },
+  ],
+  skipped: [],
+  differences: [],
+  published: [{ name: 'theirs', source: 'a paper', metrics: { 'ndcg@10': 0.25 } }],
+  seconds: 1,
+};
+
+test('published rows stand below the measured ones, aside from the comparison, with their source', () => {
+  const { columns, rows, aside } = comparisonTable(RESULTS);
+  assert.deepEqual(
+    rows.map((row) => row.length),
+    [columns.length, columns.length],
+  );
+  assert.deepEqual(rows[1]!.slice(0, 4), ['theirs (published)', 0.25, null, null]);
+  assert.deepEqual(aside, [1], 'theirs is no candidate for the best');
+  const text = evaluationText(RESULTS);
+  assert.match(text, /theirs \(published\) +\.?0?\.2500/);
+  assert.match(text, /theirs \(published\): a paper/);
+});
+
+test('results of before have none', () => {
+  const { published, ...before } = RESULTS;
+  assert.equal(comparisonTable(before).rows.length, 1);
+  assert.ok(published && !/published/.test(evaluationText(before)));
+  assert.equal(resultsSchema.safeParse(before).success, resultsSchema.safeParse(RESULTS).success);
+});
