@@ -1,5 +1,5 @@
 /**
- * Time of one training step: ours recorded as a graph, plain tfjs op by op, and the PyTorch twin with
+ * Time of one training step: ours recorded as a graph, in float32 and in bfloat16, plain tfjs op by op, and the PyTorch twin with
  * scaled_dot_product_attention; alternating in one run, so that what else the machine does falls on all alike.
  *   npm run bench:train-step [-- --json] [--steps 8] [--python <one that has torch>]
  * The step: a causal transformer of 2 blocks over random sequences of 3,416 items, sampled softmax with 1,024 shared
@@ -19,6 +19,14 @@ const SHAPES = [
   { batch: 128, length: 50, width: 64 },
   { batch: 128, length: 200, width: 64 },
   { batch: 64, length: 200, width: 128 },
+] as const;
+
+/** What is divided by what. `ours bfloat16` is float32 on processors without instructions for it. */
+const RATIOS = [
+  ['ours', 'tfjs'],
+  ['ours', 'torch'],
+  ['ours bfloat16', 'torch'],
+  ['ours bfloat16', 'torch bfloat16'],
 ] as const;
 
 const { values: flags } = parseArgs({
@@ -72,13 +80,16 @@ for (const shape of SHAPES) {
     rounded.dispose();
     twin?.forget();
     const ms = Object.fromEntries(Object.entries(times).map(([name, all]) => [name, median(all)]));
-    const of = (name: string): number | undefined =>
-      ms[name] === undefined ? undefined : ms.ours! / ms[name];
     rows.push({
       shape: `${shape.batch} × ${shape.length} × ${shape.width}`,
       dropout,
       ms,
-      ratio: { tfjs: of('tfjs'), torch: of('torch'), 'torch bfloat16': of('torch bfloat16') },
+      ratio: Object.fromEntries(
+        RATIOS.filter((pair) => pair.every((name) => name in ms)).map(([one, other]) => [
+          `${one} / ${other}`,
+          ms[one]! / ms[other]!,
+        ]),
+      ),
     });
   }
 }
@@ -87,17 +98,13 @@ const machine = `${cpus()[0]?.model.trim()}, ${cpus().length} cores, ${backend.v
 if (flags.json) console.log(JSON.stringify({ machine, rows }));
 else {
   const names = Object.keys(rows[0]!.ms);
-  const columns = [
-    'batch × length × width',
-    'dropout',
-    ...names.map((n) => `${n} ms`),
-    ...names.slice(1).map((n) => `ours / ${n}`),
-  ];
+  const ratios = Object.keys(rows[0]!.ratio);
+  const columns = ['batch × length × width', 'dropout', ...names.map((n) => `${n} ms`), ...ratios];
   const cells = rows.map((r) => [
     r.shape,
     String(r.dropout),
     ...names.map((n) => r.ms[n]!.toFixed(0)),
-    ...names.slice(1).map((n) => (r.ms.ours! / r.ms[n]!).toFixed(2)),
+    ...ratios.map((n) => r.ratio[n]!.toFixed(2)),
   ]);
   const lines = [columns, columns.map(() => '---'), ...cells].map((line) => `| ${line.join(' | ')} |`);
   console.log(`${machine}\n\n${lines.join('\n')}`);

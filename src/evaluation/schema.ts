@@ -106,7 +106,9 @@ export const evaluateSchema = z.strictObject({
       z.strictObject({
         name: z.string().min(1).describe('name in tables'),
         source: z.string().min(1).describe('where it was published'),
-        metrics: z.record(z.string(), z.number()).describe('figures by metric, such as ndcg@10'),
+        metrics: z
+          .record(z.string().regex(/^(ndcg|hr|mrr)@\d+$/), z.number())
+          .describe('figures by metric: ndcg, hr or mrr at a k; those at the table’s k are shown'),
       }),
     )
     .default([])

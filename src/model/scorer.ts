@@ -57,12 +57,14 @@ export async function scoreQueries(
 }
 
 /**
- * Queries scored at once: bounded so that the largest intermediate (a model without a dot product holds
+ * Queries scored at once, a power of 4: bounded so that the largest intermediate (a model without a dot product holds
  * queries × items × hidden values) stays within about 64 MB.
  */
 function chunkSize(model: Model, items: number): number {
-  const perQuery = model.positional ? items : items * 64;
-  return Math.max(1, Math.min(256, Math.floor(16_000_000 / perQuery)));
+  const perQuery = model.candidates ? items : items * 64;
+  let size = 1;
+  while (size < 256 && 4 * size * perQuery <= 16_000_000) size *= 4;
+  return size;
 }
 
 /** A scorer over given parameters; the caller owns them. */
@@ -88,11 +90,19 @@ function inChunks(size: number, width: number, score: Score): Score {
   };
 }
 
+/** Weights of a recorded graph are part of it, several times while it is made: a model of more numbers is run op by op. */
+const LARGEST_FROZEN = 64_000_000;
+
 /** A scorer for a restored checkpoint. It holds the weights on the backend until disposed. */
 export function modelScorer(restored: RestoredModel, name?: string): Scorer & { dispose(): void } {
   const { model, catalogue } = restored;
   const store = new ParameterStore(restored.inits, model.constants());
   const items = catalogue.items.length - 1;
+  const numbers = [...restored.inits.values()].reduce((sum, { data }) => sum + data.length, 0);
+  if (numbers > LARGEST_FROZEN) {
+    const scorer = paramsScorer(model, store.reader(), items, name ?? model.name);
+    return { ...scorer, dispose: () => store.dispose() };
+  }
   const compiled = compileFunction((inputs) => ({ scores: scoresOf(model, store.reader(), inputs) }));
   return {
     name: name ?? model.name,

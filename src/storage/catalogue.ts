@@ -131,6 +131,9 @@ export function catalogueOf(
   const table = (prefix: 'items' | 'users', rows: number): FeatureTable => {
     const { tokenNames, numberNames } = names[prefix];
     const tokens = ints(`${prefix}.tokens`, rows);
+    const stray = tokens.data.find((token) => token < 0 || token >= Math.max(1, tokenNames.length));
+    if (stray !== undefined)
+      throw damaged(`tensor "${prefix}.tokens": token ${stray}, and there are ${tokenNames.length} names`);
     return {
       rows,
       width: tokens.shape[1]!,

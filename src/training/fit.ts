@@ -1,16 +1,16 @@
 import { setImmediate } from 'node:timers/promises';
 import type { ParameterStore } from '../compute/parameters.js';
-import type { CompiledStep } from '../compute/step.js';
+import type { Batch, CompiledStep } from '../compute/step.js';
 import { RecsysError } from '../errors.js';
 import type { StageContext, TensorMap } from '../types.js';
-import type { BatchSource } from './batches.js';
+import type { BatchFeed } from './feed.js';
 import { type FitProgress, freshProgress, joinBest, type Row, type Snapshot, splitBest } from './progress.js';
 
 export interface FitOptions {
   readonly name: string;
   readonly step: CompiledStep;
   readonly store: ParameterStore;
-  readonly batches: BatchSource;
+  readonly batches: BatchFeed;
   readonly epochs: number;
   readonly accumulate: number;
   learningRate(step: number, totalSteps: number): number;
@@ -74,10 +74,9 @@ export async function fit(options: FitOptions, context: StageContext): Promise<F
     while (progress.batch < batches.batchesPerEpoch) {
       await stopIfAsked();
       const asked = performance.now();
-      const micro = Array.from(
-        { length: Math.min(accumulate, batches.batchesPerEpoch - progress.batch) },
-        (_, i) => batches.batch(progress.epoch, progress.batch + i),
-      );
+      const micro: Batch[] = [];
+      const end = Math.min(progress.batch + accumulate, batches.batchesPerEpoch);
+      for (let i = progress.batch; i < end; i++) micro.push(await batches.batch(progress.epoch, i));
       const given = performance.now();
       const rate = options.learningRate(step.count + 1, totalSteps);
       const { loss, gradientNorm } = await step.run(micro, rate);

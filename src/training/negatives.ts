@@ -26,35 +26,42 @@ export interface NegativeConfig {
   readonly calibration?: number;
 }
 
+/** The same as plain data. */
+export interface NegativePlan {
+  readonly need: readonly LossNeed[];
+  readonly count: number;
+  readonly items: number;
+  readonly sampling: SamplerName;
+  readonly calibration?: number;
+}
+
 /**
- * Options for the losses' needs, with the frequencies of the rows' targets.
+ * Plans the negatives that a loss needs.
  * @throws RecsysError CONFIG_INVALID for a sampling that the loss does not correct for
  */
-export function negativeOptions(
+export function planNegatives(
   config: NegativeConfig,
   need: readonly LossNeed[],
-  rows: TrainRows,
   items: number,
-): NegativeOptions {
-  const { loss, negatives: count, negativeSampling = 'uniform', calibration } = config;
+): NegativePlan {
+  const { loss, negatives: count, negativeSampling: sampling = 'uniform', calibration } = config;
   const corrects = need.includes('sharedNegatives') && !need.includes('power');
-  if (negativeSampling !== 'uniform' && !corrects) {
+  if (sampling !== 'uniform' && !corrects) {
     throw new RecsysError(
       'CONFIG_INVALID',
-      `negativeSampling: the loss "${loss}" is made for uniform negatives; "${negativeSampling}" ones are for sampled-softmax, which corrects for how they are drawn`,
+      `negativeSampling: the loss "${loss}" is made for uniform negatives; "${sampling}" ones are for sampled-softmax, which corrects for how they are drawn`,
     );
   }
-  const counts = new Float64Array(items + 1);
+  return { need, count, items, sampling, ...(calibration === undefined ? {} : { calibration }) };
+}
+
+/** A plan's options, with the frequencies of the rows' targets. */
+export function negativeOptions({ sampling, ...plan }: NegativePlan, rows: TrainRows): NegativeOptions {
+  const counts = new Float64Array(plan.items + 1);
   rows.item.forEach((item, r) => {
     if (rows.weight[r]! > 0) counts[item]!++;
   });
-  return {
-    need,
-    count,
-    items,
-    sampler: SAMPLERS[negativeSampling](counts),
-    ...(calibration === undefined ? {} : { calibration }),
-  };
+  return { ...plan, sampler: SAMPLERS[sampling](counts) };
 }
 
 /** Negatives in the form a next-item loss needs, drawn anew for every batch. Own ones are uniform and differ from their target. */

@@ -23,7 +23,9 @@ export interface SequenceBatchOptions {
  */
 export function sequenceBatches(rows: TrainRows, options: SequenceBatchOptions): BatchSource {
   // One more event than the inputs: the last is only a target.
-  return batchesOf(rows, cutWindows(rows, options.length, 1), options, 1, nextItems);
+  const windows = cutWindows(rows, options.length, 1);
+  const total = rows.weight.reduce((sum, w) => sum + Math.max(0, w), 0);
+  return batchesOf(rows, windows, options, total, nextItems);
 }
 
 /**
@@ -31,9 +33,15 @@ export function sequenceBatches(rows: TrainRows, options: SequenceBatchOptions):
  * the probability `rate`, at least one a window. Besides gives `masked` [B, L], 1 where an item is hidden; targets are those.
  */
 export function maskedBatches(rows: TrainRows, options: SequenceBatchOptions, rate: number): BatchSource {
-  return batchesOf(rows, cutWindows(rows, options.length, 0), options, rate, (layout, rng) =>
-    hiddenItems(layout, rate, rng),
-  );
+  const windows = cutWindows(rows, options.length, 0);
+  let total = 0;
+  windows.user.forEach((_, w) => {
+    const able = rows.weight.subarray(windows.start[w], windows.end[w]).filter((weight) => weight > 0);
+    const sum = able.reduce((a, b) => a + b, 0);
+    // Where chance hides none of n, one of them is hidden all the same.
+    total += sum * (rate + (1 - rate) ** able.length / able.length);
+  });
+  return batchesOf(rows, windows, options, total, (layout, rng) => hiddenItems(layout, rate, rng));
 }
 
 /** Where the windows of a batch lie. */
@@ -59,18 +67,17 @@ interface Asked {
 
 type Ask = (layout: Layout, rng: Random) => Asked;
 
-/** @param rate the share of the rows that is asked for in an epoch */
+/** @param total the weights that an epoch asks for, or is expected to */
 function batchesOf(
   rows: TrainRows,
   windows: Windows,
   options: SequenceBatchOptions,
-  rate: number,
+  total: number,
   ask: Ask,
 ): BatchSource {
   const { batchSize, seed } = options;
   const count = Math.ceil(windows.user.length / batchSize);
-  const weights = rows.weight.reduce((sum, w) => sum + Math.max(0, w), 0);
-  const average = (rate * weights) / Math.max(1, count);
+  const average = total / Math.max(1, count);
   let cached: { epoch: number; order: Int32Array } | undefined;
   return {
     batchesPerEpoch: count,

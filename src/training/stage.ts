@@ -11,15 +11,16 @@ import type { Model } from '../model/model.js';
 import type { ModelConfig } from '../model/registry.js';
 import type { Catalogue, StageContext, TensorMap } from '../types.js';
 import { type BatchSource, distinctShapes } from './batches.js';
+import { feedOf, startFeed } from './feed.js';
 import { type FitResult, fit } from './fit.js';
 import { labelMetrics } from './label-metrics.js';
-import { type NegativeConfig, negativeOptions } from './negatives.js';
-import { type Labelling, type Pairs, pairBatches, trainPairs } from './pair-batches.js';
+import { type NegativeConfig, planNegatives } from './negatives.js';
+import { type Labelling, type Pairs, pairBatches } from './pair-batches.js';
+import { type BatchPlan, knownItems, makeBatches } from './plan.js';
 import { profile } from './profile.js';
 import type { Row, Snapshot } from './progress.js';
 import { learningRate } from './schedule.js';
 import type { LabelConfig, OptimizerConfig, TargetsConfig, ValidationConfig } from './schema.js';
-import { maskedBatches, sequenceBatches } from './sequence-batches.js';
 import { type TrainRows, trainRows } from './train-rows.js';
 import { rankingValidation } from './validation.js';
 
@@ -48,12 +49,12 @@ export interface TaskConfig extends NegativeConfig {
   readonly seed: number;
 }
 
-/** Train batches of a task in the form the model and the loss need. */
+/** Train batches of a task in the form the model and the loss need, and their plan. */
 export function taskBatches(
   model: Model,
   dataset: Dataset,
   config: TaskConfig,
-): { batches: BatchSource; rows: TrainRows } {
+): { plan: BatchPlan; batches: BatchSource } {
   const loss = LOSSES[config.loss];
   const need = (loss.tasks as Partial<Record<string, readonly never[]>>)[config.task];
   if (!need) {
@@ -66,28 +67,25 @@ export function taskBatches(
     );
   }
   const rows = trainRows(dataset, config.targets);
-  const items = dataset.catalogue.items.length - 1;
-  const negatives = negativeOptions(config, need, rows, items);
-  const fixedShapes = recordsSteps();
-  const shared = {
+  const labelling = config.task === 'label' ? labellingOf(config, rows) : undefined;
+  const plan: BatchPlan = {
+    kind: kindOf(model, config),
+    rows,
     length: model.length,
     batchSize: config.batchSize,
     seed: config.seed,
-    negatives,
-    fixedShapes,
-  };
-  if (config.task === 'next-item' && model.masksItems)
-    return { rows, batches: maskedBatches(rows, shared, config.masking) };
-  if (config.task === 'next-item' && model.positional)
-    return { rows, batches: sequenceBatches(rows, shared) };
-  const labelling = config.task === 'label' ? labellingOf(config, rows) : undefined;
-  const known = knownItems(rows);
-  const batches = pairBatches(rows, trainPairs(rows), {
-    ...shared,
+    fixedShapes: recordsSteps(),
+    negatives: planNegatives(config, need, dataset.catalogue.items.length - 1),
+    masking: config.masking,
     ...(labelling ? { labelling } : {}),
-    known,
-  });
-  return { rows, batches };
+  };
+  return { plan, batches: makeBatches(plan) };
+}
+
+function kindOf(model: Model, { task }: TaskConfig): BatchPlan['kind'] {
+  if (task !== 'next-item') return 'pairs';
+  if (model.masksItems) return 'hidden-items';
+  return model.positional ? 'next-items' : 'pairs';
 }
 
 export function labellingOf(config: TaskConfig, rows: TrainRows): Labelling {
@@ -112,18 +110,6 @@ export function labellingOf(config: TaskConfig, rows: TrainRows): Labelling {
   if (regression && negatives > 0)
     throw new RecsysError('CONFIG_INVALID', 'label.negatives: mse has no label for drawn items');
   return { minimumValue, regression, negatives };
-}
-
-function knownItems(rows: TrainRows): (user: number, item: number) => boolean {
-  let of = 0;
-  let items = new Set<number>();
-  return (user, item) => {
-    if (user !== of) {
-      of = user;
-      items = new Set(rows.item.subarray(rows.offsets[user], rows.offsets[user + 1]));
-    }
-    return items.has(item);
-  };
 }
 
 /** Label batches of the validation rows: each with the train history of its user. */
@@ -193,13 +179,13 @@ export async function runFit(
     step: CompiledStep;
     dataset: Dataset;
     batches: BatchSource;
-    rows: TrainRows;
+    plan: BatchPlan;
   },
   config: RunConfig,
   hooks: StageHooks,
   context: StageContext,
 ): Promise<FitResult> {
-  const { model, store, step, dataset, batches, rows } = parts;
+  const { model, store, step, dataset, batches, plan } = parts;
   if (config.precision === 'bfloat16' && !hasBfloat16()) {
     const needs = 'it needs the native backend and a processor with AMX or AVX-512 BF16';
     context.log('warn', `precision: float32 is used, bfloat16 is not to be had here (${needs})`);
@@ -211,16 +197,19 @@ export async function runFit(
     context.log('info', `recorded the step for ${programs} batch shapes`, { seconds });
   }
   const ranking = rankingValidation(model, store, dataset, config.validation, config.targets, config.seed);
-  const labelled = config.task === 'label' ? validationLabelBatches(model, dataset, rows, config) : [];
+  const labelled = config.task === 'label' ? validationLabelBatches(model, dataset, plan.rows, config) : [];
   const validated = ranking !== undefined || labelled.length > 0;
   if (!validated)
     context.log('warn', 'no validation row is a target: every epoch is run, and the last one is kept');
-  const result = await fit(
+  const watch = watched(config, validated);
+  // A step that is run op by op takes far longer than its batch.
+  const feed = recordsSteps() ? startFeed(plan, batches) : feedOf(batches);
+  const fitting = fit(
     {
       name,
       step,
       store,
-      batches,
+      batches: feed,
       epochs: config.epochs,
       accumulate: config.accumulate,
       learningRate: (n, total) => learningRate(config.optimizer, n, total),
@@ -239,13 +228,14 @@ export async function runFit(
         }
         return metrics;
       },
-      watch: watched(config, validated),
+      watch,
       snapshots: { everySteps: config.snapshotSteps, save: hooks.saveSnapshot },
       resumeFrom: hooks.resumeFrom,
       onEpoch: hooks.onEpoch,
     },
     context,
   );
+  const result = await fitting.finally(() => feed.close());
   if (config.profile) await profile(step, batches, context);
   return result;
 }

@@ -23,11 +23,11 @@ export function trainRows(dataset: Dataset, targets: TargetsConfig): TrainRows {
   const total = manifest.counts.train;
   const rows = {
     users,
-    offsets: new Int32Array(users + 2),
-    item: new Int32Array(total),
-    behaviour: new Int32Array(total),
-    value: new Float32Array(total),
-    weight: new Float32Array(total),
+    offsets: new Int32Array(shared(users + 2)),
+    item: new Int32Array(shared(total)),
+    behaviour: new Int32Array(shared(total)),
+    value: new Float32Array(shared(total)),
+    weight: new Float32Array(shared(total)),
   };
   let n = 0;
   for (let user = 1; user <= users; user++) {
@@ -52,6 +52,11 @@ export function trainRows(dataset: Dataset, targets: TargetsConfig): TrainRows {
     });
   }
   return rows;
+}
+
+/** Memory of `n` numbers that a worker sees without a copy. */
+function shared(n: number): SharedArrayBuffer {
+  return new SharedArrayBuffer(4 * n);
 }
 
 function behaviourWeights(dataset: Dataset, targets: TargetsConfig): number[] {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ParameterStore } from '../../src/compute/parameters.js';
 import type { Batch, CompiledStep } from '../../src/compute/step.js';
+import { feedOf } from '../../src/training/feed.js';
 import { type FitOptions, fit } from '../../src/training/fit.js';
 import type { Row, Snapshot } from '../../src/training/progress.js';
 import { onBackend } from '../suites/backends.js';
@@ -67,14 +68,14 @@ async function play(script: Script) {
     name: 'test',
     step,
     store,
-    batches: {
+    batches: feedOf({
       batchesPerEpoch: script.batches ?? 3,
       batch: (epoch, index) => {
         made.push(`${epoch}.${index}`);
         if (step.count + 1 === script.stopAtStep) context.stop();
         return {} as Batch;
       },
-    },
+    }),
     epochs: script.epochs ?? values.length,
     accumulate: script.accumulate ?? 1,
     learningRate: script.learningRate ?? (() => 0.1),

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { Random } from '../../src/random.js';
-import { drawNegatives, negativeOptions } from '../../src/training/negatives.js';
+import { drawNegatives, negativeOptions, planNegatives } from '../../src/training/negatives.js';
 import { SAMPLER_NAMES, SAMPLERS } from '../../src/training/samplers.js';
 import { targetsSchema } from '../../src/training/schema.js';
 import { sequenceBatches } from '../../src/training/sequence-batches.js';
@@ -79,7 +79,7 @@ describe('negatives of a batch', () => {
   const rows = trainRows(datasetOf(catalogue, events), targetsSchema.parse({}));
   const need = ['sharedNegatives'] as const;
   const optionsFor = (negativeSampling: (typeof SAMPLER_NAMES)[number], negatives = 4) =>
-    negativeOptions({ loss: 'sampled-softmax', negatives, negativeSampling }, need, rows, 5);
+    negativeOptions(planNegatives({ loss: 'sampled-softmax', negatives, negativeSampling }, need, 5), rows);
 
   test('come with −log(K q) of each', () => {
     for (const name of SAMPLER_NAMES) {
@@ -151,7 +151,7 @@ describe('negatives of a batch', () => {
   test('gbce gets its power: 1 − t (1 − K / (V − 1))', () => {
     const power = (negatives: number, calibration?: number): number => {
       const config = { loss: 'gbce', negatives, ...(calibration === undefined ? {} : { calibration }) };
-      const options = negativeOptions(config, ['sharedNegatives', 'power'], rows, 5);
+      const options = negativeOptions(planNegatives(config, ['sharedNegatives', 'power'], 5), rows);
       return drawNegatives(Int32Array.of(1), options, Random.of(1, 'n')).power!.data[0]!;
     };
     // One of the four other items is drawn: α = ¼, β = α (t (1 − 1/α) + 1/α).
@@ -166,12 +166,9 @@ describe('negatives of a batch', () => {
       ['bce', ['ownNegatives']],
       ['softmax', []],
     ] as const)
-      assert.throws(
-        () => negativeOptions({ loss, negatives: 2, negativeSampling: 'mixed' }, needs, rows, 5),
-        {
-          code: 'CONFIG_INVALID',
-          message: new RegExp(`negativeSampling: the loss "${loss}".*"mixed".*sampled-softmax`),
-        },
-      );
+      assert.throws(() => planNegatives({ loss, negatives: 2, negativeSampling: 'mixed' }, needs, 5), {
+        code: 'CONFIG_INVALID',
+        message: new RegExp(`negativeSampling: the loss "${loss}".*"mixed".*sampled-softmax`),
+      });
   });
 });

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { uploadBatch } from '../eager-step.js';
 import type { CompiledFunction, HostWork } from '../function.js';
-import type { Batch } from '../step.js';
+import type { Batch, Inputs } from '../step.js';
 import type { NativeBackend } from './binding.js';
 import { attr, DT, GraphBuilder } from './graph-def.js';
 import { differingConstant, NotRecordable, Recorder } from './recorder.js';
@@ -10,6 +10,7 @@ import { shapeKey } from './shape.js';
 
 interface FunctionProgram {
   readonly prefix: string;
+  readonly placeholders: readonly string[];
   /** Output nodes, by the names the work gave them. */
   readonly outputs: ReadonlyMap<string, string>;
 }
@@ -22,7 +23,7 @@ export class GraphFunction implements CompiledFunction {
   private readonly graph = new GraphBuilder();
   private readonly outside = new Map<number, string>();
   private readonly programs = new Map<string, FunctionProgram>();
-  private readonly placeholders: string[] = [];
+  private recordings = 0;
   private session: Session | undefined;
 
   constructor(
@@ -30,7 +31,7 @@ export class GraphFunction implements CompiledFunction {
     private readonly backend: NativeBackend,
   ) {}
 
-  run(batch: Batch): Promise<ReadonlyMap<string, Float32Array>> {
+  async run(batch: Batch): Promise<ReadonlyMap<string, Float32Array>> {
     const { binding } = this.backend;
     const { prefix, outputs } = this.programs.get(shapeKey(batch)) ?? this.add(batch);
     const inputs = new Map(
@@ -41,70 +42,72 @@ export class GraphFunction implements CompiledFunction {
     );
     try {
       const values = this.session!.run(inputs, [...outputs.values()]);
-      return Promise.resolve(
-        new Map([...outputs.keys()].map((name, i) => [name, values[i] as Float32Array])),
-      );
+      return new Map([...outputs.keys()].map((name, i) => [name, values[i] as Float32Array]));
     } finally {
       for (const id of inputs.values()) binding.deleteTensor(id);
     }
   }
 
   private add(batch: Batch): FunctionProgram {
-    const prefix = `program${this.programs.size}`;
+    const prefix = `program${this.recordings++}`;
     // Once unrecorded, so that everything outside is on the backend before it is recorded.
-    const warm = uploadBatch(batch);
-    tf.dispose(tf.tidy(() => ({ ...this.work(warm) })));
-    tf.dispose(warm);
+    withInputs(batch, (inputs) => tf.dispose(tf.tidy(() => ({ ...this.work(inputs) }))));
     // Once with other values, thrown away: what differs came out of the batch by way of JavaScript.
     const other = Object.fromEntries(
       Object.entries(batch).map(([name, t]) => [name, { ...t, data: t.data.slice().fill(0) }]),
     );
     const rehearsal = this.record(other, prefix, new GraphBuilder(), new Map());
-    const { recorder, outputs } = this.record(batch, prefix, this.graph, this.outside);
+    const { recorder, program } = this.record(batch, prefix, this.graph, this.outside);
     const differing = differingConstant(recorder, rehearsal.recorder);
     if (differing !== undefined)
       throw new NotRecordable(`an input of ${differing} is made in JavaScript of the values of the batch`);
-    const program = { prefix, outputs };
-    this.programs.set(shapeKey(batch), program);
+    const roots = [...this.programs.values(), program].flatMap(({ placeholders, outputs }) => [
+      ...placeholders,
+      ...outputs.values(),
+    ]);
+    const session = new Session(this.backend.binding, this.graph, roots, [], []);
     this.session?.dispose();
-    const roots = [...this.programs.values()].flatMap((p) => [...p.outputs.values()]);
-    this.session = new Session(this.backend.binding, this.graph, [...roots, ...this.placeholders], [], []);
+    this.session = session;
+    this.programs.set(shapeKey(batch), program);
     return program;
   }
 
   private record(batch: Batch, prefix: string, graph: GraphBuilder, outside: Map<number, string>) {
-    const inputs = uploadBatch(batch);
-    const recorder = new Recorder(this.backend, graph, outside);
-    for (const [name, tensor] of Object.entries(inputs)) {
-      const dtype = attr.type(tensor.dtype === 'float32' ? DT.float : DT.int32);
-      const node = graph.node(
-        'Placeholder',
-        [],
-        { dtype, shape: attr.shape(tensor.shape) },
-        `${prefix}/${name}`,
+    return withInputs(batch, (inputs) => {
+      const recorder = new Recorder(this.backend, graph, outside);
+      const placeholders = Object.entries(inputs).map(([name, tensor]) => {
+        const dtype = attr.type(tensor.dtype === 'float32' ? DT.float : DT.int32);
+        const shape = attr.shape(tensor.shape);
+        const node = graph.node('Placeholder', [], { dtype, shape }, `${prefix}/${name}`);
+        recorder.bind(tensor, `${node}:0`);
+        return node;
+      });
+      const outputs = new Map<string, string>();
+      recorder.record(() =>
+        tf.tidy(() => {
+          for (const [name, tensor] of Object.entries(this.work(inputs))) {
+            const node = [recorder.reference(tensor)];
+            const T = attr.type(DT.float);
+            outputs.set(name, graph.node('Identity', node, { T }, `${prefix}/output/${name}`));
+          }
+        }),
       );
-      recorder.bind(tensor, `${node}:0`);
-      if (graph === this.graph) this.placeholders.push(node);
-    }
-    const outputs = new Map<string, string>();
-    recorder.record(() =>
-      tf.tidy(() => {
-        for (const [name, tensor] of Object.entries(this.work(inputs))) {
-          const reference = recorder.reference(tensor);
-          outputs.set(
-            name,
-            graph.node('Identity', [reference], { T: attr.type(DT.float) }, `${prefix}/output/${name}`),
-          );
-        }
-      }),
-    );
-    for (const tensor of Object.values(inputs)) tensor.dispose();
-    return { recorder, outputs };
+      return { recorder, program: { prefix, placeholders, outputs } };
+    });
   }
 
   dispose(): void {
     this.session?.dispose();
     this.session = undefined;
     this.programs.clear();
+  }
+}
+
+function withInputs<T>(batch: Batch, work: (inputs: Inputs) => T): T {
+  const inputs = uploadBatch(batch);
+  try {
+    return work(inputs);
+  } finally {
+    tf.dispose(inputs);
   }
 }

@@ -28,6 +28,8 @@ const installSchema = z.object({
   node: z.string(),
   wheels: z.array(z.object({ file: z.string(), sha256: z.string() })),
   files: z.record(z.string(), z.string()).describe('SHA-256 of what is loaded, by path'),
+  /** Our own operations have the processor's instructions for bfloat16. */
+  bfloat16: z.boolean().default(false),
   installedAt: z.string(),
 });
 export type InstallRecord = z.output<typeof installSchema>;

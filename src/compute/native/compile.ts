@@ -25,9 +25,14 @@ export const WHEEL_MEMBERS = [
 
 /**
  * Compile the addon's C++ source against the libraries unpacked in `folder`. The run path is relative to the addon, so the folder
- * can be moved; N-API 8 keeps the binary independent of the Node version. Errors: ENVIRONMENT with the compiler's first error.
+ * can be moved; N-API 8 keeps the binary independent of the Node version. Gives whether our own operations have the processor's
+ * instructions for bfloat16. Errors: ENVIRONMENT with the compiler's first error.
  */
-export async function compileAddon(compiler: string, folder: string, signal: AbortSignal): Promise<void> {
+export async function compileAddon(
+  compiler: string,
+  folder: string,
+  signal: AbortSignal,
+): Promise<{ bfloat16: boolean }> {
   const source = dirname(require.resolve('@tensorflow/tfjs-node-gpu/package.json'));
   const tensorflow = join(folder, 'tensorflow');
   const include = `-I${join(tensorflow, 'include')}`;
@@ -36,12 +41,16 @@ export async function compileAddon(compiler: string, folder: string, signal: Abo
   const headers = ['owned-tensor.h', 'traced-run.h'].flatMap((name) => ['-include', beside(name)]);
   const sources = ['tfjs_backend.cc', 'tfjs_binding.cc'].map((name) => join(source, 'binding', name));
   const target = kernelTarget();
+  const flags = target && (await accepted(compiler, target.flags, signal));
   const run: Run = (name, options) => compile(compiler, folder, name, signal, options);
-  await Promise.all([
+  // All are waited for, so that none still writes into a folder that is being removed.
+  const outcomes = await Promise.allSettled([
     run(ADDON, ['-shared', '-O2', include, `-I${source}`, ...headers, ...sources, ...link]),
     run(QUIET, ['-shared', '-O2', beside('quiet.cc')]),
-    target ? compileKernels(run, await accepted(compiler, target.flags, signal), include, link) : undefined,
+    flags && compileKernels(run, flags, include, link),
   ]);
+  for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+  return { bfloat16: target?.bfloat16 === true && flags === target.flags };
 }
 
 type Run = (output: string, options: readonly string[]) => Promise<void>;

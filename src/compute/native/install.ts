@@ -108,7 +108,7 @@ async function build(
     wheels.push(...(await unpackCuda(python, wheel, downloads, partial, context)));
   }
   next('compiling');
-  await compileAddon(compiler.command, partial, signal);
+  const { bfloat16 } = await compileAddon(compiler.command, partial, signal);
   await rm(join(partial, 'tensorflow', 'include'), { recursive: true });
   for (const file of await readdir(partial)) if (file.endsWith('.o')) await rm(join(partial, file));
   await rm(downloads, { recursive: true });
@@ -130,6 +130,7 @@ async function build(
     node: process.versions.node,
     wheels,
     files,
+    bfloat16,
     installedAt: new Date().toISOString(),
   };
   await writeFile(join(partial, 'install.json'), `${JSON.stringify(record, null, 2)}\n`);

@@ -3,9 +3,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import util from 'node:util';
 import { ADDON, KERNELS, type NativeInstall } from './cache.js';
-
 import { loadQuiet, quietly } from './quiet.js';
-import { kernelTarget } from './target.js';
 
 const require = createRequire(import.meta.url);
 
@@ -72,7 +70,7 @@ export function loadNative(install: NativeInstall): LoadedNative {
   if (!tf.findBackendFactory('tensorflow')) tf.registerBackend('tensorflow', () => backend, 3);
   const device = binding.isUsingGpuDevice() ? 'gpu' : 'cpu';
   const kernels = device === 'cpu' && loadKernels(install);
-  const bfloat16 = kernels && (kernelTarget()?.bfloat16 ?? false);
+  const bfloat16 = kernels && install.record.bfloat16;
   loaded = { install, binding, threads, device, kernels, bfloat16 };
   return loaded;
 }

@@ -70,17 +70,25 @@ struct TileConfig {
 // Linux gives a process its tile registers when it asks for them.
 bool ask_for_tiles() { return syscall(SYS_arch_prctl, 0x1023, 18) == 0; }
 
-bool tiles() {
+bool has_tiles() {
   static const bool given = ask_for_tiles();
-  if (!given) return false;
-  static thread_local bool configured = false;
-  if (!configured) {
-    static const TileConfig config;
-    _tile_loadconfig(&config);
-    configured = true;
-  }
-  return true;
+  return given;
 }
+
+// The tiles' shapes while one product is made: other libraries set their own on the same threads.
+class TileShapes {
+ public:
+  TileShapes() : used_(has_tiles()) {
+    static const TileConfig config;
+    if (used_) _tile_loadconfig(&config);
+  }
+  ~TileShapes() {
+    if (used_) _tile_release();
+  }
+
+ private:
+  bool used_;
+};
 #endif
 
 // c [16 r × 16 s] = or += a · b with r, s in {1, 2}; `depth` steps of 32.
@@ -169,7 +177,7 @@ void multiply_rows(const bf16* a, long a_width, const bf16* b, long depth, float
 
 void multiply_block(const Block& t, bool two_rows, bool two_columns) {
 #ifdef RECSYS_TILES
-  if (tiles()) {
+  if (has_tiles()) {
     if (two_rows)
       two_columns ? multiply_tiles<true, true>(t) : multiply_tiles<true, false>(t);
     else
@@ -189,6 +197,7 @@ void multiply_block(const Block& t, bool two_rows, bool two_columns) {
 void Bf16Buffer::clear(long size) {
   if (size > room_) {
     room_ = up(size, 32);
+    memory_.reset();
     memory_ = std::make_unique<Scratch>(room_ / 2);
     data_ = reinterpret_cast<bf16*>(memory_->data());
   }
@@ -249,6 +258,9 @@ void Bfloat16::Right::set_transposed(const float* x, long stride, long inner, lo
 
 void Bfloat16::multiply(const Left& a, const Right& b, long b_row, long b_column, long columns, float* c, long stride,
                         bool add) {
+#ifdef RECSYS_TILES
+  const TileShapes shapes;
+#endif
   for (long i = 0; i < a.rows; i += 32) {
     const bool two_rows = a.rows - i > 16;
     for (long j = 0; j < columns; j += 32) {

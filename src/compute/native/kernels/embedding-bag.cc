@@ -1,6 +1,9 @@
 // Mean of the rows of a table that each line of ids names; id 0 names none.
+#include <algorithm>
+
 #include "op.h"
 #include "parallel.h"
+#include "scratch.h"
 
 namespace recsys {
 namespace {
@@ -51,20 +54,22 @@ class EmbeddingBagGrad {
     const float* above = call.floats(2);
     // Each shard has a table of its own.
     const int shards = rows * width > 1 << 20 ? 2 : 8;
-    std::vector<Matrix> sums(shards);
+    const long size_of_one = rows * width;
+    Scratch sums(shards * size_of_one);
     parallel(shards, [&](int shard) {
       const Part part(lines, shards, shard);
-      sums[shard].setZero(rows, width);
+      float* own = sums.data() + shard * size_of_one;
+      std::fill(own, own + size_of_one, 0.0f);
       for (long i = part.begin; i < part.end; i++) {
         const Bag bag(ids + i * size, size);
         const ConstVector d(above + i * width, width);
         for (long k = 0; k < size; k++)
-          if (bag.ids[k] != 0) Vector(&sums[shard](bag.ids[k], 0), width) += bag.share * d;
+          if (bag.ids[k] != 0) Vector(own + bag.ids[k] * width, width) += bag.share * d;
       }
     });
-    Rows gradient(call.output(0, {rows, width}), rows, width, Stride(width));
-    gradient = sums[0];
-    for (int shard = 1; shard < shards; shard++) gradient += sums[shard];
+    Vector gradient(call.output(0, {rows, width}), size_of_one);
+    gradient = ConstVector(sums.data(), size_of_one);
+    for (int shard = 1; shard < shards; shard++) gradient += ConstVector(sums.data() + shard * size_of_one, size_of_one);
   }
 };
 

@@ -4,13 +4,14 @@
 
 #include <algorithm>
 #include <mutex>
+#include <new>
 #include <utility>
 #include <vector>
 
 namespace recsys {
 namespace {
 
-// Free blocks by size; as many as were ever in use at once.
+// Free blocks by size. None is given back to the system.
 struct Free {
   std::mutex mutex;
   std::vector<std::pair<size_t, float*>> blocks;
@@ -36,6 +37,7 @@ Scratch::Scratch(size_t floats) : data_(nullptr), room_(floats) {
     }
   }
   if (!data_) data_ = static_cast<float*>(aligned_alloc(64, (room_ * sizeof(float) + 63) / 64 * 64));
+  if (!data_) throw std::bad_alloc();
 }
 
 Scratch::~Scratch() {

@@ -1,0 +1,48 @@
+import type { BatchSource } from './batches.js';
+import { type NegativePlan, negativeOptions } from './negatives.js';
+import { type Labelling, pairBatches, trainPairs } from './pair-batches.js';
+import { maskedBatches, sequenceBatches } from './sequence-batches.js';
+import type { TrainRows } from './train-rows.js';
+
+/** All that the batches of a training are made of, as plain data: a worker can be sent it. */
+export interface BatchPlan {
+  /** Every event after those before it; hidden events; or single (user, history, item) examples. */
+  readonly kind: 'next-items' | 'hidden-items' | 'pairs';
+  readonly rows: TrainRows;
+  readonly length: number;
+  readonly batchSize: number;
+  readonly seed: number;
+  readonly fixedShapes: boolean;
+  readonly negatives: NegativePlan;
+  /** Share of the events that is hidden. */
+  readonly masking: number;
+  /** How pairs are labelled, for the label task. */
+  readonly labelling?: Labelling;
+}
+
+/** The batches of a plan. */
+export function makeBatches(plan: BatchPlan): BatchSource {
+  const { kind, rows, masking, labelling } = plan;
+  const options = { ...plan, negatives: negativeOptions(plan.negatives, rows) };
+  if (kind === 'next-items') return sequenceBatches(rows, options);
+  if (kind === 'hidden-items') return maskedBatches(rows, options, masking);
+  const { length, batchSize, seed, fixedShapes, negatives } = options;
+  return pairBatches(rows, trainPairs(rows), {
+    ...{ length, batchSize, seed, fixedShapes, negatives },
+    ...(labelling ? { labelling } : {}),
+    known: knownItems(rows),
+  });
+}
+
+/** Whether a user has an item among the train rows; fast where users come one after the other. */
+export function knownItems(rows: TrainRows): (user: number, item: number) => boolean {
+  let of = 0;
+  let items = new Set<number>();
+  return (user, item) => {
+    if (user !== of) {
+      of = user;
+      items = new Set(rows.item.subarray(rows.offsets[user], rows.offsets[user + 1]));
+    }
+    return items.has(item);
+  };
+}
