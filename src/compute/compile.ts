@@ -1,5 +1,8 @@
-import { EagerStep } from './eager-step.js';
+import * as tf from '@tensorflow/tfjs-core';
+import { EagerStep, uploadBatch } from './eager-step.js';
+import type { CompiledFunction, HostWork } from './function.js';
 import { nativeBackend } from './graph/binding.js';
+import { GraphFunction } from './graph/function.js';
 import { GraphStep } from './graph/graph-step.js';
 import type { CompiledStep, StepOptions } from './step.js';
 
@@ -17,4 +20,25 @@ export function compileStep(options: StepOptions): CompiledStep {
 /** Whether steps are recorded on the active backend, so that batches do well to have few shapes. */
 export function recordsSteps(): boolean {
   return nativeBackend() !== undefined;
+}
+
+/**
+ * Makes a function of fixed weights ready to run many times. On the native backend it is recorded once an input shape, so inputs
+ * do well to have few; elsewhere it runs op by op.
+ */
+export function compileFunction(work: HostWork): CompiledFunction {
+  const native = nativeBackend();
+  if (native) return new GraphFunction(work, native);
+  return {
+    async run(batch) {
+      const inputs = uploadBatch(batch);
+      const outputs = tf.tidy(() => work(inputs));
+      const values = await Promise.all(
+        Object.entries(outputs).map(async ([name, t]) => [name, (await t.data()) as Float32Array] as const),
+      );
+      tf.dispose([inputs, outputs] as unknown as tf.TensorContainer);
+      return new Map(values);
+    },
+    dispose() {},
+  };
 }

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { compileFunction } from '../compute/compile.js';
 import { INFERENCE } from '../compute/dropout.js';
-import { compileFunction } from '../compute/function.js';
 import { ParameterStore, type Params } from '../compute/parameters.js';
 import type { Inputs } from '../compute/step.js';
 import type { HostTensor, Query, Scorer } from '../types.js';

@@ -17,7 +17,7 @@ import { atPositions } from '../model/select.js';
 import { Random } from '../random.js';
 import type { StageContext } from '../types.js';
 import { growCatalogue, requireSameItems } from './growth.js';
-import { encodeAt, timesShare } from './objective.js';
+import { encodeAt, timesBatchWeight } from './objective.js';
 import { commonTraining, lossName, targetsSchema } from './schema.js';
 import {
   keepsSparse,
@@ -204,6 +204,6 @@ function distillObjective(config: DistillConfig, model: Model) {
       );
       parts.push(tf.mul(aligned, config.alignment.weight));
     }
-    return timesShare(tf.addN(parts) as tf.Scalar, inputs);
+    return timesBatchWeight(tf.addN(parts) as tf.Scalar, inputs);
   };
 }

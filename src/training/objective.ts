@@ -32,11 +32,11 @@ export function encodeAt(
 export function labelObjective(model: Model, loss: Loss) {
   return (params: Params, inputs: Inputs, pass: PassContext): tf.Scalar => {
     const { states } = encodeAt(model, params, inputs, pass);
-    return timesShare(loss.compute({ model, params, states, inputs, pass }), inputs);
+    return timesBatchWeight(loss.compute({ model, params, states, inputs, pass }), inputs);
   };
 }
 
-/** A batch's mean loss, times its share of the epoch where batches differ in how many positions they have. */
-export function timesShare(loss: tf.Scalar, { share }: Inputs): tf.Scalar {
-  return share ? tf.mul(loss, share) : loss;
+/** A batch's mean loss, times its weight where batches differ in how many positions they have. */
+export function timesBatchWeight(loss: tf.Scalar, { batchWeight }: Inputs): tf.Scalar {
+  return batchWeight ? tf.mul(loss, batchWeight) : loss;
 }

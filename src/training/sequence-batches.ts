@@ -17,8 +17,8 @@ export interface SequenceBatchOptions {
 /**
  * Next-item batches for models with a state at every position: windows of at most length + 1 events, cut from each user's
  * end backwards, each input event predicting the one after it, and the empty history the first. Gives users [B], items and
- * behaviours [B, L], for the P positions that have a target: positions (flat in B·L), targets, weights [P]; and `share`, the
- * batch's weights over those of a batch on average: batches of short histories, which have fewer positions, count for less, so
+ * behaviours [B, L], for the P positions that have a target: positions (flat in B·L), targets, weights [P]; and `batchWeight`,
+ * the batch's weights over those of a batch on average: batches of short histories, which have fewer positions, count for less, so
  * that every position counts the same.
  */
 export function sequenceBatches(rows: TrainRows, options: SequenceBatchOptions): BatchSource {
@@ -164,7 +164,7 @@ function assemble(
   at.set(positions);
   target.set(targets.map((r) => rows.item[r]!));
   weight.set(targets.map((r) => rows.weight[r]!));
-  const share = weight.reduce((sum, w) => sum + w, 0) / average;
+  const batchWeight = weight.reduce((sum, w) => sum + w, 0) / average;
   return {
     users: i32(users, [size]),
     items: i32(items, [size, steps]),
@@ -172,7 +172,7 @@ function assemble(
     positions: i32(at, [padded]),
     targets: i32(target, [padded]),
     weights: f32(weight, [padded]),
-    share: f32(Float32Array.of(share), []),
+    batchWeight: f32(Float32Array.of(batchWeight), []),
     ...(masked ? { masked: i32(masked, [size, steps]) } : {}),
     ...drawNegatives(target, options.negatives, negatives),
   };

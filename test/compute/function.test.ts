@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as tf from '@tensorflow/tfjs-core';
-import { compileFunction } from '../../src/compute/function.js';
+import { compileFunction } from '../../src/compute/compile.js';
 import { gatherRows } from '../../src/compute/gather.js';
 import type { Batch } from '../../src/compute/step.js';
 import { assertClose, assertNoLeak } from '../suites/assertions.js';

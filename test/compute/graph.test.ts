@@ -177,6 +177,11 @@ describe('recording', { skip }, () => {
     return { store, step: compileStep({ store, optimizer: OPTIMIZERS.sgd(), loss, seed: 1 }) };
   };
 
+  test('refuses an input that has the name of one of its own', async () => {
+    const { step } = stepOf((params, inputs) => tf.sum(tf.mul(params.get('w'), inputs.x!)));
+    await assert.rejects(step.run([{ ...batch, share: batch.x! }], 0.1), /an input named "share"/);
+  });
+
   test('refuses a random tensor made in JavaScript, naming the op that takes it', async () => {
     const { step } = stepOf((params, inputs) =>
       tf.sum(tf.mul(tf.mul(params.get('w'), inputs.x!), tf.randomUniform([3]))),

@@ -90,14 +90,14 @@ describe('sequence batches', () => {
     );
   });
 
-  test('a batch’s share is its number of targets over that of an average batch', () => {
+  test('a batch’s weight is its number of targets over that of an average batch', () => {
     const rows = trainRows(numbered([9, 30, 2, 17, 5, 40, 1]), targetsSchema.parse({}));
     for (const fixedShapes of [false, true]) {
       const source = sequenceBatches(rows, options(8, 2, fixedShapes));
       const average = (9 + 30 + 2 + 17 + 5 + 40 + 1) / source.batchesPerEpoch;
-      for (const { weights, share } of allOf(source, 1)) {
+      for (const { weights, batchWeight } of allOf(source, 1)) {
         const targets = [...weights!.data].reduce((sum, w) => sum + w, 0);
-        assert.equal(share!.data[0], Math.fround(targets / average));
+        assert.equal(batchWeight!.data[0], Math.fround(targets / average));
       }
     }
   });
@@ -140,7 +140,7 @@ describe('sequence batches', () => {
     const rows = trainRows(numbered(users), targetsSchema.parse({}));
     for (const rate of [0.05, 0.4, 1]) {
       let hidden = 0;
-      let shares = 0;
+      let batchWeights = 0;
       for (const epoch of [0, 1, 2, 3]) {
         const inputs: number[] = [];
         for (const batch of allOf(maskedBatches(rows, options(8, 3, epoch > 1), rate), epoch)) {
@@ -166,7 +166,7 @@ describe('sequence batches', () => {
             assert.ok(events === 0 ? count === 0 : count >= 1);
           }
           hidden += asked.length;
-          shares += batch.share!.data[0]!;
+          batchWeights += batch.batchWeight!.data[0]!;
         }
         assert.deepEqual(
           inputs.sort((a, b) => a - b),
@@ -175,11 +175,11 @@ describe('sequence batches', () => {
       }
       const found = hidden / (4 * total);
       assert.ok(rate === 1 ? found === 1 : Math.abs(found - rate) < 0.15, `${found} hidden of ${rate}`);
-      // Few and short windows: the mean of the shares is 1 up to chance.
+      // Few and short windows: the mean of the weights is 1 up to chance.
       const batches = 4 * allOf(maskedBatches(rows, options(8, 3), rate), 0).length;
       assert.ok(
-        Math.abs(shares / batches - 1) < (rate === 1 ? 1e-5 : 0.25),
-        `mean share ${shares / batches}`,
+        Math.abs(batchWeights / batches - 1) < (rate === 1 ? 1e-5 : 0.25),
+        `mean weight ${batchWeights / batches}`,
       );
     }
     const source = maskedBatches(rows, options(8, 3), 0.4);

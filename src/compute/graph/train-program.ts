@@ -53,7 +53,12 @@ function namesOf({ dense, rows }: Gradients): Set<string> {
   return new Set([...dense.keys(), ...rows.map((r) => r.name)]);
 }
 
+/** What a program is fed besides its batch. */
+const OWN = ['random', 'rate', 'keep', 'step', 'share'];
+
 function batchTensors({ options, step }: RecordParts, batch: Batch) {
+  const taken = OWN.find((name) => name in batch);
+  if (taken) throw new Error(`a batch has an input named "${taken}", which is the recorded step's own`);
   return { inputs: uploadBatch(batch), random: tf.tensor1d(randomKey(options.seed, step, 0), 'int32') };
 }
 
