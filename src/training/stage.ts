@@ -11,7 +11,7 @@ import type { Model } from '../model/model.js';
 import type { ModelConfig } from '../model/registry.js';
 import type { Catalogue, StageContext, TensorMap } from '../types.js';
 import { type BatchSource, distinctShapes } from './batches.js';
-import { feedOf, startFeed } from './feed.js';
+import { type BatchFeed, feedOf, startFeed } from './feed.js';
 import { type FitResult, fit } from './fit.js';
 import { labelMetrics } from './label-metrics.js';
 import { type NegativeConfig, planNegatives } from './negatives.js';
@@ -170,17 +170,40 @@ export interface RunConfig extends TaskConfig, UpdateConfig {
   readonly profile: boolean;
 }
 
+/** What a training is run with. */
+interface FitParts {
+  readonly model: Model;
+  readonly store: ParameterStore;
+  readonly step: CompiledStep;
+  readonly dataset: Dataset;
+  readonly batches: BatchSource;
+  readonly plan: BatchPlan;
+}
+
 /** Runs the loop for a built step; the same for every training stage. */
 export async function runFit(
   name: string,
-  parts: {
-    model: Model;
-    store: ParameterStore;
-    step: CompiledStep;
-    dataset: Dataset;
-    batches: BatchSource;
-    plan: BatchPlan;
-  },
+  parts: FitParts,
+  config: RunConfig,
+  hooks: StageHooks,
+  context: StageContext,
+): Promise<FitResult> {
+  const { step, batches, plan } = parts;
+  // The worker starts while the step is recorded. A step that is run op by op takes far longer than its batch.
+  const feed = recordsSteps() ? startFeed(plan, batches) : feedOf(batches);
+  try {
+    const result = await fitFrom(feed, name, parts, config, hooks, context);
+    if (config.profile) await profile(step, batches, context);
+    return result;
+  } finally {
+    await feed.close();
+  }
+}
+
+async function fitFrom(
+  feed: BatchFeed,
+  name: string,
+  parts: FitParts,
   config: RunConfig,
   hooks: StageHooks,
   context: StageContext,
@@ -201,10 +224,7 @@ export async function runFit(
   const validated = ranking !== undefined || labelled.length > 0;
   if (!validated)
     context.log('warn', 'no validation row is a target: every epoch is run, and the last one is kept');
-  const watch = watched(config, validated);
-  // A step that is run op by op takes far longer than its batch.
-  const feed = recordsSteps() ? startFeed(plan, batches) : feedOf(batches);
-  const fitting = fit(
+  return fit(
     {
       name,
       step,
@@ -228,16 +248,13 @@ export async function runFit(
         }
         return metrics;
       },
-      watch,
+      watch: watched(config, validated),
       snapshots: { everySteps: config.snapshotSteps, save: hooks.saveSnapshot },
       resumeFrom: hooks.resumeFrom,
       onEpoch: hooks.onEpoch,
     },
     context,
   );
-  const result = await fitting.finally(() => feed.close());
-  if (config.profile) await profile(step, batches, context);
-  return result;
 }
 
 /**
