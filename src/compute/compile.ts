@@ -36,7 +36,7 @@ export function compileFunction(work: HostWork): CompiledFunction {
       const values = await Promise.all(
         Object.entries(outputs).map(async ([name, t]) => [name, (await t.data()) as Float32Array] as const),
       );
-      tf.dispose([inputs, outputs] as unknown as tf.TensorContainer);
+      tf.dispose([...Object.values(inputs), ...Object.values(outputs)]);
       return new Map(values);
     },
     dispose() {},

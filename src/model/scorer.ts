@@ -6,6 +6,7 @@ import type { Inputs } from '../compute/step.js';
 import type { HostTensor, Query, Scorer } from '../types.js';
 import type { Model } from './model.js';
 import type { RestoredModel } from './restore.js';
+import { atLast } from './select.js';
 
 /** Histories of a batch of queries, right-aligned and cut to the model's length, in `places` places (default: as few as do). */
 export function packQueries(queries: readonly Query[], length: number, places?: number) {
@@ -31,9 +32,7 @@ export function packQueries(queries: readonly Query[], length: number, places?: 
 function scoresOf(model: Model, params: Params, { users, items, behaviours }: Inputs): tf.Tensor2D {
   const batch = { users: users!, items: items as tf.Tensor2D, behaviours: behaviours as tf.Tensor2D };
   const { states } = model.encode(params, batch, INFERENCE);
-  const [n, positions, width] = states.shape;
-  const last = tf.reshape(tf.slice(states, [0, positions - 1, 0], [n, 1, width]), [n, width]);
-  return model.logits(params, last as tf.Tensor2D, 'all', INFERENCE);
+  return model.logits(params, atLast(states), 'all', INFERENCE);
 }
 
 /** Scores of all items for a few queries, [queries × (items + 1)]; one forward pass. */

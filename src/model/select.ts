@@ -11,3 +11,9 @@ export function atPositions(layer: tf.Tensor3D, positions: tf.Tensor, length: nu
   const rows = steps === 1 && length !== 1 ? tf.floorDiv(positions, tf.scalar(length, 'int32')) : positions;
   return embeddingLookup(flat, tf.cast(rows, 'int32')) as tf.Tensor2D;
 }
+
+/** Of [B, L, D], the row at the last position → [B, D]: the state to recommend from. */
+export function atLast(states: tf.Tensor3D): tf.Tensor2D {
+  const [batch, steps, width] = states.shape;
+  return tf.reshape(tf.slice(states, [0, steps - 1, 0], [batch, 1, width]), [batch, width]) as tf.Tensor2D;
+}

@@ -7,6 +7,7 @@ import { binaryCrossEntropy } from '../model/losses/bce.js';
 import { single } from '../model/losses/reduce.js';
 import type { Model } from '../model/model.js';
 import { packQueries } from '../model/scorer.js';
+import { atLast } from '../model/select.js';
 import { Random } from '../random.js';
 import type { LearnExample } from './learner.js';
 import type { PopularityProposal } from './negatives.js';
@@ -72,11 +73,7 @@ export function nextItemLoss(kind: 'softmax' | 'bce', model: Model) {
     const { users, items, behaviours, targets, weights, negatives, offsets } = inputs;
     const batch = { users: users!, items: items as tf.Tensor2D, behaviours: behaviours as tf.Tensor2D };
     const { states } = model.encode(params, batch, INFERENCE);
-    const [size, positions, width] = states.shape;
-    const last = tf.reshape(tf.slice(states, [0, positions - 1, 0], [size, 1, width]), [
-      size,
-      width,
-    ]) as tf.Tensor2D;
+    const last = atLast(states);
     const logits = (candidates: tf.Tensor): tf.Tensor2D => model.logits(params, last, candidates, INFERENCE);
     const target = single(logits, targets!);
     const against = logits(negatives!);

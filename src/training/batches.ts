@@ -1,3 +1,4 @@
+import { shapeKey } from '../compute/graph/shape.js';
 import type { Batch } from '../compute/step.js';
 import type { HostTensor } from '../types.js';
 
@@ -40,9 +41,7 @@ export function distinctShapes(source: BatchSource): Batch[] {
   const found = new Map<string, Batch>();
   for (let index = 0; index < source.batchesPerEpoch; index++) {
     const batch = source.batch(0, index);
-    const key = Object.values(batch)
-      .map((t) => t.shape.join('x'))
-      .join(' ');
+    const key = shapeKey(batch);
     if (!found.has(key)) found.set(key, batch);
   }
   return [...found.values()];

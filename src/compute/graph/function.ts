@@ -5,7 +5,7 @@ import type { Batch, Inputs } from '../step.js';
 import type { NativeBackend } from './binding.js';
 import { attr, DT, GraphBuilder } from './graph-def.js';
 import { differingConstant, NotRecordable, Recorder } from './recorder.js';
-import { Session } from './session.js';
+import { nativeBatch, Session } from './session.js';
 import { shapeKey } from './shape.js';
 
 interface FunctionProgram {
@@ -34,12 +34,7 @@ export class GraphFunction implements CompiledFunction {
   async run(batch: Batch): Promise<ReadonlyMap<string, Float32Array>> {
     const { binding } = this.backend;
     const { prefix, outputs } = this.programs.get(shapeKey(batch)) ?? this.add(batch);
-    const inputs = new Map(
-      Object.entries(batch).map(([name, { dtype, shape, data }]) => {
-        const type = dtype === 'F32' ? binding.TF_FLOAT : binding.TF_INT32;
-        return [`${prefix}/${name}`, binding.createTensor(shape, type, data)] as const;
-      }),
-    );
+    const inputs = nativeBatch(binding, batch, (name) => `${prefix}/${name}`);
     try {
       const values = this.session!.run(inputs, [...outputs.values()]);
       return new Map([...outputs.keys()].map((name, i) => [name, values[i] as Float32Array]));

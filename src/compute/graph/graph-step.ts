@@ -9,7 +9,13 @@ import type { NativeBackend } from './binding.js';
 import { GraphBuilder } from './graph-def.js';
 import type { Program, Recorded, RecordParts } from './program.js';
 import { differingConstant, NotRecordable } from './recorder.js';
-import { declareVariable, type GraphVariable, type ScratchVariable, Session } from './session.js';
+import {
+  declareVariable,
+  type GraphVariable,
+  nativeBatch,
+  type ScratchVariable,
+  Session,
+} from './session.js';
 import { shapeKey } from './shape.js';
 import { recordAccumulation, recordStep, recordUpdate } from './train-program.js';
 
@@ -87,11 +93,7 @@ export class GraphStep implements CompiledStep {
     fed: { batch?: Batch; micro?: number; numbers: Readonly<Record<string, number>> },
   ): number[] {
     const { binding } = this.backend;
-    const inputs = new Map<string, number>();
-    for (const [name, t] of Object.entries(fed.batch ?? {})) {
-      const dtype = t.dtype === 'F32' ? binding.TF_FLOAT : binding.TF_INT32;
-      inputs.set(program.placeholder(name), binding.createTensor(t.shape, dtype, t.data));
-    }
+    const inputs = nativeBatch(binding, fed.batch ?? {}, program.placeholder);
     if (fed.batch) {
       const random = randomKey(this.options.seed, this.count, fed.micro ?? 0);
       inputs.set(program.placeholder('random'), binding.createTensor([2], binding.TF_INT32, random));

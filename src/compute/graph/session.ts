@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { quietly } from '../native/quiet.js';
+import type { Batch } from '../step.js';
 import type { Binding, TensorMetadata } from './binding.js';
 import { attr, DT, type GraphBuilder } from './graph-def.js';
 
@@ -67,6 +68,20 @@ export function declareScratch(
   const empty = `${fill}:0`;
   graph.node('AssignVariableOp', [handle, empty], { dtype: attr.type(type) }, `assign/${name}`);
   return { name, handle, dtype: type, empty };
+}
+
+/** A batch as native tensors by placeholder name; who asked deletes them. */
+export function nativeBatch(
+  binding: Binding,
+  batch: Batch,
+  placeholder: (input: string) => string,
+): Map<string, number> {
+  return new Map(
+    Object.entries(batch).map(([name, { dtype, shape, data }]) => {
+      const type = dtype === 'F32' ? binding.TF_FLOAT : binding.TF_INT32;
+      return [placeholder(name), binding.createTensor(shape, type, data)] as const;
+    }),
+  );
 }
 
 const ASSIGNED = 'assigned';
