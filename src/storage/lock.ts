@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { link, open, readFile, rename, rm } from 'node:fs/promises';
+import { link, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RecsysError } from '../errors.js';
@@ -15,7 +15,7 @@ export interface Lock {
   release(): Promise<void>;
 }
 
-/** Locks this process holds. A lock file with our own id that is not among them is a predecessor's. */
+/** Locks this process holds or is taking. A lock file with our own id that is not among them is a predecessor's. */
 const held = new Set<string>();
 
 function startedAt(pid: number): string {
@@ -49,27 +49,37 @@ function parse(text: string): Holder | undefined {
   return { pid: Number(pid), host, started: started ?? '' };
 }
 
-function isHeld(path: string, holder: Holder): boolean {
+/** Whether another process holds the lock: that this one does is known from `held`. */
+function isHeld(holder: Holder): boolean {
   // Another machine's processes cannot be asked: the lock counts until someone removes it.
   if (holder.host !== hostname()) return true;
-  if (holder.pid === process.pid) return held.has(path);
+  if (holder.pid === process.pid) return false;
   if (!isAlive(holder.pid)) return false;
   const started = startedAt(holder.pid);
   return holder.started === '' || started === '' || started === holder.started;
 }
 
+/**
+ * Creates the file with its content in one step, or says that it exists: one without content would look like what a dead
+ * process left. Where the disk knows no hard links, in two steps.
+ */
 async function create(path: string): Promise<boolean> {
+  const draft = `${path}.${hostname()}.${process.pid}`;
+  const text = `${process.pid}\n${hostname()}\n${startedAt(process.pid)}\n`;
   try {
-    const handle = await open(path, 'wx');
+    await writeFile(draft, text);
     try {
-      await handle.writeFile(`${process.pid}\n${hostname()}\n${startedAt(process.pid)}\n`);
-    } finally {
-      await handle.close();
+      await link(draft, path);
+    } catch (error) {
+      if (systemCode(error) === 'EEXIST') throw error;
+      await writeFile(path, text, { flag: 'wx' });
     }
     return true;
   } catch (error) {
     if (systemCode(error) === 'EEXIST') return false;
     throw error;
+  } finally {
+    await rm(draft, { force: true });
   }
 }
 
@@ -82,17 +92,29 @@ async function content(path: string): Promise<string | undefined> {
   }
 }
 
-/** Removes a lock judged stale, unless another process has replaced it in the meantime. */
+/** How long a guard may stand, in milliseconds: it is held for a few system calls, or by a process that died in them. */
+const GUARD_LIFETIME = 10_000;
+
+/**
+ * Removes a lock judged stale. A guard file keeps other processes from judging meanwhile: without it one of them could
+ * remove the lock that another has just taken in place of the stale one.
+ */
 async function discard(path: string, judged: string): Promise<void> {
-  const aside = `${path}.${process.pid}`;
-  try {
-    await rename(path, aside);
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return;
-    throw error;
+  const guard = `${path}.guard`;
+  if (!(await create(guard))) {
+    const age = await stat(guard).then(
+      ({ mtimeMs }) => Date.now() - mtimeMs,
+      () => 0,
+    );
+    if (age > GUARD_LIFETIME) await rm(guard, { force: true });
+    else await sleep(20);
+    return;
   }
-  if ((await content(aside)) !== judged) await link(aside, path).catch(() => undefined);
-  await rm(aside, { force: true });
+  try {
+    if ((await content(path)) === judged) await rm(path, { force: true });
+  } finally {
+    await rm(guard, { force: true });
+  }
 }
 
 /**
@@ -101,29 +123,37 @@ async function discard(path: string, judged: string): Promise<void> {
  * @throws OUTPUT_BUSY while a living process holds it
  */
 export async function acquireLock(path: string, what: string): Promise<Lock> {
-  for (let attempt = 0; ; attempt++) {
-    if (await create(path)) {
-      held.add(path);
-      return {
-        async release() {
-          await rm(path, { force: true });
-          held.delete(path);
-        },
-      };
-    }
+  if (held.has(path)) throw busy(path, what, { pid: process.pid, host: hostname() });
+  held.add(path);
+  try {
+    await take(path, what);
+  } catch (error) {
+    held.delete(path);
+    throw error;
+  }
+  return {
+    async release() {
+      await rm(path, { force: true });
+      held.delete(path);
+    },
+  };
+}
+
+async function take(path: string, what: string): Promise<void> {
+  for (let attempt = 0; !(await create(path)); attempt++) {
     const text = await content(path);
     if (text === undefined) continue;
     const holder = parse(text);
-    if (holder === undefined && attempt < 5) {
-      // Created a moment ago and not yet written, or its writer died in between.
-      await sleep(20);
-    } else if (holder !== undefined && isHeld(path, holder)) {
-      const where = holder.host === hostname() ? '' : ` on ${holder.host}`;
-      throw new RecsysError('OUTPUT_BUSY', `${what} is being written by process ${holder.pid}${where}`, {
-        remedy: `Wait until the other process is done, or end it. If it is gone, remove ${path}.`,
-      });
-    } else {
-      await discard(path, text);
-    }
+    // Written in two steps, perhaps, and the second is still to come.
+    if (holder === undefined && attempt < 5) await sleep(20);
+    else if (holder !== undefined && isHeld(holder)) throw busy(path, what, holder);
+    else await discard(path, text);
   }
+}
+
+function busy(path: string, what: string, { pid, host }: Pick<Holder, 'pid' | 'host'>): RecsysError {
+  const where = host === hostname() ? '' : ` on ${host}`;
+  return new RecsysError('OUTPUT_BUSY', `${what} is being written by process ${pid}${where}`, {
+    remedy: `Wait until the other process is done, or end it. If it is gone, remove ${path}.`,
+  });
 }
