@@ -1,6 +1,7 @@
 import { restoreModel } from '../model/restore.js';
 import { readCheckpoint } from '../storage/checkpoint.js';
-import { distill, distillSchema } from '../training/distill.js';
+import { distillSchema } from '../training/distill/schema.js';
+import { distill } from '../training/distill.js';
 import { defineStage } from './stage.js';
 import { profileFlag, runTraining } from './training.js';
 

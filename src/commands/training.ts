@@ -1,4 +1,5 @@
-import { resolve } from 'node:path';
+import { rm } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import type { BackendInfo, BackendName } from '../compute/backend.js';
 import { selectBackend } from '../compute/select.js';
@@ -40,7 +41,8 @@ export interface TrainingStage<C extends TrainingConfig> {
   readonly continues?: Checkpoint | undefined;
   /** Checkpoints the result descends from; the first one is the parent whose line is continued. */
   readonly parents: readonly Checkpoint[];
-  train(dataset: Dataset, config: C, hooks: StageHooks): Promise<TrainedModel>;
+  /** `folder` is the stage's own while it runs: what lies there is found again by a resumed run, and no part of the checkpoint. */
+  train(dataset: Dataset, config: C, hooks: StageHooks & { readonly folder: string }): Promise<TrainedModel>;
 }
 
 /**
@@ -85,12 +87,14 @@ export async function runTraining<C extends TrainingConfig>(
       .train(dataset, config, {
         saveSnapshot: (s) => saveSnapshot(partial, { ...s, progress: { identity, fit: s.progress } }),
         resumeFrom,
+        folder: join(partial, 'work'),
         onEpoch: async (row) => {
           run.log('info', `epoch ${row.epoch}`, rounded(row));
           await record.append(row);
         },
       })
       .finally(() => record.close());
+    await rm(join(partial, 'work'), { recursive: true, force: true });
     const seconds = (performance.now() - started) / 1000;
     const [parent] = stage.parents;
     const manifest = await writeCheckpoint(partial, {

@@ -55,11 +55,10 @@ export class EagerStep implements CompiledStep {
 
   private gradients(batch: Batch, micro: number, sink: RowGradient[]) {
     const inputs = uploadBatch(batch);
-    const signals = this.options.signals?.(inputs) ?? {};
     const { seed, store, loss, precision = 'float32' } = this.options;
     const { trainable } = this.state;
     const random = tf.tensor1d(randomKey(seed, this.count, micro), 'int32');
-    const all = { ...inputs, ...signals, random };
+    const all = { ...inputs, random };
     const pass = nativeBackend() ? graphPass(random) : trainingPass(seed, this.count, micro);
     const params = store.recorder(this.anchor, sink);
     const wanted = store.tables.size > 0 ? [...trainable, this.anchor] : [...trainable];
@@ -134,11 +133,9 @@ export class EagerStep implements CompiledStep {
 
   async evaluate(batch: Batch): Promise<number> {
     const params = this.options.store.reader();
-    const value = tf.tidy(() => {
-      const inputs = uploadBatch(batch);
-      const signals = this.options.signals?.(inputs) ?? {};
-      return this.options.loss(params, { ...inputs, ...signals }, { training: false, dropout: (x) => x });
-    });
+    const value = tf.tidy(() =>
+      this.options.loss(params, uploadBatch(batch), { training: false, dropout: (x) => x }),
+    );
     const loss = (await value.data())[0]!;
     value.dispose();
     return loss;

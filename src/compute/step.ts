@@ -15,8 +15,6 @@ export interface StepOptions {
   readonly optimizer: Optimizer;
   /** The scalar to minimise. Pure in (parameters, inputs); randomness only through `pass`. */
   loss(params: Params, inputs: Inputs, pass: PassContext): tf.Scalar;
-  /** Tensors computed from the inputs outside the gradient tape (a teacher's outputs), merged into the inputs. */
-  readonly signals?: (inputs: Inputs) => Record<string, tf.Tensor>;
   /** Parameters that stay as they are. */
   readonly frozen?: (name: string) => boolean;
   /** L2 penalty: adds `l2 × w` to the gradients of matrices (not of biases and gains). */

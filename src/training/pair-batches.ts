@@ -1,6 +1,7 @@
 import type { Batch } from '../compute/step.js';
 import { Random } from '../random.js';
 import { alignRight, type BatchSource, f32, i32 } from './batches.js';
+import type { Beside } from './distill/beside.js';
 import { drawNegatives, type NegativeOptions } from './negatives.js';
 import type { TrainRows } from './train-rows.js';
 
@@ -36,6 +37,8 @@ export interface PairBatchOptions {
   readonly known?: (user: number, item: number) => boolean;
   /** Fill the last batch with rows of weight 0, so that all have one shape. */
   readonly fixedShapes: boolean;
+  /** More of what is known of the targets; without drawn items a pair's `end` is its train row. */
+  readonly beside?: Beside | undefined;
 }
 
 /** Every train row that is a target, with the history before it. */
@@ -126,7 +129,12 @@ function assemble(
     weights: f32(weights, [size]),
   };
   if (labelling) return { ...batch, labels: f32(labels, [size]) };
-  return { ...batch, ...drawNegatives(targets, options.negatives, rng) };
+  const rowsAsked = Array.from(chosen, (code) => pairs.end[code]!);
+  return {
+    ...batch,
+    ...drawNegatives(targets, options.negatives, rng),
+    ...options.beside?.(rowsAsked, size),
+  };
 }
 
 /** 0/1 by the threshold, the value itself for regression, 1 where neither applies. */

@@ -1,4 +1,5 @@
 import type { BatchSource } from './batches.js';
+import { type AnswerPlan, answersBeside } from './distill/beside.js';
 import { type NegativePlan, negativeOptions } from './negatives.js';
 import { type Labelling, pairBatches, trainPairs } from './pair-batches.js';
 import { maskedBatches, sequenceBatches } from './sequence-batches.js';
@@ -18,17 +19,20 @@ export interface BatchPlan {
   readonly masking: number;
   /** How pairs are labelled, for the label task. */
   readonly labelling?: Labelling;
+  /** A teacher's answers, which come with the batches. */
+  readonly answers?: AnswerPlan | undefined;
 }
 
 /** The batches of a plan. */
 export function makeBatches(plan: BatchPlan): BatchSource {
   const { kind, rows, masking, labelling } = plan;
-  const options = { ...plan, negatives: negativeOptions(plan.negatives, rows) };
+  const beside = plan.answers && answersBeside(plan.answers);
+  const options = { ...plan, negatives: negativeOptions(plan.negatives, rows), beside };
   if (kind === 'next-items') return sequenceBatches(rows, options);
   if (kind === 'hidden-items') return maskedBatches(rows, options, masking);
   const { length, batchSize, seed, fixedShapes, negatives } = options;
   return pairBatches(rows, trainPairs(rows), {
-    ...{ length, batchSize, seed, fixedShapes, negatives },
+    ...{ length, batchSize, seed, fixedShapes, negatives, beside },
     ...(labelling ? { labelling } : {}),
     known: knownItems(rows),
   });

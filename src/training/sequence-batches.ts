@@ -1,6 +1,7 @@
 import type { Batch } from '../compute/step.js';
 import { Random } from '../random.js';
 import { alignRight, type BatchSource, f32, i32, roundUp } from './batches.js';
+import type { Beside } from './distill/beside.js';
 import { drawNegatives, type NegativeOptions } from './negatives.js';
 import type { TrainRows } from './train-rows.js';
 import { cutWindows, epochOrder, type Windows } from './windows.js';
@@ -12,6 +13,8 @@ export interface SequenceBatchOptions {
   readonly negatives: NegativeOptions;
   /** Few tensor shapes (whole batches, four lengths, two numbers of positions), for steps that are recorded a shape. */
   readonly fixedShapes: boolean;
+  /** More of what is known of the targets. */
+  readonly beside?: Beside | undefined;
 }
 
 /**
@@ -175,5 +178,6 @@ function assemble(
     batchWeight: f32(Float32Array.of(batchWeight), []),
     ...(masked ? { masked: i32(masked, [size, steps]) } : {}),
     ...drawNegatives(target, options.negatives, negatives),
+    ...options.beside?.(targets, padded),
   };
 }

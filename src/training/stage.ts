@@ -49,11 +49,12 @@ export interface TaskConfig extends NegativeConfig {
   readonly seed: number;
 }
 
-/** Train batches of a task in the form the model and the loss need, and their plan. */
+/** Train batches of a task in the form the model and the loss need, and their plan; `given` rows, with a teacher's answers to them. */
 export function taskBatches(
   model: Model,
   dataset: Dataset,
   config: TaskConfig,
+  given?: Pick<BatchPlan, 'rows' | 'answers'>,
 ): { plan: BatchPlan; batches: BatchSource } {
   const loss = LOSSES[config.loss];
   const need = (loss.tasks as Partial<Record<string, readonly never[]>>)[config.task];
@@ -66,7 +67,7 @@ export function taskBatches(
       `loss: "${config.loss}" cannot train the task "${config.task}" (${able.join(', ')} can)`,
     );
   }
-  const rows = trainRows(dataset, config.targets);
+  const rows = given?.rows ?? trainRows(dataset, config.targets);
   const labelling = config.task === 'label' ? labellingOf(config, rows) : undefined;
   const plan: BatchPlan = {
     kind: kindOf(model, config),
@@ -78,6 +79,7 @@ export function taskBatches(
     negatives: planNegatives(config, need, dataset.catalogue.items.length - 1),
     masking: config.masking,
     ...(labelling ? { labelling } : {}),
+    answers: given?.answers,
   };
   return { plan, batches: makeBatches(plan) };
 }

@@ -1,5 +1,6 @@
 import { type Dataset, SPLIT } from '../data/dataset.js';
 import { RecsysError } from '../errors.js';
+import { Random } from '../random.js';
 import type { TargetsConfig } from './schema.js';
 
 /** The train rows of a dataset, user by user in order, as the batches read them. */
@@ -15,8 +16,15 @@ export interface TrainRows {
   readonly weight: Float32Array;
 }
 
-/** Collects the train rows and says which of them are targets. Throws CONFIG_INVALID for an unknown behaviour. */
-export function trainRows(dataset: Dataset, targets: TargetsConfig): TrainRows {
+/**
+ * Collects the train rows and says which of them are targets; with `sample` only those of a share of the users, drawn by the seed.
+ * Throws CONFIG_INVALID for an unknown behaviour.
+ */
+export function trainRows(
+  dataset: Dataset,
+  targets: TargetsConfig,
+  sample?: { readonly share: number; readonly seed: number },
+): TrainRows {
   const { interactions, manifest, catalogue } = dataset;
   const users = catalogue.users.length - 1;
   const weights = behaviourWeights(dataset, targets);
@@ -29,6 +37,7 @@ export function trainRows(dataset: Dataset, targets: TargetsConfig): TrainRows {
     value: new Float32Array(shared(total)),
     weight: new Float32Array(shared(total)),
   };
+  const sampled = sample && sampleOf(users, sample);
   let n = 0;
   for (let user = 1; user <= users; user++) {
     rows.offsets[user] = n;
@@ -44,6 +53,7 @@ export function trainRows(dataset: Dataset, targets: TargetsConfig): TrainRows {
     }
     if (targets.recent !== undefined)
       rows.weight.fill(0, rows.offsets[user], Math.max(rows.offsets[user]!, n - targets.recent));
+    if (sampled && !sampled.has(user)) rows.weight.fill(0, rows.offsets[user], n);
   }
   rows.offsets[users + 1] = n;
   if (!rows.weight.some((w) => w > 0)) {
@@ -52,6 +62,16 @@ export function trainRows(dataset: Dataset, targets: TargetsConfig): TrainRows {
     });
   }
   return rows;
+}
+
+/** A share of the users 1 … `users`, at least one. */
+function sampleOf(users: number, { share, seed }: { share: number; seed: number }): Set<number> {
+  const order = Int32Array.from({ length: users }, (_, i) => i + 1);
+  return new Set(
+    Random.of(seed, 'users')
+      .shuffle(order)
+      .subarray(0, Math.max(1, Math.round(share * users))),
+  );
 }
 
 /** Memory of `n` numbers that a worker sees without a copy. */

@@ -7,7 +7,13 @@ import { composedEmbeddingBag, fusedEmbeddingBag } from '../../src/compute/ops/e
 import { hasBfloat16, inPrecision, type Kernel, kernels } from '../../src/compute/ops/kernel.js';
 import { composedLayerNorm, fusedLayerNorm } from '../../src/compute/ops/layer-norm.js';
 import { composedLinear, fusedLinear } from '../../src/compute/ops/linear.js';
-import { composedSoftmaxLoss, fusedSoftmaxLoss, type Targets } from '../../src/compute/ops/softmax-loss.js';
+import { composedOwnLogits, fusedOwnLogits } from '../../src/compute/ops/own-logits.js';
+import {
+  composedSoftmaxLoss,
+  type DotCandidates,
+  fusedSoftmaxLoss,
+  type Targets,
+} from '../../src/compute/ops/softmax-loss.js';
 import { selectBackend } from '../../src/compute/select.js';
 import { Random } from '../../src/random.js';
 import { assertClose, assertNoLeak } from '../suites/assertions.js';
@@ -197,6 +203,34 @@ describe('fused operations equal what they replace, in value and gradients', { s
         (table) => composedEmbeddingBag(table as tf.Tensor2D, bags),
         [normal(rows, width)],
         'embedding bag',
+      );
+    });
+  }
+
+  for (const [n, size, rows, width] of [
+    [1, 1, 1, 3],
+    [70, 6, 40, 5],
+    [33, 9, 9000, 130],
+  ] as const) {
+    test(`logits of ${size} own candidates of ${n} states among ${rows}`, () => {
+      const own = tf.tensor2d(
+        Array.from({ length: n * size }, () => rng.int(rows)),
+        [n, size],
+        'int32',
+      );
+      const of =
+        (logits: (s: tf.Tensor2D, all: DotCandidates, ids: tf.Tensor2D) => tf.Tensor) =>
+        (states: tf.Tensor, vectors: tf.Tensor, offset: tf.Tensor) =>
+          logits(
+            states as tf.Tensor2D,
+            { vectors: vectors as tf.Tensor2D, offset: offset as tf.Tensor1D },
+            own,
+          );
+      assertExact(
+        of((...inputs) => fusedOwnLogits(kernel, ...inputs)),
+        of(composedOwnLogits),
+        [normal(n, width), normal(rows, width), normal(rows)],
+        'own logits',
       );
     });
   }

@@ -1,127 +1,168 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as tf from '@tensorflow/tfjs-core';
-import { featureAlignment, softLabels } from '../../src/model/losses/distillation.js';
+import { INFERENCE } from '../../src/compute/dropout.js';
+import {
+  featureAlignment,
+  relationalAlignment,
+} from '../../src/model/losses/distillation/feature-alignment.js';
+import { rankingLoss } from '../../src/model/losses/distillation/ranking.js';
+import { SOFT_CANDIDATES, softLabels } from '../../src/model/losses/distillation/soft-labels.js';
+import type { DistillationContext } from '../../src/model/losses/distillation/teacher.js';
+import type { Model } from '../../src/model/model.js';
 import { assertClose, valuesOf } from '../suites/assertions.js';
 import { onEachBackend } from '../suites/backends.js';
 
-const soft = (student: number[][], teacher: number[][], weights: number[], temperature: number): number =>
-  valuesOf(() =>
-    softLabels(tf.tensor2d(student), tf.tensor2d(teacher), tf.tensor1d(weights), temperature),
-  )[0]!;
+const ITEMS = 6;
 
-const align = (student: number[][], projection: number[][], teacher: number[][]): number =>
-  valuesOf(() =>
-    featureAlignment(
-      tf.tensor2d(student),
-      tf.tensor2d(projection),
-      tf.tensor2d(teacher),
-      tf.ones([student.length]),
-    ),
-  )[0]!;
+/** Item j's score is the state's entry j − 1; padding's −10⁹. */
+const unitVectors = () => ({
+  vectors: tf.concat([tf.zeros([1, ITEMS]), tf.eye(ITEMS)]) as tf.Tensor2D,
+  offset: tf.tensor1d([-1e9, ...Array.from({ length: ITEMS }, () => 0)]),
+});
+const MODEL = {
+  candidates: unitVectors,
+  logits: (_params, states, candidates) => {
+    const { vectors, offset } = unitVectors();
+    const all = tf.add(tf.matMul(states, vectors, false, true), offset);
+    if (candidates === 'all') return all;
+    const chosen = tf.oneHot(tf.cast(candidates, 'int32'), ITEMS + 1);
+    return tf.sum(tf.mul(tf.expandDims(all, 1), chosen), -1);
+  },
+} as Pick<Model, 'candidates' | 'logits'> as Model;
+
+interface Given {
+  readonly ids: number[][];
+  readonly probabilities: number[][];
+  readonly top: number;
+  readonly weights?: number[];
+}
+
+function contextOf(states: tf.Tensor2D, given: Given): DistillationContext {
+  const { ids, probabilities, top, weights = ids.map(() => 1) } = given;
+  return {
+    model: MODEL,
+    params: { get: () => assert.fail(), lookup: () => assert.fail() },
+    states,
+    inputs: { weights: tf.tensor1d(weights) },
+    pass: INFERENCE,
+    answers: { ids: tf.tensor2d(ids, undefined, 'int32'), probabilities: tf.tensor2d(probabilities), top },
+    whole: true,
+  };
+}
+
+/** Each loss on the teacher's answers, as a function of the student's states. */
+const LOSSES: Record<string, (context: DistillationContext) => tf.Scalar> = {
+  ...Object.fromEntries(
+    SOFT_CANDIDATES.map((candidates) => [
+      `soft labels, ${candidates}`,
+      (context: DistillationContext) => softLabels(context, { temperature: 2, candidates, studentTop: 3 }),
+    ]),
+  ),
+  ranking: (context) => rankingLoss(context, 2),
+};
+
+const ANSWER: Given = { ids: [[2, 5, 1, 4, 4]], probabilities: [[0.5, 0.2, 0.1, 0.05, 0.05]], top: 3 };
 
 onEachBackend('distillation losses', () => {
-  test('soft labels: 0 where the logits are equal or shifted by a constant, and padding counts for nothing', () => {
-    const teacher = [[-1e9, 1, 2, 3]];
-    assertClose([soft(teacher, teacher, [1], 2)], [0], 'equal', 1e-6);
-    assertClose([soft([[-1e9, 11, 12, 13]], teacher, [1], 2)], [0], 'shifted', 1e-5);
-  });
-
-  test('soft labels: T² · KL(teacher ‖ student) at a temperature, by hand', () => {
-    // Teacher ½, ½ at any temperature; student at T = 2: logits 0, 2·ln 3 → ¼, ¾.
-    const kl = 0.5 * Math.log(0.5 / 0.25) + 0.5 * Math.log(0.5 / 0.75);
-    assertClose([soft([[0, 2 * Math.log(3)]], [[0, 0]], [1], 2)], [4 * kl], 'T = 2');
-    assertClose([soft([[0, Math.log(3)]], [[0, 0]], [1], 1)], [kl], 'T = 1');
-    const two = soft(
-      [
-        [0, Math.log(3)],
-        [5, -5],
-      ],
-      [
-        [0, 0],
-        [0, 0],
-      ],
-      [1, 0],
-      1,
-    );
-    assertClose([two], [kl], 'weight 0 leaves a position out');
-  });
-
-  test('soft labels: T² keeps the gradient’s size at high temperatures', () => {
-    const gradient = (temperature: number): Float32Array =>
-      tf.tidy(
-        () =>
-          tf
-            .grad((s) =>
-              softLabels(s as tf.Tensor2D, tf.tensor2d([[0.2, -0.1]]), tf.tensor1d([1]), temperature),
-            )(tf.tensor2d([[0.1, 0.3]]))
-            .dataSync() as Float32Array,
+  for (const [name, loss] of Object.entries(LOSSES)) {
+    const at = (states: number[][], given: Given): { value: number; gradient: number[] } => {
+      const { value, grad } = tf.valueAndGrad((s) => loss(contextOf(s as tf.Tensor2D, given)))(
+        tf.tensor2d(states),
       );
-    // For small logits, T² · KL → the squared distance of the centred logits / (2 n): its gradient does not depend on T.
-    const expected = (0.1 - 0.3 - (0.2 + 0.1)) / 2 / 2;
-    for (const temperature of [1, 4, 20])
-      assertClose(gradient(temperature), [expected, -expected], `T = ${temperature}`, 5e-3);
-  });
+      return { value: value.dataSync()[0]!, gradient: [...grad.dataSync()] };
+    };
 
-  test('soft labels: logits of ±10⁴ give finite values and gradients', () => {
-    const extreme = [[1e4, -1e4, 0]];
-    const value = soft([[-1e4, 1e4, 0]], extreme, [1], 1);
-    assertClose([value], [2e4], 'value');
-    const gradient = tf.tidy(() =>
-      tf
-        .grad((s) => softLabels(s as tf.Tensor2D, tf.tensor2d(extreme), tf.tensor1d([1]), 1))(
-          tf.tensor2d([[-1e4, 1e4, 0]]),
-        )
-        .dataSync(),
-    );
-    assertClose(gradient, [-1, 1, 0], 'gradient');
-  });
+    test(`${name}: the gradient is that of finite differences`, () =>
+      tf.tidy(() => {
+        const state = [0.3, -1.1, 0.8, 0.2, -0.4, 0.1];
+        const { gradient } = at([state], ANSWER);
+        const h = 1e-2;
+        const slopes = state.map((_, i) => {
+          const moved = (by: number): number =>
+            at([state.map((x, k) => (k === i ? x + by : x))], ANSWER).value;
+          return (moved(h) - moved(-h)) / (2 * h);
+        });
+        assertClose(gradient, slopes, name, 2e-3);
+      }));
+
+    test(`${name}: positions of weight 0 and places without an item count for nothing`, () =>
+      tf.tidy(() => {
+        const state = [0.3, -1.1, 0.8, 0.2, -0.4, 0.1];
+        const alone = at([state], ANSWER);
+        const padded = at([state, [9, 9, 9, 9, 9, 9]], {
+          ids: [ANSWER.ids[0]!, [0, 0, 0, 0, 0]],
+          probabilities: [ANSWER.probabilities[0]!, [0, 0, 0, 0, 0]],
+          top: 3,
+          weights: [1, 0],
+        });
+        assertClose([padded.value], [alone.value], 'value', 1e-5);
+        assertClose(padded.gradient, [...alone.gradient, 0, 0, 0, 0, 0, 0], 'gradient', 1e-5);
+      }));
+
+    test(`${name}: logits of ±10⁴ give finite values and gradients, and the better order the lower loss`, () =>
+      tf.tidy(() => {
+        const wrong = at([[1e4, -1e4, 0, 0, 0, 0]], ANSWER);
+        assert.ok(Number.isFinite(wrong.value) && wrong.gradient.every(Number.isFinite), name);
+        const order = [1, 3, 0, 0, 2, 0];
+        assert.ok(at([order], ANSWER).value < at([order.map((x) => -x)], ANSWER).value);
+      }));
+  }
+
+  test('soft labels: at the teacher’s own logits the gradient is 0, over all items and over those kept', () =>
+    tf.tidy(() => {
+      const logits = [0.2, 2, -1, 0.5, 1.2, 0];
+      const powers = logits.map((x) => Math.exp(x / 2));
+      const p = powers.map((x) => x / powers.reduce((a, b) => a + b, 0));
+      const given = {
+        ids: [[2, 5, 4, 1, 6, 3]],
+        probabilities: [[2, 5, 4, 1, 6, 3].map((j) => p[j - 1]!)],
+        top: 6,
+      };
+      for (const candidates of SOFT_CANDIDATES) {
+        const options = { temperature: 2, candidates, studentTop: 2 };
+        const gradient = tf.grad((s) => softLabels(contextOf(s as tf.Tensor2D, given), options))(
+          tf.tensor2d([logits]),
+        );
+        assertClose(gradient.dataSync(), [0, 0, 0, 0, 0, 0], candidates, 1e-5);
+      }
+    }));
 
   test('alignment: 0 for equal directions, 2 for orthogonal, 4 for opposite ones, at any scale', () => {
     const same = [
       [1, 0],
       [0, 1],
     ];
+    const align = (student: number[][], projection: number[][], teacher: number[][]): number =>
+      valuesOf(() =>
+        featureAlignment(
+          'cosine',
+          tf.tensor2d(student),
+          tf.tensor2d(projection),
+          tf.tensor2d(teacher),
+          tf.ones([student.length]),
+        ),
+      )[0]!;
     assertClose([align([[2, 1]], same, [[200, 100]])], [0], 'equal', 1e-5);
     assertClose([align([[0.3, 0]], same, [[0, 7]])], [2], 'orthogonal', 1e-5);
     assertClose([align([[2, 1]], same, [[-4, -2]])], [4], 'opposite', 1e-5);
-    assertClose(
-      [
-        align(
-          [[1, 2]],
-          [
-            [0, 1],
-            [1, 0],
-          ],
-          [[2, 1]],
-        ),
-      ],
-      [0],
-      'through the projection',
-      1e-5,
-    );
   });
 
-  test('alignment: a zero vector gives finite values and gradients', () => {
-    assert.ok(
-      Number.isFinite(
-        align(
-          [[0, 0]],
-          [
-            [1, 0],
-            [0, 1],
-          ],
-          [[0, 0]],
-        ),
-      ),
-    );
-    const gradient = tf.tidy(() =>
-      tf
-        .grad((s) =>
-          featureAlignment(s as tf.Tensor2D, tf.tensor2d([[1]]), tf.tensor2d([[1]]), tf.tensor1d([1])),
-        )(tf.tensor2d([[0]]))
-        .dataSync(),
-    );
-    assert.ok(gradient.every(Number.isFinite));
-  });
+  test('alignment of every kind: zero vectors and positions that are the same give finite gradients', () =>
+    tf.tidy(() => {
+      const zeros = tf.zeros([4, 3]) as tf.Tensor2D;
+      const teacher = tf.tensor2d([
+        [0, 0, 0],
+        [0, 0, 0],
+        [1, 2, 3],
+        [1, 2, 3],
+      ]);
+      const weights = tf.tensor1d([1, 1, 1, 0]);
+      for (const gradient of [
+        tf.grad((s) => featureAlignment('cosine', s as tf.Tensor2D, tf.eye(3), teacher, weights))(zeros),
+        tf.grad((s) => featureAlignment('mse', s as tf.Tensor2D, tf.eye(3), teacher, weights))(zeros),
+        tf.grad((s) => relationalAlignment(s as tf.Tensor2D, teacher, weights))(zeros),
+      ])
+        assert.ok(gradient.dataSync().every(Number.isFinite));
+    }));
 });

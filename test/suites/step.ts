@@ -319,15 +319,6 @@ export function stepContract({ compile }: StepCase): void {
       assert.equal(await step.evaluate(OTHER), await step.evaluate(OTHER));
     }));
 
-  test('signals are computed outside the tape: they reach the loss and take no gradient', async () => {
-    const signals: StepOptions['signals'] = ({ first }) => ({
-      aim: tf.mul(tf.cast(tf.max(first!), 'float32'), 2),
-    });
-    const given = await after({ signals }, [[BATCH]]);
-    const known = await after({}, [[batchOf([1, 2, 2, 0], [3, 2, 0, 3], 4)]]);
-    assertSameTensors(given.tensors, known.tensors, 'aim 4');
-  });
-
   test('batches of other sizes can follow one another', async () => {
     const small = batchOf([5], [4]);
     const { tensors } = await after({ sparse: true, optimizer: 'adagrad' }, [

@@ -23,7 +23,7 @@ export function gradientsOf(
   inputs: Fed,
   random: tf.Tensor1D,
 ): Gradients {
-  const { store, signals, loss, precision = 'float32' } = options;
+  const { store, loss, precision = 'float32' } = options;
   const { names, trainable, tableSlots } = eager.state;
   if (writer.writing) for (const [name, v] of store.variables) writer.bind(v, writer.read(name));
   const recorded: RowGradient[] = [];
@@ -35,10 +35,9 @@ export function gradientsOf(
     const gather = writer.gather(table, writer.reference(ids), rows);
     gathers.set(table, [...(gathers.get(table) ?? []), edge(gather)]);
   });
-  const all = { ...inputs, ...signals?.(inputs) };
   const wanted = store.tables.size > 0 ? [...trainable, eager.anchor] : [...trainable];
   const { value, grads } = tf.variableGrads(
-    () => inPrecision(precision, () => loss(params, all, graphPass(random))),
+    () => inPrecision(precision, () => loss(params, inputs, graphPass(random))),
     wanted,
   );
   const dense = new Map<string, tf.Tensor>();

@@ -13,7 +13,7 @@ export const DEFAULT_TENSORFLOW = '2.18.1';
 export type NativeDevice = 'cpu' | 'gpu';
 
 /** How the addon is built. Another number than an install's own: it is built anew. */
-export const INSTALL_FORMAT = 5;
+export const INSTALL_FORMAT = 6;
 
 /** What an installed native backend is made of; install.json in its folder, written last. */
 const installSchema = z.object({

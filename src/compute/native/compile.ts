@@ -58,7 +58,7 @@ type Run = (output: string, options: readonly string[]) => Promise<void>;
 const KERNEL_SOURCES = [
   // The longest first.
   ...['float32', 'attention', 'softmax-loss', 'linear', 'bfloat16', 'layer-norm'],
-  ...['embedding-bag', 'dropout', 'parallel', 'scratch', 'addon'],
+  ...['embedding-bag', 'own-logits', 'dropout', 'parallel', 'scratch', 'addon'],
 ];
 
 /** One source after the other on each core. */

@@ -1,0 +1,45 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { ownLogits } from '../../../compute/ops/own-logits.js';
+import type { LossContext } from '../loss.js';
+
+/** A teacher's answers at P positions: its K best items, best first, and T drawn from the others. */
+export interface TeacherAnswers {
+  /** [P, K + T]; 0 where there is none. */
+  readonly ids: tf.Tensor2D;
+  /** [P, K + T] the teacher's probability of each, at its temperature. */
+  readonly probabilities: tf.Tensor2D;
+  /** K. */
+  readonly top: number;
+}
+
+/** What a distillation loss reads besides the labels. */
+export interface DistillationContext extends LossContext {
+  readonly answers: TeacherAnswers;
+  /** Whether the catalogue's vectors may be read whole. */
+  readonly whole: boolean;
+}
+
+/** The student's logits of own candidates [P, C] → [P, C]. */
+export function logitsOf({ model, params, states, pass, whole }: DistillationContext, ids: tf.Tensor2D) {
+  const all = whole ? model.candidates?.(params, 'all') : undefined;
+  return all ? ownLogits(states, all, ids) : model.logits(params, states, ids, pass);
+}
+
+/** 1 where there is an item, 0 where there is none. */
+export const present = (ids: tf.Tensor2D): tf.Tensor2D => tf.cast(tf.notEqual(ids, 0), 'float32');
+
+/**
+ * The share of each item in the soft label [P, K + T]: of the best their probability, of each drawn one a T-th of what all others
+ * have together, which makes a sum over them an unbiased estimate of the one over the catalogue. They sum to one.
+ */
+export function sharesOf({ ids, probabilities, top }: TeacherAnswers): tf.Tensor2D {
+  const [n, count] = ids.shape;
+  const tail = count - top;
+  const best = tf.slice(probabilities, [0, 0], [n, top]);
+  const parts = tail > 0 ? tf.concat([best, tf.tile(tf.div(restOf(best), tail), [1, tail])], 1) : best;
+  const found = tf.mul(parts, present(ids));
+  return tf.div(found, tf.maximum(tf.sum(found, 1, true), 1e-12)) as tf.Tensor2D;
+}
+
+/** What is left beside the best [P, 1]. */
+export const restOf = (best: tf.Tensor): tf.Tensor => tf.maximum(tf.sub(1, tf.sum(best, 1, true)), 0);

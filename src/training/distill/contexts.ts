@@ -1,0 +1,72 @@
+import { alignRight, roundUp } from '../batches.js';
+import type { TrainRows } from '../train-rows.js';
+
+/** A stretch of a user's train rows that a teacher is asked about at once: rows `start` … `end` − 1, each after those before it. */
+export interface Stretch {
+  readonly user: number;
+  /** First row that is shown. */
+  readonly from: number;
+  readonly start: number;
+  readonly end: number;
+}
+
+/**
+ * All train rows that are targets, in stretches of what a teacher of this length sees well: whole histories where they fit,
+ * else halves of its length with the half before them, from the newest backwards. A teacher with one state a user is asked
+ * about each row by itself.
+ */
+export function stretchesOf(rows: TrainRows, length: number, positional: boolean): Stretch[] {
+  const out: Stretch[] = [];
+  for (let user = 1; user <= rows.users; user++) {
+    const first = rows.offsets[user]!;
+    let end = rows.offsets[user + 1]!;
+    while (end > first) {
+      const whole = end - first <= length;
+      const new_ = positional ? (whole ? length : Math.ceil(length / 2)) : 1;
+      const start = Math.max(first, end - new_);
+      // The row asked about last is not shown, and the others before it are.
+      const from = Math.max(first, end - 1 - length);
+      if (rows.weight.subarray(start, end).some((w) => w > 0)) out.push({ user, from, start, end });
+      end = start;
+    }
+  }
+  return out;
+}
+
+/** Stretches as a teacher reads them. */
+export interface Asked {
+  readonly users: Int32Array;
+  /** [B, steps] */
+  readonly items: Int32Array;
+  /** [B, steps] behaviour + 1; 0 = padding. */
+  readonly behaviours: Int32Array;
+  readonly steps: number;
+  /** Flat positions in B × steps, padded with 0. */
+  readonly positions: Int32Array;
+  /** The train row that each position, but for the padding, is asked about. */
+  readonly rows: Int32Array;
+}
+
+/** Lays at most `size` stretches out; few shapes: lengths in quarters of `length`, positions in halves of B × steps. */
+export function layOut(rows: TrainRows, stretches: readonly Stretch[], size: number, length: number): Asked {
+  const longest = stretches.reduce((m, s) => Math.max(m, s.end - s.from - 1, s.end - s.start), 1);
+  const steps = Math.min(length, roundUp(longest, Math.ceil(length / 4)));
+  const users = new Int32Array(size);
+  const items = new Int32Array(size * steps);
+  const behaviours = new Int32Array(size * steps);
+  const positions: number[] = [];
+  const asked: number[] = [];
+  stretches.forEach(({ user, from, start, end }, row) => {
+    users[row] = user;
+    alignRight(rows.item, from, end - 1, items, row, steps);
+    alignRight(rows.behaviour, from, end - 1, behaviours, row, steps);
+    for (let r = start; r < end; r++) {
+      if (rows.weight[r]! <= 0) continue;
+      positions.push((row + 1) * steps - (end - r));
+      asked.push(r);
+    }
+  });
+  const padded = new Int32Array(roundUp(positions.length, Math.ceil((size * steps) / 2)));
+  padded.set(positions);
+  return { users, items, behaviours, steps, positions: padded, rows: Int32Array.from(asked) };
+}

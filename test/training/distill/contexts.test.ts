@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { layOut, stretchesOf } from '../../../src/training/distill/contexts.js';
+import type { TrainRows } from '../../../src/training/train-rows.js';
+
+/** Users of so many events; item = 1 + row, behaviour 1; rows whose number is a multiple of `skip` are no targets. */
+function rowsOf(counts: readonly number[], skip = 0): TrainRows {
+  const total = counts.reduce((a, b) => a + b, 0);
+  const offsets = new Int32Array(counts.length + 2);
+  counts.forEach((n, u) => {
+    offsets[u + 2] = offsets[u + 1]! + n;
+  });
+  return {
+    users: counts.length,
+    offsets,
+    item: Int32Array.from({ length: total }, (_, r) => 1 + r),
+    behaviour: new Int32Array(total).fill(1),
+    value: new Float32Array(total),
+    weight: Float32Array.from({ length: total }, (_, r) => (skip > 0 && r % skip === 0 ? 0 : 1)),
+  };
+}
+
+test('a history that fits is asked about at once; a longer one in halves, each after the half before it', () => {
+  const rows = rowsOf([3, 10]);
+  assert.deepEqual(stretchesOf(rows, 4, true), [
+    { user: 1, from: 0, start: 0, end: 3 },
+    { user: 2, from: 8, start: 11, end: 13 },
+    { user: 2, from: 6, start: 9, end: 11 },
+    { user: 2, from: 4, start: 7, end: 9 },
+    { user: 2, from: 3, start: 3, end: 7 },
+  ]);
+  assert.equal(stretchesOf(rows, 4, false).length, 13);
+});
+
+test('every target is asked about once, after no more and no other events than those before it', () => {
+  const shape = fc.record({
+    counts: fc.array(fc.integer({ min: 0, max: 23 }), { minLength: 1, maxLength: 5 }),
+    length: fc.integer({ min: 2, max: 9 }),
+    skip: fc.constantFrom(0, 2, 5),
+    positional: fc.boolean(),
+  });
+  fc.assert(
+    fc.property(shape, ({ counts, length, skip, positional }) => {
+      const rows = rowsOf(counts, skip);
+      const seen = new Map<number, number>();
+      const stretches = stretchesOf(rows, length, positional);
+      for (let from = 0; from < stretches.length; from += 2) {
+        const asked = layOut(rows, stretches.slice(from, from + 2), 2, length);
+        asked.rows.forEach((row, n) => {
+          seen.set(row, (seen.get(row) ?? 0) + 1);
+          const at = asked.positions[n]!;
+          const line = Math.floor(at / asked.steps);
+          const user = asked.users[line]!;
+          const first = rows.offsets[user]!;
+          // What a causal model sees at its position ends with the event before the target.
+          const history = [...asked.items.subarray(line * asked.steps, at + 1)].filter((item) => item > 0);
+          const before = Array.from({ length: row - first }, (_, k) => 1 + first + k);
+          assert.deepEqual(history, before.slice(before.length - history.length));
+          const least = positional ? Math.min(before.length, Math.floor(length / 2)) : 0;
+          assert.ok(history.length >= least, `${history.length} of ${before.length} before row ${row}`);
+          if (!positional) {
+            assert.equal(at % asked.steps, asked.steps - 1);
+            assert.equal(history.length, Math.min(before.length, length));
+          }
+        });
+      }
+      const targets = [...rows.weight.keys()].filter((r) => rows.weight[r]! > 0);
+      assert.deepEqual(
+        [...seen.keys()].sort((a, b) => a - b),
+        targets,
+      );
+      assert.ok([...seen.values()].every((n) => n === 1));
+    }),
+  );
+});
