@@ -17,6 +17,7 @@ import { mappedScorer, sameVocabulary } from '../evaluation/mapped.js';
 import { heldOutPairs, meanTrainValue } from '../evaluation/pairs.js';
 import { comparable } from '../evaluation/protocol.js';
 import { EVALUATION_FORMAT, type Results } from '../evaluation/results.js';
+import { checkReference, retentionOf } from '../evaluation/retention.js';
 import { type EvaluateConfig, evaluateSchema } from '../evaluation/schema.js';
 import {
   againstBestBaseline,
@@ -74,6 +75,7 @@ export default defineStage({
       rows: results.rows,
       skipped: results.skipped,
       differences: results.differences,
+      ...(results.retention ? { retention: results.retention } : {}),
       protocol: results.protocol,
       text: `${evaluationText(results)}\n\n${flags.out!}`,
     };
@@ -103,6 +105,10 @@ async function compare(
     ...lists.map((one) => one.name),
   ]);
   const task = evaluationTask(dataset, config);
+  checkReference(
+    config.reference,
+    checkpoints.map((one) => one.name),
+  );
   const users = task.evaluation.queries.map((query) => dataset.catalogue.users[query.user]!);
   const earlier = config.against === undefined ? undefined : await readEvaluation(config.against);
   if (earlier) comparable(task.protocol, earlier.results.protocol);
@@ -132,6 +138,8 @@ async function compare(
     ...againstControls(measured, config.controls, bootstrap),
     ...(earlier ? againstEarlier(measured, alignedRows(earlier, users), bootstrap) : []),
   ];
+  const leading = leadingMetric('ndcg', task.protocol);
+  const retention = retentionOf(measured, config.reference, leading, bootstrap);
   const results: Results = {
     kind: 'evaluation',
     formatVersion: EVALUATION_FORMAT,
@@ -141,6 +149,7 @@ async function compare(
     skipped,
     differences,
     ...(config.against === undefined ? {} : { against: config.against }),
+    ...(retention.length > 0 ? { retention } : {}),
     ...(config.published.length > 0 ? { published: config.published } : {}),
     ...pairResults,
     ...repeats(task),
@@ -201,7 +210,9 @@ async function measureModel(
   // Only now: importing tfjs takes a while, and a table of baselines does without.
   const { restoreModel } = await import('../model/restore.js');
   const { modelScorer } = await import('../model/scorer.js');
-  const inner = modelScorer(restoreModel(checkpoint), name);
+  const { weightsBesideEmbeddings } = await import('../model/weights.js');
+  const restored = restoreModel(checkpoint);
+  const inner = modelScorer(restored, name);
   try {
     const { parameters, bytes } = checkpoint.manifest.model;
     const contender: Contender = {
@@ -209,6 +220,7 @@ async function measureModel(
       kind: 'model',
       path: checkpoint.path,
       parameters,
+      weights: weightsBesideEmbeddings(restored.inits),
       bytes,
       ...fitVocabulary(inner, checkpoint, task.dataset, options.context),
     };

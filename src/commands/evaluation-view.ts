@@ -5,6 +5,7 @@ import { describeProtocol, leadingK, leadingMetric } from '../evaluation/summary
 import { formatMetric } from '../report/format.js';
 import type { ReportContent } from '../report/report.js';
 import { type Cell, type Column, renderTable, type Table } from '../report/table.js';
+import { tradeOffs } from './trade-off.js';
 
 /** The comparison: one row a contender; single-pair metrics only where they were computed. */
 export function comparisonTable(results: Results): Table {
@@ -73,6 +74,15 @@ function remarks(results: Results): string[] {
       `${row} − ${against}: ${metric} ${sign}${formatMetric(found.mean)} [${formatMetric(found.low)}, ${formatMetric(found.high)}], paired by user${verdict}`,
     );
   }
+  for (const { row, reference, quality, weights, bytes } of results.retention ?? []) {
+    const shares = [
+      ...(weights === undefined ? [] : [`${percent(weights)} of its weights beside the embeddings`]),
+      `${percent(bytes)} of its bytes`,
+    ];
+    lines.push(
+      `${row}: ${percent(quality.mean)} [${percent(quality.low)}, ${percent(quality.high)}] of ${reference}'s ${metric}, with ${shares.join(' and ')}`,
+    );
+  }
   for (const row of results.rows) {
     const settings = Object.entries(row.settings ?? {}).map(([name, value]) => `${name} ${value}`);
     const parts = [...settings, ...(row.note === undefined ? [] : [row.note])];
@@ -101,6 +111,8 @@ function remarks(results: Results): string[] {
   }
   return lines;
 }
+
+const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 
 /** What a person reads on the terminal. */
 export function evaluationText(results: Results): string {
@@ -141,6 +153,7 @@ export function evaluationReport(results: Results, protocol: Protocol): ReportCo
           },
         ],
       },
+      ...tradeOffs(results, metric),
     ],
     config: protocol,
   };

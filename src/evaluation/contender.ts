@@ -13,6 +13,8 @@ export interface Contender {
   readonly kind: ResultRow['kind'];
   readonly scorer: Scorer;
   readonly parameters: number;
+  /** Those that are no embeddings, of a model. */
+  readonly weights?: number;
   readonly bytes: number;
   readonly path?: string;
   readonly settings?: Readonly<Record<string, number | string>>;
@@ -79,7 +81,7 @@ export async function measure(contender: Contender, task: Task, options: Measure
     options.latencyQueries > 0 && kind !== 'external'
       ? await requestMilliseconds(named, evaluation, candidates, options.latencyQueries)
       : undefined;
-  const { name, parameters, bytes, path, note, unknownItems } = contender;
+  const { name, parameters, weights, bytes, path, note, unknownItems } = contender;
   return {
     row: {
       name,
@@ -88,6 +90,7 @@ export async function measure(contender: Contender, task: Task, options: Measure
       metrics,
       intervals: Object.fromEntries(intervals),
       parameters,
+      ...(weights === undefined ? {} : { weights }),
       bytes,
       ...(milliseconds === undefined ? {} : { milliseconds }),
       ...(contender.settings === undefined ? {} : { settings: { ...contender.settings } }),

@@ -17,6 +17,8 @@ export const rowSchema = z.object({
   /** 95 % bootstrap intervals of the metrics that are means over users. */
   intervals: z.record(z.string(), interval),
   parameters: z.number(),
+  /** Parameters of a model that are no embeddings. */
+  weights: z.number().optional(),
   bytes: z.number(),
   /** Median over single requests: scores of all items and the top list. */
   milliseconds: z.number().optional(),
@@ -38,6 +40,19 @@ export const differenceSchema = z.object({
 });
 export type Difference = z.infer<typeof differenceSchema>;
 
+/** What a row keeps of the reference. */
+export const retentionSchema = z.object({
+  row: z.string(),
+  reference: z.string(),
+  metric: z.string(),
+  /** Ratio of the means over the same users. */
+  quality: interval,
+  /** Shares of the reference's bytes, and of its parameters that are no embeddings. */
+  bytes: z.number(),
+  weights: z.number().optional(),
+});
+export type Retention = z.infer<typeof retentionSchema>;
+
 /** `results.json` of an evaluation directory. */
 export const resultsSchema = z.object({
   kind: z.literal('evaluation'),
@@ -49,6 +64,8 @@ export const resultsSchema = z.object({
   /** Each model against the best baseline, and against the rows of `against` where that was given. */
   differences: z.array(differenceSchema),
   against: z.string().optional(),
+  /** Each model against the `reference`. */
+  retention: z.array(retentionSchema).optional(),
   /** Others' figures, as the config gave them. */
   published: z
     .array(z.object({ name: z.string(), source: z.string(), metrics: z.record(z.string(), z.number()) }))

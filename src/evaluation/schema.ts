@@ -101,6 +101,11 @@ export const evaluateSchema = z.strictObject({
     .describe(
       'the control of a row (student, say, has student-alone), with which it is compared user by user',
     ),
+  reference: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('a model that the others are measured by: what they keep of its quality, weights and bytes'),
   published: z
     .array(
       z.strictObject({

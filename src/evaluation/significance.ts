@@ -83,7 +83,7 @@ export function pairedDifference(
 }
 
 /** Linear interpolation between order statistics of ascending values. */
-function quantile(sorted: Float64Array, q: number): number {
+export function quantile(sorted: Float64Array, q: number): number {
   const at = q * (sorted.length - 1);
   const low = Math.floor(at);
   const value = sorted[low] ?? 0;

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { comparisonTable, evaluationText } from '../../src/commands/evaluation-view.js';
+import { comparisonTable, evaluationReport, evaluationText } from '../../src/commands/evaluation-view.js';
 import { EVALUATION_FORMAT, type Results, resultsSchema } from '../../src/evaluation/results.js';
+import { drawPlot } from '../../src/report/plot.js';
 
 const RESULTS: Results = {
   kind: 'evaluation',
@@ -56,4 +57,36 @@ test('results of before have none', () => {
   assert.equal(comparisonTable(before).rows.length, 1);
   assert.ok(published && !/published/.test(evaluationText(before)));
   assert.equal(resultsSchema.safeParse(before).success, resultsSchema.safeParse(RESULTS).success);
+});
+
+test('what a model keeps of the reference stands below, and plots show quality against size and time', async () => {
+  const row = RESULTS.rows[0]!;
+  const results: Results = {
+    ...RESULTS,
+    rows: [
+      { ...row, name: 'teacher', bytes: 400, milliseconds: 3 },
+      { ...row, milliseconds: 0.5 },
+      { ...row, name: 'popularity', kind: 'baseline' },
+    ],
+    retention: [
+      {
+        row: 'ours',
+        reference: 'teacher',
+        metric: 'ndcg@10',
+        quality: { mean: 0.985, low: 0.97, high: 1.002 },
+        bytes: 0.1,
+        weights: 0.08,
+      },
+    ],
+  };
+  assert.match(
+    evaluationText(results),
+    /ours: 98\.5 % \[97\.0 %, 100\.2 %\] of teacher's ndcg@10, with 8\.0 % of its weights beside the embeddings and 10\.0 % of its bytes/,
+  );
+  const { plots } = evaluationReport(results, results.protocol);
+  assert.equal(plots!.length, 3);
+  for (const plot of plots!) assert.match(await drawPlot(plot), /<svg/);
+  const names = JSON.stringify(plots!.slice(1));
+  assert.ok(names.includes('"ours"') && names.includes('"teacher"') && !names.includes('"popularity"'));
+  assert.equal(evaluationReport(RESULTS, RESULTS.protocol).plots!.length, 1, 'one model has no trade-off');
 });

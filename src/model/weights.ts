@@ -1,0 +1,8 @@
+import type { ParameterInits } from '../compute/parameters.js';
+
+/** How many of a model's numbers are no embeddings: neither rows of a vocabulary, which grow with it, nor of positions. */
+export function weightsBesideEmbeddings(inits: ParameterInits): number {
+  let sum = 0;
+  for (const [name, { data, grows }] of inits) if (!grows && !name.endsWith('.embedding')) sum += data.length;
+  return sum;
+}
