@@ -87,6 +87,15 @@ export function layoutSafetensors(
   return { prefix, order };
 }
 
+/** Size of the file that `encodeSafetensors` makes. */
+export function encodedBytes(
+  tensors: ReadonlyMap<string, StoredTensor>,
+  metadata: Readonly<Record<string, string>> = {},
+): number {
+  const { prefix, order } = layoutSafetensors(tensors, metadata);
+  return prefix.byteLength + (order.at(-1)?.entry.end ?? 0);
+}
+
 /** A safetensors file in memory. */
 export function encodeSafetensors(
   tensors: ReadonlyMap<string, StoredTensor>,
