@@ -50,9 +50,12 @@ async function compress(run: StageRun<CompressConfig>): Promise<StageResult> {
       compute,
     };
     const resumeFrom = resumed ? await continued(partial, identity, run) : undefined;
-    const record = await openRecord(partial, resumeFrom?.progress);
+    const trains = config.prune !== undefined && config.finetune.epochs > 0;
+    const record = trains ? await openRecord(partial, resumeFrom?.progress) : undefined;
     const hooks = { ...snapshotsIn(partial, identity, run, record), resumeFrom };
-    const pruned = await prune(config, dataset, restoreModel(from), hooks, run).finally(() => record.close());
+    const pruned = await prune(config, dataset, restoreModel(from), hooks, run).finally(() =>
+      record?.close(),
+    );
     const model = { name: pruned.config.name, config: pruned.config };
     const { catalogue, fit } = pruned;
     const tensors = pack(pruned.tensors, config.quantize);

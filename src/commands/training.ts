@@ -129,13 +129,13 @@ export function snapshotsIn(
   partial: string,
   identity: Identity,
   run: StageContext,
-  record: Awaited<ReturnType<typeof openRecord>>,
+  record: Awaited<ReturnType<typeof openRecord>> | undefined,
 ): Pick<StageHooks, 'saveSnapshot' | 'onEpoch'> {
   return {
     saveSnapshot: (s) => saveSnapshot(partial, { ...s, progress: { identity, fit: s.progress } }),
     onEpoch: async (row) => {
       run.log('info', `epoch ${row.epoch}`, rounded(row));
-      await record.append(row);
+      await record?.append(row);
     },
   };
 }
