@@ -31,6 +31,11 @@ export const COMMANDS = {
     load: () => import('./commands/finetune.js'),
     chains: true,
   },
+  compress: {
+    describe: 'make a checkpoint smaller: prune, fine-tune, quantize',
+    load: () => import('./commands/compress.js'),
+    chains: true,
+  },
   evaluate: {
     describe: 'compare models with baselines on a test set',
     load: () => import('./commands/evaluate.js'),

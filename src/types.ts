@@ -61,6 +61,14 @@ export interface HostTensor {
 }
 export type TensorMap = Map<string, HostTensor>;
 
+/** A tensor in fewer bits than it is computed with: I8 whole numbers (with scales beside them), or F16 half floats as their bits. */
+export type PackedTensor =
+  | { readonly dtype: 'I8'; readonly shape: readonly number[]; readonly data: Int8Array }
+  | { readonly dtype: 'F16'; readonly shape: readonly number[]; readonly data: Uint16Array };
+/** A tensor as a file holds it. */
+export type StoredTensor = HostTensor | PackedTensor;
+export type StoredMap = Map<string, StoredTensor>;
+
 /** Progress of long work: `done` of `total` units (total 0 = unknown). `fields` are shown beside it. */
 export interface ProgressEvent {
   readonly task: string;

@@ -1,5 +1,5 @@
 import { restoreModel } from '../model/restore.js';
-import { readCheckpoint } from '../storage/checkpoint.js';
+import { readCheckpoint, requireFloat32 } from '../storage/checkpoint.js';
 import { finetune, finetuneSchema } from '../training/finetune.js';
 import { defineStage } from './stage.js';
 import { profileFlag, runTraining } from './training.js';
@@ -17,6 +17,7 @@ export default defineStage({
   resumes: true,
   async run(run) {
     const from = await readCheckpoint(run.config.from);
+    requireFloat32(from, 'finetune --from');
     return runTraining(run, {
       stage: 'finetune',
       continues: from,

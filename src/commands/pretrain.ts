@@ -1,5 +1,5 @@
 import { restoreModel } from '../model/restore.js';
-import { readCheckpoint } from '../storage/checkpoint.js';
+import { readCheckpoint, requireFloat32 } from '../storage/checkpoint.js';
 import { PRESET_NAMES } from '../training/presets.js';
 import { pretrain, pretrainSchema } from '../training/pretrain.js';
 import { defineStage } from './stage.js';
@@ -23,6 +23,7 @@ export default defineStage({
   resumes: true,
   async run(run) {
     const from = run.config.from === undefined ? undefined : await readCheckpoint(run.config.from);
+    if (from) requireFloat32(from, 'pretrain --from');
     return runTraining(run, {
       stage: 'pretrain',
       continues: from,

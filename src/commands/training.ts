@@ -19,6 +19,7 @@ import { machine } from '../storage/versions.js';
 import { foreignWarning } from '../training/growth.js';
 import type { Row } from '../training/progress.js';
 import type { StageHooks, TrainedModel } from '../training/stage.js';
+import type { StageContext } from '../types.js';
 import type { StageResult, StageRun } from './stage.js';
 
 /** `--profile`, of every training stage. */
@@ -57,18 +58,7 @@ export async function runTraining<C extends TrainingConfig>(
   const { config, flags } = run;
   const out = resolve(flags.out ?? stage.stage);
   return withOutputDirectory(out, { force: flags.force, resume: flags.resume }, async (partial, resumed) => {
-    const backend = await selectBackend(config.backend);
-    run.log(
-      'info',
-      `${stage.stage} on ${backend.name} (${backend.version}, ${backend.device}, ${formatQuantity(backend.threads, 'thread')})`,
-    );
-    const compute = {
-      backend: backend.name,
-      device: backend.device,
-      version: backend.version,
-      threads: backend.threads,
-      machine: machine(),
-    };
+    const { compute, libtensorflow } = await openCompute(run, stage.stage);
     const dataset = await readDataset(config.data);
     const warning = stage.continues && foreignWarning(stage.continues.catalogue, dataset);
     if (warning !== undefined) run.log('warn', warning);
@@ -79,19 +69,12 @@ export async function runTraining<C extends TrainingConfig>(
     };
     const resumeFrom = resumed ? await continued(partial, identity, run) : undefined;
     if (flags.resume && !resumeFrom) run.log('info', 'nothing to resume: starting afresh');
-    const record = await openRecord(
-      partial,
-      resumeFrom ? (resumeFrom.progress as { epoch: number }).epoch : 0,
-    );
+    const record = await openRecord(partial, resumeFrom?.progress);
     const trained = await stage
       .train(dataset, config, {
-        saveSnapshot: (s) => saveSnapshot(partial, { ...s, progress: { identity, fit: s.progress } }),
+        ...snapshotsIn(partial, identity, run, record),
         resumeFrom,
         folder: join(partial, 'work'),
-        onEpoch: async (row) => {
-          run.log('info', `epoch ${row.epoch}`, rounded(row));
-          await record.append(row);
-        },
       })
       .finally(() => record.close());
     await rm(join(partial, 'work'), { recursive: true, force: true });
@@ -111,7 +94,7 @@ export async function runTraining<C extends TrainingConfig>(
         },
         lineage: parent ? lineageOf(parent) : [],
         compute,
-        ...libtensorflow(backend),
+        ...libtensorflow,
       },
       config,
       tensors: trained.tensors,
@@ -139,6 +122,31 @@ export async function runTraining<C extends TrainingConfig>(
   });
 }
 
+/** Selects the backend of a stage that computes; gives what its manifest says of it. */
+export async function openCompute(run: StageRun<{ backend?: BackendName | undefined }>, stage: string) {
+  const backend = await selectBackend(run.config.backend);
+  const { name, version, device, threads } = backend;
+  run.log('info', `${stage} on ${name} (${version}, ${device}, ${formatQuantity(threads, 'thread')})`);
+  const compute = { backend: name, device, version, threads, machine: machine() };
+  return { compute, libtensorflow: libtensorflow(backend) };
+}
+
+/** A run's snapshots in its directory, and its record of epochs. */
+export function snapshotsIn(
+  partial: string,
+  identity: Identity,
+  run: StageContext,
+  record: Awaited<ReturnType<typeof openRecord>> | undefined,
+): Pick<StageHooks, 'saveSnapshot' | 'onEpoch'> {
+  return {
+    saveSnapshot: (s) => saveSnapshot(partial, { ...s, progress: { identity, fit: s.progress } }),
+    onEpoch: async (row) => {
+      run.log('info', `epoch ${row.epoch}`, rounded(row));
+      await record?.append(row);
+    },
+  };
+}
+
 const savedProgress = z.object({
   identity: z.object({
     config: z.string(),
@@ -147,13 +155,11 @@ const savedProgress = z.object({
   }),
   fit: z.unknown(),
 });
+/** What a run has to be begun with to be continued. */
+type Identity = z.infer<typeof savedProgress>['identity'];
 
 /** The snapshot to go on from. Another config or dataset is refused; another machine is said. */
-async function continued(
-  partial: string,
-  now: z.infer<typeof savedProgress>['identity'],
-  run: StageRun<TrainingConfig>,
-) {
+export async function continued(partial: string, now: Identity, run: StageContext) {
   const snapshot = await readSnapshot(partial);
   if (!snapshot) return undefined;
   const saved = savedProgress.safeParse(snapshot.progress);
@@ -177,7 +183,8 @@ async function continued(
 }
 
 /** metrics.jsonl and TensorBoard events, both cut back to what a resumed run continues from. */
-async function openRecord(dir: string, epoch: number) {
+export async function openRecord(dir: string, progress: unknown) {
+  const { epoch } = (progress ?? { epoch: 0 }) as { epoch: number };
   const resume = epoch > 0 ? { resumeFrom: epoch } : {};
   const log = await openMetricsLog(`${dir}/metrics.jsonl`, resume);
   const events = await openEventFile(`${dir}/tensorboard`, resume);

@@ -1,7 +1,8 @@
 import type { ParameterInits } from '../compute/parameters.js';
 import { RecsysError } from '../errors.js';
 import { Random } from '../random.js';
-import type { Catalogue, TensorMap } from '../types.js';
+import { unpack } from '../storage/quantization.js';
+import type { Catalogue, StoredMap, TensorMap } from '../types.js';
 import type { Model } from './model.js';
 import { createModel, type ModelConfig, parseModelConfig } from './registry.js';
 
@@ -9,7 +10,7 @@ import { createModel, type ModelConfig, parseModelConfig } from './registry.js';
 export interface StoredModel {
   readonly path: string;
   readonly manifest: { readonly model: { readonly name?: string; readonly config: unknown } };
-  readonly tensors: TensorMap;
+  readonly tensors: StoredMap;
   readonly catalogue: Catalogue;
 }
 
@@ -22,7 +23,8 @@ export interface RestoredModel {
 }
 
 /**
- * Rebuilds a model from its checkpoint: the skeleton from the config, then every tensor checked by name and shape.
+ * Rebuilds a model from its checkpoint: the skeleton from the config, then every tensor checked by name and shape. Quantized weights
+ * become float32 here, since tensor backends compute with nothing else.
  * Throws CHECKPOINT_INCOMPATIBLE naming the tensor, what was expected and what was found.
  */
 export function restoreModel(stored: StoredModel): RestoredModel {
@@ -36,7 +38,8 @@ export function restoreModel(stored: StoredModel): RestoredModel {
   }
   const model = createModel(config, stored.catalogue);
   const skeleton = model.init(new Random(0));
-  return { model, config, catalogue: stored.catalogue, inits: fill(skeleton, stored.tensors, stored.path) };
+  const tensors = unpack(stored.tensors, stored.path);
+  return { model, config, catalogue: stored.catalogue, inits: fill(skeleton, tensors, stored.path) };
 }
 
 /** The skeleton with its values replaced by `tensors`; neither a missing nor an unexpected tensor passes. */

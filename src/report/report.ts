@@ -31,6 +31,7 @@ const STAGES: Readonly<Record<string, string>> = {
   pretrain: 'A teacher',
   distill: 'A student, distilled from its teacher',
   finetune: 'A fine-tuned model',
+  compress: 'A compressed model',
   'serve-online': 'A model that went on learning while it served',
 };
 

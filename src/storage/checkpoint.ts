@@ -4,7 +4,7 @@ import { dirname, join, resolve } from 'node:path';
 import { parse as parseYaml, stringify as stringifyYaml } from 'yaml';
 import type { z } from 'zod';
 import { RecsysError } from '../errors.js';
-import type { Catalogue, HostTensor, TensorMap } from '../types.js';
+import type { Catalogue, HostTensor, StoredMap, TensorMap } from '../types.js';
 import { writeFileAtomic } from './atomic.js';
 import {
   catalogueOf,
@@ -25,9 +25,10 @@ import {
   type LineageEntry,
   readManifest,
 } from './manifest.js';
-import { describeTensor, findNonFinite } from './safetensors.js';
+import { countParameters, quantizationOf } from './quantization.js';
+import { describeTensor, findNonFinite, unpackedOnly } from './safetensors.js';
 import { parseProgress, type Snapshot, stringifyProgress } from './snapshot.js';
-import { type FileRecord, readTensorFile, writeTensorFile } from './tensor-file.js';
+import { type FileRecord, readStoredFile, readTensorFile, writeTensorFile } from './tensor-file.js';
 import { versions } from './versions.js';
 
 export {
@@ -43,7 +44,7 @@ export type ManifestFields = Pick<
   CheckpointManifest,
   'stage' | 'seed' | 'metrics' | 'dataset' | 'lineage' | 'compute'
 > & {
-  readonly model: Omit<CheckpointManifest['model'], 'bytes' | 'parameters'>;
+  readonly model: Pick<CheckpointManifest['model'], 'name' | 'config'>;
   readonly libtensorflow?: string;
 };
 
@@ -51,7 +52,8 @@ export interface CheckpointContent {
   readonly manifest: ManifestFields;
   /** The resolved config, written as config.yaml. */
   readonly config: unknown;
-  readonly tensors: TensorMap;
+  /** The weights, packed or not. */
+  readonly tensors: StoredMap;
   readonly catalogue: Catalogue;
   /** Sorted 64-bit hashes of the events trained on, ancestors' included (the guard against leaks). */
   readonly trainedEvents?: BigUint64Array;
@@ -68,7 +70,8 @@ export interface Checkpoint {
   /** SHA-256 of manifest.json: the checkpoint's identity. */
   readonly manifestSha256: string;
   readonly config: unknown;
-  readonly tensors: TensorMap;
+  /** The weights as they are stored: what is quantized stays so until a model is restored. */
+  readonly tensors: StoredMap;
   readonly catalogue: Catalogue;
   readonly trainedEvents: BigUint64Array;
 }
@@ -130,14 +133,21 @@ export async function writeCheckpoint(dir: string, content: CheckpointContent): 
       await mkdir(dirname(join(dir, name)), { recursive: true });
       await writeFile(join(dir, name), bytes);
     }
-    const parameters = [...tensors.values()].reduce((sum, tensor) => sum + tensor.data.length, 0);
+    const parameters = countParameters(tensors);
+    const quantization = quantizationOf(tensors);
     const { libtensorflow, ...rest } = fields;
     const manifest: CheckpointManifest = {
       kind: 'checkpoint',
-      formatVersion: CHECKPOINT_FORMAT,
+      // The oldest version that says it, so that older readers go on reading what they can.
+      formatVersion: quantization === 'none' ? 1 : CHECKPOINT_FORMAT,
       createdAt: new Date().toISOString(),
       ...rest,
-      model: { ...fields.model, parameters, bytes: model.bytes },
+      model: {
+        ...fields.model,
+        parameters,
+        bytes: model.bytes,
+        ...(quantization === 'none' ? {} : { quantization }),
+      },
       metrics: Object.fromEntries(
         Object.entries(fields.metrics).filter(([, value]) => Number.isFinite(value)),
       ),
@@ -188,7 +198,10 @@ export async function readCheckpoint(dir: string): Promise<Checkpoint> {
   const tensorFile = (name: string) => readTensorFile(join(path, name), recordFor({ path, manifest }, name));
 
   const config: unknown = parseYaml(await text('config.yaml'));
-  const tensors = await tensorFile('model.safetensors');
+  const tensors = await readStoredFile(
+    join(path, 'model.safetensors'),
+    recordFor({ path, manifest }, 'model.safetensors'),
+  );
   const bad = findNonFinite(tensors);
   if (bad !== undefined) {
     throw new RecsysError(
@@ -238,7 +251,9 @@ export async function readLast(checkpoint: Checkpoint): Promise<Snapshot | undef
   const progress = await readChecked(join(path, 'progress.json'), recordFor(checkpoint, 'progress.json'));
   return {
     tensors:
-      manifest.files['last.safetensors'] === undefined ? checkpoint.tensors : await file('last.safetensors'),
+      manifest.files['last.safetensors'] === undefined
+        ? unpackedOnly(checkpoint.tensors, path)
+        : await file('last.safetensors'),
     optimizer: await file('optimizer.safetensors'),
     progress: parseProgress(new TextDecoder().decode(progress)),
   };
@@ -258,6 +273,20 @@ export function lineageOf(parent: Checkpoint): LineageEntry[] {
     ...lineage,
     { stage, path: parent.path, manifestSha256: parent.manifestSha256, model: name, parameters, dataset },
   ];
+}
+
+/**
+ * Refuses a quantized checkpoint as the beginning of more training, in which its weights could not move by less than their steps.
+ * @param what the flag or setting that names it
+ */
+export function requireFloat32({ path, manifest }: Checkpoint, what: string): void {
+  const { quantization } = manifest.model;
+  if (quantization === undefined) return;
+  const parent = manifest.lineage.at(-1)?.path;
+  const named = parent === undefined ? 'its float32 parent' : `its float32 parent, ${parent}`;
+  throw new RecsysError('CHECKPOINT_INCOMPATIBLE', `${what}: ${path} holds ${quantization} weights`, {
+    remedy: `Give ${named}, and quantize what comes of it (\`recsys compress\`).`,
+  });
 }
 
 /** What a model's skeleton expects of a tensor. */

@@ -5,8 +5,8 @@ import { RecsysError } from '../errors.js';
 import { kindOf, systemCode } from './disk.js';
 import { sha256 } from './hash.js';
 
-/** Version of the checkpoint directory's format (docs/checkpoint.md). */
-export const CHECKPOINT_FORMAT = 1;
+/** Newest version of the checkpoint directory's format (docs/checkpoint.md); 2: weights may be quantized. */
+export const CHECKPOINT_FORMAT = 2;
 
 /** Keys of `files` are paths inside the directory, never outside it. */
 const insidePath = z
@@ -47,7 +47,7 @@ export const checkpointManifestSchema = z.object({
   kind: z.literal('checkpoint'),
   formatVersion: z.number().int(),
   createdAt: z.string(),
-  /** The stage that wrote it: pretrain, distill, finetune, serve-online. */
+  /** The stage that wrote it: pretrain, distill, finetune, compress, serve-online. */
   stage: z.string(),
   model: z.object({
     name: z.string(),
@@ -55,6 +55,8 @@ export const checkpointManifestSchema = z.object({
     parameters: z.number(),
     /** Bytes of model.safetensors. */
     bytes: z.number(),
+    /** How the weights are stored, where not as float32. */
+    quantization: z.enum(['float16', 'int8']).optional(),
   }),
   seed: z.number(),
   metrics: z.record(z.string(), z.number()),

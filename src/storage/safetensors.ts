@@ -5,16 +5,17 @@
  */
 import { z } from 'zod';
 import { RecsysError } from '../errors.js';
-import type { HostTensor, TensorMap, TypedArray } from '../types.js';
+import type { StoredMap, StoredTensor, TensorMap } from '../types.js';
+import { fromFloat16 } from './float16.js';
 
 /** The reference implementation's limit. */
 export const MAX_HEADER_BYTES = 100_000_000;
 
-const BYTES = { F32: 4, I32: 4, U8: 1 } as const;
-type Dtype = HostTensor['dtype'];
+const BYTES = { F32: 4, I32: 4, F16: 2, I8: 1, U8: 1 } as const;
+type Dtype = StoredTensor['dtype'];
 
 /** Other types of the format: well-formed, but nothing here computes with them. */
-const FOREIGN = /^(BOOL|I8|I16|U16|U32|F16|BF16|I64|U64|F64|F8_E4M3|F8_E5M2|F8_E8M0|F4|F6_E2M3|F6_E3M2|C64)$/;
+const FOREIGN = /^(BOOL|I16|U16|U32|BF16|I64|U64|F64|F8_E4M3|F8_E5M2|F8_E8M0|F4|F6_E2M3|F6_E3M2|C64)$/;
 
 /** Where a tensor lies: `begin` and `end` count from the first byte after the header. */
 export interface TensorEntry {
@@ -31,6 +32,10 @@ const entrySchema = z.object({
   data_offsets: z.tuple([z.int().nonnegative(), z.int().nonnegative()]),
 });
 const metadataSchema = z.record(z.string(), z.string());
+
+function isDtype(dtype: string): dtype is Dtype {
+  return Object.hasOwn(BYTES, dtype);
+}
 
 function elements(shape: readonly number[]): number {
   return shape.reduce((product, size) => product * size, 1);
@@ -50,7 +55,7 @@ function compareNames(a: string, b: string): number {
 
 /** The tensors in file order (wider types first, so that each is aligned; then by name) and the bytes before them. */
 export function layoutSafetensors(
-  tensors: TensorMap,
+  tensors: ReadonlyMap<string, StoredTensor>,
   metadata: Readonly<Record<string, string>> = {},
 ): { prefix: Uint8Array; order: { entry: TensorEntry; bytes: Uint8Array }[] } {
   const names = [...tensors.keys()].sort(
@@ -82,9 +87,18 @@ export function layoutSafetensors(
   return { prefix, order };
 }
 
+/** Size of the file that `encodeSafetensors` makes. */
+export function encodedBytes(
+  tensors: ReadonlyMap<string, StoredTensor>,
+  metadata: Readonly<Record<string, string>> = {},
+): number {
+  const { prefix, order } = layoutSafetensors(tensors, metadata);
+  return prefix.byteLength + (order.at(-1)?.entry.end ?? 0);
+}
+
 /** A safetensors file in memory. */
 export function encodeSafetensors(
-  tensors: TensorMap,
+  tensors: ReadonlyMap<string, StoredTensor>,
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array {
   const { prefix, order } = layoutSafetensors(tensors, metadata);
@@ -147,14 +161,8 @@ export function parseHeader(
     }
     const { dtype, shape } = parsed.data;
     const [begin, end] = parsed.data.data_offsets;
-    if (FOREIGN.test(dtype)) {
-      throw new RecsysError(
-        'CHECKPOINT_INCOMPATIBLE',
-        `${where}: tensor "${name}": expected F32, I32 or U8, found ${dtype}`,
-      );
-    }
-    if (dtype !== 'F32' && dtype !== 'I32' && dtype !== 'U8')
-      throw damaged(where, `tensor "${name}": unknown dtype "${dtype}"`);
+    if (FOREIGN.test(dtype)) throw unexpected(where, name, dtype);
+    if (!isDtype(dtype)) throw damaged(where, `tensor "${name}": unknown dtype "${dtype}"`);
     const needed = elements(shape) * BYTES[dtype];
     if (end < begin) throw damaged(where, `tensor "${name}": ends at byte ${end}, before its begin ${begin}`);
     if (end - begin !== needed) {
@@ -179,20 +187,25 @@ export function parseHeader(
 }
 
 /** An array of its own (aligned, nothing shared) from a tensor's little-endian bytes. */
-export function tensorOf(entry: TensorEntry, bytes: Uint8Array): HostTensor {
+export function tensorOf({ dtype, shape }: TensorEntry, bytes: Uint8Array): StoredTensor {
   const buffer = new ArrayBuffer(bytes.byteLength);
   new Uint8Array(buffer).set(bytes);
-  const data: TypedArray =
-    entry.dtype === 'F32'
-      ? new Float32Array(buffer)
-      : entry.dtype === 'I32'
-        ? new Int32Array(buffer)
-        : new Uint8Array(buffer);
-  return { dtype: entry.dtype, shape: entry.shape, data };
+  switch (dtype) {
+    case 'F32':
+      return { dtype, shape, data: new Float32Array(buffer) };
+    case 'I32':
+      return { dtype, shape, data: new Int32Array(buffer) };
+    case 'F16':
+      return { dtype, shape, data: new Uint16Array(buffer) };
+    case 'I8':
+      return { dtype, shape, data: new Int8Array(buffer) };
+    case 'U8':
+      return { dtype, shape, data: new Uint8Array(buffer) };
+  }
 }
 
 /**
- * The tensors of a safetensors file, every part of it checked.
+ * The tensors of a safetensors file, every part of it checked; packed ones (F16, I8) are not expected.
  * @param where names the file in messages
  * @throws CHECKPOINT_DAMAGED · CHECKPOINT_INCOMPATIBLE
  */
@@ -200,19 +213,36 @@ export function decodeSafetensors(bytes: Uint8Array, where: string): TensorMap {
   const length = headerLength(bytes.subarray(0, 8), bytes.byteLength, where);
   const data = bytes.subarray(8 + length);
   const { entries } = parseHeader(bytes.subarray(8, 8 + length), data.byteLength, where);
-  return new Map(
+  const tensors: StoredMap = new Map(
     entries.map((entry) => [entry.name, tensorOf(entry, data.subarray(entry.begin, entry.end))]),
+  );
+  return unpackedOnly(tensors, where);
+}
+
+/** The same tensors where none is packed; else CHECKPOINT_INCOMPATIBLE naming the first that is. */
+export function unpackedOnly(tensors: StoredMap, where: string): TensorMap {
+  for (const [name, { dtype }] of tensors) {
+    if (dtype === 'F16' || dtype === 'I8') throw unexpected(where, name, dtype);
+  }
+  return tensors as TensorMap;
+}
+
+function unexpected(where: string, name: string, dtype: string): RecsysError {
+  return new RecsysError(
+    'CHECKPOINT_INCOMPATIBLE',
+    `${where}: tensor "${name}": expected F32, I32 or U8, found ${dtype}`,
   );
 }
 
-/** The first NaN or infinity among the F32 tensors, if there is one. */
+/** The first NaN or infinity among the F32 and F16 tensors, if there is one. */
 export function findNonFinite(
-  tensors: TensorMap,
+  tensors: ReadonlyMap<string, StoredTensor>,
 ): { name: string; index: number; value: number } | undefined {
   for (const [name, { dtype, data }] of tensors) {
-    if (dtype !== 'F32') continue;
+    if (dtype !== 'F32' && dtype !== 'F16') continue;
     for (let index = 0; index < data.length; index++) {
-      if (!Number.isFinite(data[index]!)) return { name, index, value: data[index]! };
+      const value = dtype === 'F32' ? data[index]! : fromFloat16(data[index]!);
+      if (!Number.isFinite(value)) return { name, index, value };
     }
   }
   return undefined;

@@ -1,9 +1,9 @@
 import { createHash, type Hash } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
 import { RecsysError } from '../errors.js';
-import type { TensorMap } from '../types.js';
+import type { StoredMap, StoredTensor, TensorMap } from '../types.js';
 import { systemCode } from './disk.js';
-import { headerLength, layoutSafetensors, parseHeader, tensorOf } from './safetensors.js';
+import { headerLength, layoutSafetensors, parseHeader, tensorOf, unpackedOnly } from './safetensors.js';
 
 /** Size and checksum of a file, as manifests record them. */
 export interface FileRecord {
@@ -39,7 +39,7 @@ async function readAll(handle: FileHandle, length: number, hash: Hash): Promise<
 /** Writes a safetensors file tensor by tensor (no second copy in memory) and forces it to the disk. */
 export async function writeTensorFile(
   path: string,
-  tensors: TensorMap,
+  tensors: ReadonlyMap<string, StoredTensor>,
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<FileRecord> {
   const { prefix, order } = layoutSafetensors(tensors, metadata);
@@ -55,11 +55,16 @@ export async function writeTensorFile(
   return { bytes: prefix.byteLength + (order.at(-1)?.entry.end ?? 0), sha256: hash.digest('hex') };
 }
 
+/** Reads a safetensors file in which no tensor is packed; one that is, is CHECKPOINT_INCOMPATIBLE. */
+export async function readTensorFile(path: string, expected?: FileRecord): Promise<TensorMap> {
+  return unpackedOnly(await readStoredFile(path, expected), path);
+}
+
 /**
  * Reads a safetensors file tensor by tensor, with its checksum on the way.
  * @throws CHECKPOINT_DAMAGED naming the file: missing, cut off, malformed, or not what `expected` records
  */
-export async function readTensorFile(path: string, expected?: FileRecord): Promise<TensorMap> {
+export async function readStoredFile(path: string, expected?: FileRecord): Promise<StoredMap> {
   let handle: FileHandle;
   try {
     handle = await open(path, 'r');
@@ -80,7 +85,7 @@ export async function readTensorFile(path: string, expected?: FileRecord): Promi
     const length = headerLength(start, size, path);
     const header = await readAll(handle, length, hash);
     const { entries } = parseHeader(header, size - 8 - length, path);
-    const tensors: TensorMap = new Map();
+    const tensors: StoredMap = new Map();
     for (const entry of entries) {
       tensors.set(entry.name, tensorOf(entry, await readAll(handle, entry.end - entry.begin, hash)));
     }

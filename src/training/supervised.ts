@@ -5,8 +5,9 @@ import { LOSSES } from '../model/losses/index.js';
 import { createModel, type ModelConfig } from '../model/registry.js';
 import type { RestoredModel } from '../model/restore.js';
 import { Random } from '../random.js';
-import type { StageContext } from '../types.js';
+import type { StageContext, TensorMap } from '../types.js';
 import { growCatalogue, growTensors } from './growth.js';
+import { masked, masksOf } from './masks.js';
 import { labelObjective } from './objective.js';
 import {
   keepsSparse,
@@ -20,16 +21,18 @@ import {
 
 /** What pretraining and fine-tuning have in common: a model trained on labels alone, new or continued. */
 export interface Supervised {
-  readonly name: 'pretrain' | 'finetune';
+  readonly name: 'pretrain' | 'finetune' | 'compress';
   readonly modelConfig: ModelConfig;
   /** The checkpoint to continue; its vocabulary grows by the dataset's. */
-  readonly from: RestoredModel | undefined;
+  readonly from: Pick<RestoredModel, 'catalogue' | 'inits'> | undefined;
   /** Names of the parameters that stay as they are, of all there are. */
   frozen?(names: readonly string[]): ReadonlySet<string>;
+  /** Parameters whose zeros stay zero. */
+  readonly keepZeros?: ReadonlySet<string>;
 }
 
 export async function trainOnLabels(
-  { name, modelConfig, from, frozen }: Supervised,
+  { name, modelConfig, from, frozen, keepZeros = new Set() }: Supervised,
   config: RunConfig,
   source: Dataset,
   hooks: StageHooks,
@@ -40,15 +43,17 @@ export async function trainOnLabels(
   const dataset = grown?.dataset ?? source;
   const model = createModel(modelConfig, dataset.catalogue);
   const fresh = model.init(Random.of(config.seed, 'init'));
-  const inits: ParameterInits = from ? growTensors(fresh, tensorsOf(from), `${name} --from`) : fresh;
+  const inits: ParameterInits = from ? growTensors(fresh, tensorsOf(from.inits), `${name} --from`) : fresh;
   const stay = frozen?.([...inits.keys()]) ?? new Set();
   const loss = LOSSES[config.loss];
   const sparseTables = keepsSparse(inits, loss.readsCatalogue);
-  const store = new ParameterStore(inits, model.constants(), { sparseTables });
+  const constants = new Map([...model.constants(), ...masksOf(inits, keepZeros)]);
+  const store = new ParameterStore(inits, constants, { sparseTables });
+  const objective = labelObjective(model, loss);
   const step = compileStep({
     store,
     ...updateOptions(config),
-    loss: labelObjective(model, loss),
+    loss: (params, inputs, pass) => objective(masked(params, keepZeros), inputs, pass),
     frozen: (parameter) => stay.has(parameter),
   });
   try {
@@ -61,11 +66,7 @@ export async function trainOnLabels(
   }
 }
 
-/** A restored model's values as tensors. */
-function tensorsOf(restored: RestoredModel) {
-  return new Map(
-    [...restored.inits].map(
-      ([name, { shape, data }]) => [name, { dtype: 'F32' as const, shape, data }] as const,
-    ),
-  );
+/** A model's values as tensors. */
+export function tensorsOf(inits: ParameterInits): TensorMap {
+  return new Map([...inits].map(([name, { shape, data }]) => [name, { dtype: 'F32', shape, data }]));
 }

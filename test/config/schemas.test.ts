@@ -14,6 +14,7 @@ const WITH_SETTINGS = [
   'pretrain',
   'distill',
   'finetune',
+  'compress',
   'evaluate',
   'recommend',
   'serve-online',

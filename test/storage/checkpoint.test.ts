@@ -97,7 +97,7 @@ test('a newer format, another kind of directory, a file and nothing at all are t
   );
   await assert.rejects(
     readCheckpoint(dir),
-    incompatible(/format 7, written by recsys 9\.1\.0; this recsys reads formats up to 1/),
+    incompatible(/format 7, written by recsys 9\.1\.0; this recsys reads formats up to 2/),
   );
   await writeFile(join(dir, 'manifest.json'), '{"kind":"dataset","formatVersion":1}');
   await assert.rejects(readCheckpoint(dir), incompatible(/expected a checkpoint, found a dataset directory/));

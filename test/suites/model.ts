@@ -13,6 +13,7 @@ import { modelScorer, paramsScorer, scoreQueries } from '../../src/model/scorer.
 import { Random } from '../../src/random.js';
 import type { Query } from '../../src/types.js';
 import { assertClose, assertNoLeak, largestGap, valuesOf } from './assertions.js';
+import { compressionContract } from './compression.js';
 import { withNoise } from './fixtures.js';
 import { CATALOGUE, checkGradient, gradientOf, ITEMS, TRAININGS, taskOf, trainer } from './gradients.js';
 import { learnCheckerboard } from './learning.js';
@@ -261,6 +262,8 @@ export function modelContract(
         for (const [name, gradient] of dense) assertClose(rows.get(name)!, gradient, name, 1e-5, 1e-3);
       });
     }
+
+    compressionContract(config);
 
     test('learns a checkerboard of users and items', async () => {
       for (const loss of ['softmax', 'sampled-softmax'] as const) {

@@ -10,7 +10,7 @@ import {
   readManifest,
 } from '../../storage/checkpoint.js';
 import { peekManifest } from '../../storage/manifest.js';
-import type { StageContext, TensorMap } from '../../types.js';
+import type { StageContext, StoredMap } from '../../types.js';
 import { type Explanation, type Section, short, verified } from './explanation.js';
 
 export async function explainCheckpoint(dir: string, context: StageContext): Promise<Explanation> {
@@ -23,7 +23,7 @@ export async function explainCheckpoint(dir: string, context: StageContext): Pro
   const { stage, model, dataset } = manifest;
   return {
     kind: 'checkpoint',
-    summary: `Checkpoint of ${stage}: model ${model.name}, ${formatCount(model.parameters)} parameters (${formatBytes(model.bytes)})`,
+    summary: `Checkpoint of ${stage}: model ${model.name}, ${formatCount(model.parameters)} parameters (${formatBytes(model.bytes)}${model.quantization === undefined ? '' : `, ${model.quantization}`})`,
     sections: [
       { title: 'Lineage', body: lineageTree(manifest, ancestors) },
       {
@@ -118,7 +118,7 @@ function attributes(values: number, numbers: number): string {
 }
 
 /** Name, type, shape and size of each tensor. */
-export function tensorTable(tensors: TensorMap): string {
+export function tensorTable(tensors: StoredMap): string {
   return renderTable({
     columns: [
       'tensor',

@@ -5,7 +5,7 @@ import { RecsysError } from '../../errors.js';
 import { formatBytes, formatCount, formatMetric } from '../../report/format.js';
 import { renderTable } from '../../report/table.js';
 import { readSnapshot } from '../../storage/snapshot.js';
-import { readTensorFile } from '../../storage/tensor-file.js';
+import { readStoredFile } from '../../storage/tensor-file.js';
 import { readRecord } from '../pipeline/record.js';
 import { tensorTable } from './checkpoint.js';
 import type { Explanation } from './explanation.js';
@@ -107,7 +107,7 @@ export async function explainServing(dir: string, files: readonly string[]): Pro
 
 /** A file of weights on its own. */
 export async function explainWeights(path: string): Promise<Explanation> {
-  const tensors = await readTensorFile(path);
+  const tensors = await readStoredFile(path);
   if (tensors.size === 0) throw new RecsysError('DATA_UNREADABLE', `${path} holds no tensors`);
   return {
     kind: 'weights',

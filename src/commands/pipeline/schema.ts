@@ -11,7 +11,7 @@ const stage = z.object({
     .describe('name of the stage in this pipeline, and of its folder inside `out`'),
   stage: z
     .string()
-    .describe('the command: generate, prepare, pretrain, distill, finetune, evaluate, recommend'),
+    .describe('the command: generate, prepare, pretrain, distill, finetune, compress, evaluate, recommend'),
   config: path("the stage's settings").optional(),
   with: z
     .record(z.string(), z.unknown())

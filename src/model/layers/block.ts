@@ -37,7 +37,13 @@ export function blockOf(options: BlockOptions): Block {
       residual.init(into, `${name}.residual1`, width, rng);
       if (!feedForward) return;
       norm.init(into, `${name}.norm2`, width);
-      feedForward.init(into, `${name}.feedForward`, width, Math.round(width * options.feedForward), rng);
+      feedForward.init(
+        into,
+        `${name}.feedForward`,
+        width,
+        Math.max(1, Math.round(width * options.feedForward)),
+        rng,
+      );
       residual.init(into, `${name}.residual2`, width, rng);
     },
     apply(params, name, x, absent, pass) {

@@ -17,7 +17,13 @@ const schema = z.strictObject({
   name: z.literal('transformer'),
   width: z.number().int().min(4).default(64).describe('width D of the states and embeddings'),
   depth: z.number().int().min(1).default(2).describe('number of blocks'),
-  heads: z.number().int().min(1).default(2).describe('attention heads; must divide the width'),
+  heads: z
+    .number()
+    .int()
+    .min(1)
+    .default(2)
+    .describe('attention heads; must divide the width, unless headWidth is given'),
+  headWidth: z.number().int().min(1).optional().describe('width of one head; default: width / heads'),
   direction: z
     .enum(['causal', 'both'])
     .default('causal')
@@ -39,7 +45,7 @@ const schema = z.strictObject({
     .enum(FEED_FORWARD_NAMES)
     .default('relu')
     .describe('feed-forward layer of a block; none: its attention alone (HSTU)'),
-  feedForward: z.number().min(0.25).default(2).describe('inner width of the feed-forward layers, in widths'),
+  feedForward: z.number().positive().default(2).describe('inner width of the feed-forward layers, in widths'),
   length: z.number().int().min(2).default(50).describe('longest history read, in events'),
   dropout: z.number().min(0).max(0.95).default(0.2).describe('dropout rate'),
   itemAttributes: z.boolean().default(true).describe('add vectors computed from item attributes'),
@@ -62,7 +68,7 @@ const BIAS = 'output.bias';
  * are chosen by the config, each by one line.
  */
 export const transformer = defineModel({
-  schema: schema.refine((c) => c.width % c.heads === 0, {
+  schema: schema.refine((c) => c.headWidth !== undefined || c.width % c.heads === 0, {
     path: ['heads'],
     message: 'must divide width',
   }),

@@ -8,6 +8,8 @@ import type { NormName } from '../norm/index.js';
 export interface AttentionOptions {
   readonly width: number;
   readonly heads: number;
+  /** Width of one head; default: width / heads. */
+  readonly headWidth?: number | undefined;
   readonly direction: Direction;
   /** Longest history read. */
   readonly length: number;
@@ -17,6 +19,11 @@ export interface AttentionOptions {
   readonly relativePosition: boolean;
   /** Of what a kind of attention normalises in itself. */
   readonly norm: NormName;
+}
+
+/** Width of all heads together, which is the model's own unless `headWidth` says another. */
+export function headsWidth({ width, heads, headWidth }: AttentionOptions): number {
+  return headWidth === undefined ? width : heads * headWidth;
 }
 
 /** A layer of multi-head attention with the parameters under `name`. */

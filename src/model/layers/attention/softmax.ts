@@ -2,15 +2,16 @@ import * as tf from '@tensorflow/tfjs-core';
 import { attention } from '../../../compute/ops/attention.js';
 import { linear } from '../../../compute/ops/linear.js';
 import { constant, glorot } from '../../initial.js';
-import type { Attention } from './attention.js';
+import { type Attention, headsWidth } from './attention.js';
 import { initRelativePosition, relativePosition } from './relative-position.js';
 
 /** Scaled dot-product attention (Vaswani et al. 2017): softmax(Q Kᵀ / √d + bias) V. */
 export const softmax: Attention = {
   init(into, name, options, rng) {
     const { width } = options;
-    for (const part of ['query', 'key', 'value', 'output'])
-      into.set(`${name}.${part}`, glorot(rng, width, width));
+    const inner = headsWidth(options);
+    for (const part of ['query', 'key', 'value']) into.set(`${name}.${part}`, glorot(rng, width, inner));
+    into.set(`${name}.output`, glorot(rng, inner, width));
     into.set(`${name}.bias`, constant([width], 0));
     if (options.relativePosition) initRelativePosition(into, name, options.length, options.heads, rng);
   },
