@@ -44,6 +44,8 @@ export interface Model {
    * `encode` gives a state at every position. Without `masked` it gives that of an item to come, one state a user.
    */
   readonly masksItems?: boolean;
+  /** Rate of the dropout inside `encode`; absent: there is none, and a history is always encoded alike. */
+  readonly dropout?: number;
   /** Names of the layers `encode` returns, bottom to top. */
   readonly layerNames: readonly string[];
   init(rng: Random): ParameterInits;

@@ -6,6 +6,7 @@ import { createModel, type ModelConfig } from '../model/registry.js';
 import type { RestoredModel } from '../model/restore.js';
 import { Random } from '../random.js';
 import type { StageContext } from '../types.js';
+import { type ContrastiveConfig, requireDropout } from './contrastive.js';
 import { growCatalogue, growTensors } from './growth.js';
 import { labelObjective } from './objective.js';
 import {
@@ -30,7 +31,7 @@ export interface Supervised {
 
 export async function trainOnLabels(
   { name, modelConfig, from, frozen }: Supervised,
-  config: RunConfig,
+  config: RunConfig & { readonly contrastive: ContrastiveConfig },
   source: Dataset,
   hooks: StageHooks,
   context: StageContext,
@@ -39,6 +40,7 @@ export async function trainOnLabels(
   if (grown) context.log('info', 'vocabulary grown', { added: grown.added });
   const dataset = grown?.dataset ?? source;
   const model = createModel(modelConfig, dataset.catalogue);
+  requireDropout(model, config.contrastive);
   const fresh = model.init(Random.of(config.seed, 'init'));
   const inits: ParameterInits = from ? growTensors(fresh, tensorsOf(from), `${name} --from`) : fresh;
   const stay = frozen?.([...inits.keys()]) ?? new Set();
@@ -48,7 +50,7 @@ export async function trainOnLabels(
   const step = compileStep({
     store,
     ...updateOptions(config),
-    loss: labelObjective(model, loss),
+    loss: labelObjective(model, loss, config.contrastive),
     frozen: (parameter) => stay.has(parameter),
   });
   try {

@@ -17,6 +17,7 @@ import type { Batch, StepOptions } from '../../src/compute/step.js';
 import { LOSSES, type LossName } from '../../src/model/losses/index.js';
 import { createModel, type ModelConfig, modelSchema } from '../../src/model/registry.js';
 import { Random } from '../../src/random.js';
+import type { ContrastiveConfig } from '../../src/training/contrastive.js';
 import { labelObjective } from '../../src/training/objective.js';
 import { labelSchema, targetsSchema } from '../../src/training/schema.js';
 import { taskBatches } from '../../src/training/stage.js';
@@ -47,6 +48,7 @@ interface Run {
   readonly sparse?: boolean;
   readonly accumulate?: number;
   readonly ema?: number;
+  readonly contrastive?: ContrastiveConfig;
   readonly steps: number;
 }
 
@@ -61,7 +63,7 @@ async function train(run: Run, compile: boolean) {
   const step = compileStep({
     store,
     optimizer: createOptimizer({ name: run.optimizer ?? 'adam', ...run.settings }),
-    loss: labelObjective(model, loss),
+    loss: labelObjective(model, loss, run.contrastive),
     ...(run.accumulate ? { accumulate: run.accumulate } : {}),
     ...(run.ema ? { ema: run.ema } : {}),
     l2: 1e-3,
@@ -145,9 +147,11 @@ describe('a recorded step equals the eager one', { skip }, () => {
     );
   }
   runs.push({ ...sparse, ema: 0.9 }, { ...dense, model: 'mlp', loss: 'bce', ema: 0.9, accumulate: 2 });
+  const contrastive = { weight: 0.5, temperature: 0.2 };
+  runs.push({ ...sparse, contrastive }, { ...dense, model: 'transformer', contrastive, accumulate: 2 });
   for (const run of runs) {
     const { model, loss, optimizer = 'adam', sparse, accumulate = 1, ema = 0 } = run;
-    const more = `${accumulate > 1 ? `, ${accumulate} batches a step` : ''}${ema > 0 ? ', averages' : ''}`;
+    const more = `${accumulate > 1 ? `, ${accumulate} batches a step` : ''}${ema > 0 ? ', averages' : ''}${run.contrastive ? ', contrastive' : ''}`;
     test(`${model}, ${loss}, ${optimizer}, ${sparse ? 'tables by rows' : 'dense'}${more}`, async () => {
       const [eager, graph] = [await train(run, false), await train(run, true)];
       const except = loss.includes('softmax') ? 'logit.bias' : '(none)';

@@ -100,6 +100,7 @@ export const transformer = defineModel({
       length,
       positional: !masksItems,
       masksItems,
+      dropout,
       layerNames: blocks,
       init(rng) {
         const into: ParameterInits = new Map();
