@@ -12,7 +12,7 @@ export interface FeatureTable {
   readonly width: number;
   /** [rows × width] category and tag values as indices into `tokenNames`; 0 = none. */
   readonly tokens: Int32Array;
-  /** Name of each token, `attribute=value`; entry 0 is ''. Only values seen on train rows have one. */
+  /** Name of each token, `attribute=value` or (hashed text) `attribute#bucket/buckets`; entry 0 is ''. Only values seen on train rows have one. */
   readonly tokenNames: readonly string[];
   /** [rows × numberNames.length] numbers and dates, standardised with train rows' mean and deviation; missing = 0. */
   readonly numbers: Float32Array;
