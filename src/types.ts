@@ -40,6 +40,8 @@ export interface Query {
   readonly user: number;
   readonly items: Int32Array;
   readonly behaviours: Uint8Array;
+  /** When each event happened, milliseconds since the epoch; absent where that is not known. */
+  readonly times?: Float64Array;
 }
 
 /** Anything that ranks the whole catalogue for users: a trained model or a baseline. */

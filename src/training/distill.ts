@@ -122,7 +122,8 @@ export async function distill(
   try {
     // A teacher with one state a user would see, in a window, the very items that are to be predicted.
     const positional = model.positional && teacher.model.positional;
-    const parts = taskBatches({ ...model, positional, masksItems: false }, dataset, task);
+    const readsTimes = [model, teacher.model].some((m) => m.readsTimes);
+    const parts = taskBatches({ ...model, positional, readsTimes, masksItems: false }, dataset, task);
     const fit = await runFit('distill', { model, store, step, dataset, ...parts }, task, hooks, context);
     const tensors = new Map([...fit.best].filter(([name]) => name !== PROJECTION));
     return { config: config.student, catalogue: dataset.catalogue, tensors, fit };

@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { PassContext } from '../compute/dropout.js';
 import type { Params } from '../compute/parameters.js';
 import type { Inputs } from '../compute/step.js';
+import { sequencesOf } from '../model/inputs.js';
 import type { Loss } from '../model/losses/loss.js';
 import type { Encoded, Model } from '../model/model.js';
 import { atPositions } from '../model/select.js';
@@ -14,20 +15,9 @@ export function encodeAt(
   inputs: Inputs,
   pass: PassContext,
 ): { encoded: Encoded; states: tf.Tensor2D; length: number } {
-  const encoded = encodeBatch(model, params, inputs, pass);
+  const encoded = model.encode(params, sequencesOf(inputs), pass);
   const length = inputs.items!.shape[1]!;
   return { encoded, states: atPositions(encoded.states, inputs.positions!, length), length };
-}
-
-/** Encodes a batch's histories. */
-export function encodeBatch(model: Model, params: Params, inputs: Inputs, pass: PassContext): Encoded {
-  const batch = {
-    users: inputs.users!,
-    items: inputs.items as tf.Tensor2D,
-    behaviours: inputs.behaviours as tf.Tensor2D,
-    ...(inputs.masked ? { masked: inputs.masked as tf.Tensor2D } : {}),
-  };
-  return model.encode(params, batch, pass);
 }
 
 /** The scalar a stage minimises without a teacher. Outside training, where nothing is dropped, it is that of the labels alone. */
@@ -37,7 +27,7 @@ export function labelObjective(model: Model, loss: Loss, also?: ContrastiveConfi
     const labelled = timesBatchWeight(loss.compute({ model, params, states, inputs, pass }), inputs);
     if (!also || also.weight === 0 || !pass.training) return labelled;
     // The pass goes on counting: other masks.
-    const again = encodeBatch(model, params, inputs, pass);
+    const again = model.encode(params, sequencesOf(inputs), pass);
     const apart = contrast(inputs, encoded, again, also);
     return tf.add(labelled, tf.mul(apart, also.weight));
   };

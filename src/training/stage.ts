@@ -66,7 +66,7 @@ export function taskBatches(
       `loss: "${config.loss}" cannot train the task "${config.task}" (${able.join(', ')} can)`,
     );
   }
-  const rows = trainRows(dataset, config.targets);
+  const rows = trainRows(dataset, config.targets, model.readsTimes);
   const labelling = config.task === 'label' ? labellingOf(config, rows) : undefined;
   const plan: BatchPlan = {
     kind: kindOf(model, config),
