@@ -12,7 +12,7 @@ export interface FeatureTable {
   readonly width: number;
   /** [rows × width] category and tag values as indices into `tokenNames`; 0 = none. */
   readonly tokens: Int32Array;
-  /** Name of each token, `attribute=value`; entry 0 is ''. Only values seen on train rows have one. */
+  /** Name of each token, `attribute=value` or (hashed text) `attribute#bucket/buckets`; entry 0 is ''. Only values seen on train rows have one. */
   readonly tokenNames: readonly string[];
   /** [rows × numberNames.length] numbers and dates, standardised with train rows' mean and deviation; missing = 0. */
   readonly numbers: Float32Array;
@@ -40,6 +40,8 @@ export interface Query {
   readonly user: number;
   readonly items: Int32Array;
   readonly behaviours: Uint8Array;
+  /** When each event happened, milliseconds since the epoch; absent where that is not known. */
+  readonly times?: Float64Array;
 }
 
 /** Anything that ranks the whole catalogue for users: a trained model or a baseline. */

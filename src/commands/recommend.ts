@@ -153,13 +153,14 @@ async function fromDataset(
 
 /** Every row of a user is history here: there is nothing to be held out. */
 function* datasetRequests(dataset: Dataset, users: readonly number[]): Generator<ListRequest> {
-  const { interactions: rows, catalogue } = dataset;
+  const { interactions: rows, catalogue, manifest } = dataset;
   for (const user of users) {
     const [start, end] = [rows.offsets[user]!, rows.offsets[user + 1]!];
     const query = {
       user,
       items: rows.item.subarray(start, end),
       behaviours: rows.behaviour.subarray(start, end),
+      ...(manifest.time === 'epoch' ? { times: rows.time.subarray(start, end) } : {}),
     };
     yield { user: catalogue.users[user]!, query };
   }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { FeatureTable } from '../types.js';
 import type { Attribute, Side } from './attributes.js';
+import { bucketsOf } from './hashing.js';
 import { identifier, type Staging } from './staging.js';
 
 /** How a number attribute became a feature: (x − mean) / deviation, where x is the value, log(1 + value), or days. */
@@ -67,9 +68,9 @@ export async function encodeFeatures(
   const tokenNames = old ? [...old.tokenNames] : [''];
   const index = new Map(tokenNames.map((name, n) => [name, n]));
   tokenised.forEach((a, n) => {
-    const least = a.minCount ?? (a.type === 'text' ? 5 : 1);
+    const least = a.minCount ?? (a.type === 'text' && a.buckets === undefined ? 5 : 1);
     for (const [token, times] of counts[n]!) {
-      const name = `${a.name}=${token}`;
+      const name = a.name + token;
       if (times >= least && !index.has(name)) index.set(name, tokenNames.push(name) - 1);
     }
   });
@@ -101,7 +102,7 @@ export async function encodeFeatures(
     tokenised.forEach((a, n) => {
       const known: number[] = [];
       for (const token of tokensOf(a, row[3 + n])) {
-        const code = index.get(`${a.name}=${token}`);
+        const code = index.get(a.name + token);
         if (code !== undefined && known.length < a.limit) known.push(code);
       }
       tokens.push(...known);
@@ -134,10 +135,15 @@ async function* each(staging: Staging, sql: string): AsyncGenerator<unknown[]> {
   for await (const chunk of staging.chunks(sql)) yield* chunk.getRows();
 }
 
+/** What of a value becomes tokens, each once, as it stands in their names after the attribute's: `=value`, or `#bucket/buckets`. */
 function tokensOf(a: Attribute, value: unknown): readonly string[] {
   if (typeof value !== 'string' || value === '') return [];
-  if (a.type === 'tags') return value.split('\u001f');
-  return a.type === 'text' ? [...new Set(words(value))] : [value];
+  // How many buckets there are is part of the name: of another number, a bucket is another token.
+  if (a.buckets !== undefined)
+    return bucketsOf(words(value.normalize('NFC')), a.buckets).map((bucket) => `#${bucket}/${a.buckets}`);
+  const values =
+    a.type === 'tags' ? value.split('\u001f') : a.type === 'text' ? new Set(words(value)) : [value];
+  return Array.from(values, (token) => `=${token}`);
 }
 
 function measure(log: boolean, date: boolean, value: unknown): number | undefined {

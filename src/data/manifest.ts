@@ -35,7 +35,7 @@ export const datasetManifestSchema = z.object({
   ties: z.object({ usersTiedAtLast: z.number() }),
   /** What the columns were called in the source, by role. */
   columns: z.record(z.string(), z.unknown()),
-  /** Attributes of items and users: name → type. */
+  /** Attributes of items and users: name → type, and into how many buckets it is hashed. */
   attributes: z.object({ items: z.record(z.string(), z.string()), users: z.record(z.string(), z.string()) }),
   /** Fingerprint of the dataset whose numbering this one extends. */
   extends: z.string().optional(),

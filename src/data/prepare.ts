@@ -152,7 +152,9 @@ async function writeInteractions(
 }
 
 const typesOf = (attributes: readonly Attribute[]) =>
-  Object.fromEntries(attributes.map((a) => [a.name, a.type]));
+  Object.fromEntries(
+    attributes.map((a) => [a.name, a.buckets === undefined ? a.type : `${a.type} in ${a.buckets} buckets`]),
+  );
 
 async function filesOf(dir: string): Promise<DatasetManifest['files']> {
   const names = [

@@ -108,7 +108,7 @@ const attribute = z
     type: z
       .enum(['category', 'tags', 'number', 'text', 'date'])
       .describe(
-        'category: one value; tags: several; number and date: standardised; text: its frequent words',
+        'category: one value; tags: several; number and date: standardised; text: its frequent words, or hashed ones',
       ),
     separator: z.string().min(1).default('|').describe('what stands between tags'),
     timeFormat: timeFormat.default('iso').describe('how dates are written (type date)'),
@@ -117,7 +117,17 @@ const attribute = z
       .int()
       .min(1)
       .optional()
-      .describe('values that fewer training entities have become no feature; default 1, for text 5'),
+      .describe(
+        'values that fewer training entities have become no feature; default 1, for words of a text 5',
+      ),
+    buckets: z
+      .number()
+      .int()
+      .min(2)
+      .optional()
+      .describe(
+        'text: hash its words into so many features, so that words no training entity has count as well; absent: each frequent word is one',
+      ),
     limit: z
       .number()
       .int()
@@ -134,6 +144,8 @@ const attribute = z
       context.addIssue({ code: 'custom', path: [], message: 'give either `column` or `flags`' });
     if (a.flags && a.type !== 'tags')
       context.addIssue({ code: 'custom', path: ['type'], message: '`flags` make an attribute of type tags' });
+    if (a.buckets !== undefined && a.type !== 'text')
+      context.addIssue({ code: 'custom', path: ['buckets'], message: 'only a text is hashed (type: text)' });
   });
 
 export type AttributeConfig = z.output<typeof attribute>;

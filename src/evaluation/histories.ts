@@ -4,9 +4,17 @@ import type { Catalogue, Query } from '../types.js';
 import type { ListRequest } from './recommend.js';
 
 const id = z.union([z.string().min(1), z.number().int().transform(String)]);
+const eventSchema = z.object({
+  item: id,
+  behaviour: z.string().optional(),
+  /** Milliseconds since the epoch, or ISO 8601. */
+  time: z
+    .union([z.number(), z.iso.datetime({ offset: true }).transform((text) => Date.parse(text))])
+    .optional(),
+});
 const historySchema = z.union([
   z.strictObject({ user: id, items: z.array(id) }),
-  z.strictObject({ user: id, events: z.array(z.object({ item: id, behaviour: z.string().optional() })) }),
+  z.strictObject({ user: id, events: z.array(eventSchema) }),
 ]);
 
 /** What of the histories the catalogue does not know. */
@@ -17,7 +25,7 @@ export interface HistoryCounts {
 
 /**
  * Histories from JSON lines, one user each, oldest event first. Events on unknown items are left out and counted; an
- * unknown user has index 0; an unknown behaviour counts as the first.
+ * unknown user has index 0; an unknown behaviour counts as the first. Times are given for all events of a history or for none.
  *
  * @param where the file, as messages name it
  * @throws DATA_UNREADABLE naming file and line
@@ -36,7 +44,8 @@ export async function* readHistories(
     number++;
     if (line.trim() === '') continue;
     const { user, events } = parseHistory(line, `${where}:${number}`);
-    const history: { items: number[]; behaviours: number[] } = { items: [], behaviours: [] };
+    const history = { items: [] as number[], behaviours: [] as number[], times: [] as number[] };
+    const timed = events.every((event) => event.time !== undefined);
     for (const event of events) {
       const item = items.get(event.item);
       const behaviour = event.behaviour === undefined ? 0 : behaviours.get(event.behaviour);
@@ -47,11 +56,13 @@ export async function* readHistories(
       if (behaviour === undefined) counts.unknownBehaviours++;
       history.items.push(item);
       history.behaviours.push(behaviour ?? 0);
+      if (timed) history.times.push(event.time!);
     }
     const query: Query = {
       user: users.get(user) ?? 0,
       items: Int32Array.from(history.items),
       behaviours: Uint8Array.from(history.behaviours),
+      ...(timed ? { times: Float64Array.from(history.times) } : {}),
     };
     yield { user, query };
   }
@@ -60,7 +71,10 @@ export async function* readHistories(
 function parseHistory(
   line: string,
   where: string,
-): { user: string; events: readonly { item: string; behaviour?: string | undefined }[] } {
+): {
+  user: string;
+  events: readonly { item: string; behaviour?: string | undefined; time?: number | undefined }[];
+} {
   let value: unknown;
   try {
     value = JSON.parse(line);
@@ -71,9 +85,11 @@ function parseHistory(
   if (!parsed.success) {
     throw new RecsysError(
       'DATA_UNREADABLE',
-      `${where}: expected {"user": id, "items": [id, …]} or {"user": id, "events": [{"item": id, "behaviour": name}, …]}`,
+      `${where}: expected {"user": id, "items": [id, …]} or {"user": id, "events": [{"item": id, "behaviour": name, "time": milliseconds or ISO 8601}, …]}`,
     );
   }
   const { data } = parsed;
+  if ('events' in data && new Set(data.events.map((event) => event.time === undefined)).size > 1)
+    throw new RecsysError('DATA_UNREADABLE', `${where}: some of the events have a time, and some have none`);
   return { user: data.user, events: 'items' in data ? data.items.map((item) => ({ item })) : data.events };
 }

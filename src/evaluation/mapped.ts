@@ -49,6 +49,7 @@ export function mappedScorer(scorer: Scorer, model: Catalogue, dataset: Catalogu
       user: users[query.user]!,
       items: Int32Array.from(known, (i) => items[query.items[i]!]!),
       behaviours: Uint8Array.from(known, (i) => Math.max(0, behaviours[query.behaviours[i]!]!)),
+      ...(query.times ? { times: Float64Array.from(known, (i) => query.times![i]!) } : {}),
     };
   };
   return {

@@ -34,6 +34,7 @@ export function evaluationQueries(dataset: Dataset, part: Part, options: QueryOp
   const { interactions: rows, catalogue, manifest } = dataset;
   const code = SPLIT[part];
   const wanted = targetCodes(catalogue.behaviours, options.targetBehaviours);
+  const timed = manifest.time === 'epoch';
   const temporal = manifest.split.order === 'temporal';
   const users: number[] = [];
   const firsts: number[] = [];
@@ -60,6 +61,7 @@ export function evaluationQueries(dataset: Dataset, part: Part, options: QueryOp
     const first = firsts[index]!;
     const items: number[] = [];
     const behaviours: number[] = [];
+    const times: number[] = [];
     const relevant = new Set<number>();
     for (let row = start; row < end; row++) {
       const item = rows.item[row]!;
@@ -67,9 +69,15 @@ export function evaluationQueries(dataset: Dataset, part: Part, options: QueryOp
       else if (temporal ? row < first && rows.split[row]! <= code : rows.split[row]! < code) {
         items.push(item);
         behaviours.push(rows.behaviour[row]!);
+        times.push(rows.time[row]!);
       }
     }
-    queries.push({ user, items: Int32Array.from(items), behaviours: Uint8Array.from(behaviours) });
+    queries.push({
+      user,
+      items: Int32Array.from(items),
+      behaviours: Uint8Array.from(behaviours),
+      ...(timed ? { times: Float64Array.from(times) } : {}),
+    });
     targets.push(Int32Array.from(relevant).sort());
     seen.push(Int32Array.from(new Set(items.filter((item) => !relevant.has(item)))).sort());
   }

@@ -16,6 +16,8 @@ export interface SequenceBatch {
   readonly behaviours: Tensor2D;
   /** [B, L] 1 where the item is hidden and asked for; only for a model that `masksItems`. */
   readonly masked?: Tensor2D;
+  /** [B, L] when the events happened, int32 seconds of which only differences count; only for a model that `readsTimes`. */
+  readonly times?: Tensor2D;
 }
 
 /** User states at every position, and the hidden layers feature alignment may use (bottom to top). */
@@ -44,6 +46,10 @@ export interface Model {
    * `encode` gives a state at every position. Without `masked` it gives that of an item to come, one state a user.
    */
   readonly masksItems?: boolean;
+  /** True for a model that is fed the times of events (`SequenceBatch.times`). */
+  readonly readsTimes?: boolean;
+  /** Rate of the dropout inside `encode`; absent: there is none, and a history is always encoded alike. */
+  readonly dropout?: number;
   /** Names of the layers `encode` returns, bottom to top. */
   readonly layerNames: readonly string[];
   init(rng: Random): ParameterInits;

@@ -4,12 +4,20 @@ import { INFERENCE } from '../compute/dropout.js';
 import { ParameterStore, type Params } from '../compute/parameters.js';
 import type { Inputs } from '../compute/step.js';
 import type { HostTensor, Query, Scorer } from '../types.js';
+import { sequencesOf } from './inputs.js';
 import type { Model } from './model.js';
 import type { RestoredModel } from './restore.js';
 import { atLast } from './select.js';
+import { packTimes } from './times.js';
 
-/** Histories of a batch of queries, right-aligned and cut to the model's length, in `places` places (default: as few as do). */
-export function packQueries(queries: readonly Query[], length: number, places?: number) {
+/** What of a model says how its histories are packed. */
+export type Reads = Pick<Model, 'length' | 'readsTimes'>;
+
+/**
+ * Histories of a batch of queries, right-aligned and cut to the model's length, in `places` places (default: as few as do).
+ * Throws DATA_EMPTY where the model reads times and there are none.
+ */
+export function packQueries(queries: readonly Query[], { length, readsTimes }: Reads, places?: number) {
   const longest = queries.reduce((m, q) => Math.max(m, q.items.length), 1);
   const steps = places ?? Math.min(length, longest);
   const items = new Int32Array(queries.length * steps);
@@ -25,13 +33,12 @@ export function packQueries(queries: readonly Query[], length: number, places?: 
       behaviours[to + t] = query.behaviours[from + t]! + 1;
     }
   });
-  return { users, items, behaviours, steps };
+  return { users, items, behaviours, ...(readsTimes ? { times: packTimes(queries, steps) } : {}), steps };
 }
 
 /** Logits of all items after each history, [queries × (items + 1)]. */
-function scoresOf(model: Model, params: Params, { users, items, behaviours }: Inputs): tf.Tensor2D {
-  const batch = { users: users!, items: items as tf.Tensor2D, behaviours: behaviours as tf.Tensor2D };
-  const { states } = model.encode(params, batch, INFERENCE);
+function scoresOf(model: Model, params: Params, inputs: Inputs): tf.Tensor2D {
+  const { states } = model.encode(params, sequencesOf(inputs), INFERENCE);
   return model.logits(params, atLast(states), 'all', INFERENCE);
 }
 
@@ -41,13 +48,14 @@ export async function scoreQueries(
   params: Params,
   queries: readonly Query[],
 ): Promise<Float32Array> {
-  const { users, items, behaviours, steps } = packQueries(queries, model.length);
+  const { users, items, behaviours, times, steps } = packQueries(queries, model);
   const n = queries.length;
   const logits = tf.tidy(() =>
     scoresOf(model, params, {
       users: tf.tensor1d(users, 'int32'),
       items: tf.tensor2d(items, [n, steps], 'int32'),
       behaviours: tf.tensor2d(behaviours, [n, steps], 'int32'),
+      ...(times ? { times: tf.tensor2d(times, [n, steps], 'int32') } : {}),
     }),
   );
   const scores = (await logits.data()) as Float32Array;
@@ -108,7 +116,7 @@ export function modelScorer(restored: RestoredModel, name?: string): Scorer & { 
     items,
     score: inChunks(chunkSize(model, items + 1), items + 1, async (queries) => {
       const { rows, steps } = fixedShape(queries, model.length);
-      const packed = packQueries(queries, model.length, steps);
+      const packed = packQueries(queries, model, steps);
       const i32 = (data: Int32Array, ...shape: number[]): HostTensor => {
         const padded = new Int32Array(shape.reduce((a, b) => a * b));
         padded.set(data);
@@ -118,6 +126,7 @@ export function modelScorer(restored: RestoredModel, name?: string): Scorer & { 
         users: i32(packed.users, rows),
         items: i32(packed.items, rows, steps),
         behaviours: i32(packed.behaviours, rows, steps),
+        ...(packed.times ? { times: i32(packed.times, rows, steps) } : {}),
       });
       return outputs.get('scores')!.subarray(0, queries.length * (items + 1));
     }),

@@ -5,6 +5,12 @@ import { ReplyError, type RequestDefect } from './replies.js';
 /** Ids are strings; whole numbers are taken as their decimal text. */
 export const externalId = z.union([z.string().min(1).max(256), z.number().int()]).transform(String);
 
+/** Milliseconds since the epoch, also from ISO 8601. */
+export const eventTime = z.union([
+  z.number().min(0).max(8.64e15),
+  z.iso.datetime({ offset: true }).transform((text) => Date.parse(text)),
+]);
+
 const MAX_CONTEXT_KEYS = 32;
 const scalar = z.union([z.string().max(1024), z.number(), z.boolean(), z.null()]);
 
@@ -19,11 +25,7 @@ export const eventSchema = z.strictObject({
     .max(64)
     .optional()
     .describe('one of the behaviours of the model; may be left out where it has one'),
-  time: z
-    .union([
-      z.number().min(0).max(8.64e15),
-      z.iso.datetime({ offset: true }).transform((text) => Date.parse(text)),
-    ])
+  time: eventTime
     .optional()
     .describe('milliseconds since the epoch or ISO 8601; the time of arrival where absent'),
   value: z.number().optional().describe('rating, price, play time'),

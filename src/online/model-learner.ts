@@ -40,9 +40,10 @@ export function modelLearner(
   return {
     name: model.name,
     length: model.length,
+    readsTimes: model.readsTimes ?? false,
     score: (queries) => scorer.score(queries),
     async learn(examples) {
-      const { loss } = await step.run([packExamples(examples, model.length, negatives)], config.learningRate);
+      const { loss } = await step.run([packExamples(examples, model, negatives)], config.learningRate);
       params.refresh();
       const weight = examples.reduce((sum, example) => sum + example.weight, 0);
       return examples.map(() => ({ status: 'learned', loss: loss / weight }));

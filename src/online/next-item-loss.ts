@@ -3,10 +3,11 @@ import { INFERENCE } from '../compute/dropout.js';
 import { logSumExp } from '../compute/ops/log-sum-exp.js';
 import type { Params } from '../compute/parameters.js';
 import type { Batch, Inputs } from '../compute/step.js';
+import { sequencesOf } from '../model/inputs.js';
 import { binaryCrossEntropy } from '../model/losses/bce.js';
 import { single } from '../model/losses/reduce.js';
 import type { Model } from '../model/model.js';
-import { packQueries } from '../model/scorer.js';
+import { packQueries, type Reads } from '../model/scorer.js';
 import { atLast } from '../model/select.js';
 import { Random } from '../random.js';
 import type { LearnExample } from './learner.js';
@@ -28,14 +29,14 @@ export interface NegativeOptions {
  */
 export function packExamples(
   examples: readonly LearnExample[],
-  length: number,
+  model: Reads,
   options: NegativeOptions,
 ): Batch {
   const size = examples.length;
   const { proposal, count, seed } = options;
-  const { users, items, behaviours, steps } = packQueries(
+  const { users, items, behaviours, times, steps } = packQueries(
     examples.map((example) => example.query),
-    length,
+    model,
   );
   const negatives = new Int32Array(size * count);
   const offsets = new Float32Array(size * count);
@@ -54,6 +55,7 @@ export function packExamples(
     users: { dtype: 'I32', shape: [size], data: users },
     items: { dtype: 'I32', shape: [size, steps], data: items },
     behaviours: { dtype: 'I32', shape: [size, steps], data: behaviours },
+    ...(times ? { times: { dtype: 'I32' as const, shape: [size, steps], data: times } } : {}),
     targets: { dtype: 'I32', shape: [size], data: Int32Array.from(examples, (e) => e.item) },
     weights: { dtype: 'F32', shape: [size], data: Float32Array.from(examples, (e) => e.weight) },
     negatives: { dtype: 'I32', shape: [size, count], data: negatives },
@@ -70,9 +72,8 @@ export function packExamples(
  */
 export function nextItemLoss(kind: 'softmax' | 'bce', model: Model) {
   return (params: Params, inputs: Inputs): tf.Scalar => {
-    const { users, items, behaviours, targets, weights, negatives, offsets } = inputs;
-    const batch = { users: users!, items: items as tf.Tensor2D, behaviours: behaviours as tf.Tensor2D };
-    const { states } = model.encode(params, batch, INFERENCE);
+    const { targets, weights, negatives, offsets } = inputs;
+    const { states } = model.encode(params, sequencesOf(inputs), INFERENCE);
     const last = atLast(states);
     const logits = (candidates: tf.Tensor): tf.Tensor2D => model.logits(params, last, candidates, INFERENCE);
     const target = single(logits, targets!);

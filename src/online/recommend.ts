@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { topK } from '../compute/topk.js';
 import type { Catalogue, Query, StageContext } from '../types.js';
-import { externalId } from './events.js';
+import { eventTime, externalId, invalid } from './events.js';
 import type { OnlineLearner } from './learner.js';
 import type { ServiceMetrics } from './metrics.js';
 import type { UserHistories } from './users.js';
@@ -15,7 +15,14 @@ export const recommendSchema = z
     user: externalId.optional().describe('any id; one never seen before gets popular items'),
     history: z
       .array(
-        z.union([externalId, z.strictObject({ item: externalId, behaviour: z.string().max(64).optional() })]),
+        z.union([
+          externalId,
+          z.strictObject({
+            item: externalId,
+            behaviour: z.string().max(64).optional(),
+            time: eventTime.optional().describe('needed by a model that reads times'),
+          }),
+        ]),
       )
       .max(1000)
       .optional()
@@ -113,9 +120,13 @@ export class Recommender {
     if (!request.history || request.history.length === 0) return base;
     const items = [...base.items];
     const behaviours = [...base.behaviours];
-    for (const entry of request.history) {
-      const { item: id, behaviour } =
-        typeof entry === 'string' ? { item: entry, behaviour: undefined } : entry;
+    const times = [...(base.times ?? [])];
+    for (const [index, entry] of request.history.entries()) {
+      const { item: id, behaviour, time } = typeof entry === 'string' ? { item: entry } : entry;
+      if (histories.timed && time === undefined)
+        throw invalid([
+          { field: `history.${index}.time`, message: 'is missing; the model reads the times of events' },
+        ]);
       const item = itemIndex.get(id);
       if (item === undefined) {
         unknown.push(id);
@@ -123,8 +134,14 @@ export class Recommender {
       }
       items.push(item);
       behaviours.push(behaviourIndex.get(behaviour ?? '') ?? 0);
+      if (histories.timed) times.push(time!);
     }
-    return { user: base.user, items: Int32Array.from(items), behaviours: Uint8Array.from(behaviours) };
+    return {
+      user: base.user,
+      items: Int32Array.from(items),
+      behaviours: Uint8Array.from(behaviours),
+      ...(histories.timed ? { times: Float64Array.from(times) } : {}),
+    };
   }
 
   /** The learner's scores of one user, or undefined where it has nothing to go by. */

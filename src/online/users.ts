@@ -4,6 +4,8 @@ import type { Catalogue, HostTensor, Query } from '../types.js';
 interface History {
   items: Int32Array;
   behaviours: Uint8Array;
+  /** Milliseconds since the epoch; empty where they are not kept. */
+  times: Float64Array;
   length: number;
 }
 
@@ -20,10 +22,14 @@ export class UserHistories {
   private readonly histories = new Map<string, History>();
   private readonly index = new Map<string, number>();
 
-  /** @param limit events kept a user */
+  /**
+   * @param limit events kept a user
+   * @param timed keep the times of events
+   */
   constructor(
     catalogue: Catalogue,
     private readonly limit: number,
+    readonly timed = false,
   ) {
     for (let u = 1; u < catalogue.users.length; u++) this.index.set(catalogue.users[u]!, u);
   }
@@ -43,34 +49,44 @@ export class UserHistories {
       user: this.index.get(user) ?? 0,
       items: h ? h.items.slice(0, h.length) : new Int32Array(0),
       behaviours: h ? h.behaviours.slice(0, h.length) : new Uint8Array(0),
+      ...(this.timed ? { times: h ? h.times.slice(0, h.length) : new Float64Array(0) } : {}),
     };
   }
 
-  append(user: string, item: number, behaviour: number): void {
+  /** @param time milliseconds since the epoch */
+  append(user: string, item: number, behaviour: number, time: number): void {
     let h = this.histories.get(user);
     if (!h) {
-      h = { items: new Int32Array(FIRST_CAPACITY), behaviours: new Uint8Array(FIRST_CAPACITY), length: 0 };
+      h = this.room(FIRST_CAPACITY);
       this.histories.set(user, h);
     }
     if (h.length >= this.limit) {
-      h.items.copyWithin(0, h.length - this.limit + 1, h.length);
-      h.behaviours.copyWithin(0, h.length - this.limit + 1, h.length);
+      for (const column of [h.items, h.behaviours, h.times])
+        column.copyWithin(0, h.length - this.limit + 1, h.length);
       h.length = this.limit - 1;
     } else if (h.length === h.items.length) {
-      const capacity = Math.min(this.limit, h.length * 2);
-      const items = new Int32Array(capacity);
-      const behaviours = new Uint8Array(capacity);
-      items.set(h.items);
-      behaviours.set(h.behaviours);
-      h.items = items;
-      h.behaviours = behaviours;
+      const { items, behaviours, times, length } = h;
+      h = Object.assign(h, this.room(Math.min(this.limit, length * 2)), { length });
+      h.items.set(items);
+      h.behaviours.set(behaviours);
+      h.times.set(times);
     }
     h.items[h.length] = item;
     h.behaviours[h.length] = behaviour;
+    if (this.timed) h.times[h.length] = time;
     h.length++;
   }
 
-  /** All histories: offsets [users + 1], items and behaviours of all users one after another. */
+  private room(capacity: number): History {
+    return {
+      items: new Int32Array(capacity),
+      behaviours: new Uint8Array(capacity),
+      times: new Float64Array(this.timed ? capacity : 0),
+      length: 0,
+    };
+  }
+
+  /** All histories: offsets [users + 1], items, behaviours and times (float64 as bytes) of all users one after another. */
   snapshot(): UserSnapshot {
     const users = [...this.histories.keys()];
     const offsets = new Int32Array(users.length + 1);
@@ -81,19 +97,21 @@ export class UserHistories {
     });
     const items = new Int32Array(total);
     const behaviours = new Uint8Array(total);
+    const times = new Float64Array(this.timed ? total : 0);
     users.forEach((user, i) => {
       const h = this.histories.get(user)!;
       items.set(h.items.subarray(0, h.length), offsets[i]!);
       behaviours.set(h.behaviours.subarray(0, h.length), offsets[i]!);
+      if (this.timed) times.set(h.times.subarray(0, h.length), offsets[i]!);
     });
-    return {
-      users,
-      tensors: new Map<string, HostTensor>([
-        ['history.offsets', { dtype: 'I32', shape: [offsets.length], data: offsets }],
-        ['history.items', { dtype: 'I32', shape: [total], data: items }],
-        ['history.behaviours', { dtype: 'U8', shape: [total], data: behaviours }],
-      ]),
-    };
+    const tensors = new Map<string, HostTensor>([
+      ['history.offsets', { dtype: 'I32', shape: [offsets.length], data: offsets }],
+      ['history.items', { dtype: 'I32', shape: [total], data: items }],
+      ['history.behaviours', { dtype: 'U8', shape: [total], data: behaviours }],
+    ]);
+    if (this.timed)
+      tensors.set('history.times', { dtype: 'U8', shape: [total, 8], data: new Uint8Array(times.buffer) });
+    return { users, tensors };
   }
 
   /** Puts back what `snapshot` gave; users not in it stay as they are. */
@@ -102,9 +120,11 @@ export class UserHistories {
     const offsets = data('history.offsets');
     const items = data('history.items');
     const behaviours = data('history.behaviours');
+    const times = this.timed ? new Float64Array(Uint8Array.from(data('history.times')).buffer) : undefined;
     snapshot.users.forEach((user, i) => {
       this.histories.delete(user);
-      for (let at = offsets[i]!; at < offsets[i + 1]!; at++) this.append(user, items[at]!, behaviours[at]!);
+      for (let at = offsets[i]!; at < offsets[i + 1]!; at++)
+        this.append(user, items[at]!, behaviours[at]!, times?.[at] ?? 0);
     });
   }
 }

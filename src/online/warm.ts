@@ -1,19 +1,22 @@
 import type { Dataset } from '../data/dataset.js';
+import { withoutTimes } from '../model/times.js';
 import type { Catalogue } from '../types.js';
 import type { UserHistories } from './users.js';
 
 /**
  * Histories of a prepared dataset, all parts of its split: what is known of its users when serving begins. Items and
- * behaviours are matched by name; those the model does not know are left out.
+ * behaviours are matched by name; those the model does not know are left out. Throws DATA_EMPTY for a
+ * dataset without the times that histories are kept with.
  */
 export function warmHistories(histories: UserHistories, data: Dataset, catalogue: Catalogue): void {
   const itemIndex = new Map(catalogue.items.map((id, i) => [id, i]));
   const items = data.catalogue.items.map((id) => itemIndex.get(id) ?? 0);
   const behaviours = data.catalogue.behaviours.map((name) => catalogue.behaviours.indexOf(name));
-  const { length, user, item, behaviour } = data.interactions;
+  const { length, user, item, behaviour, time } = data.interactions;
+  if (histories.timed && data.manifest.time !== 'epoch') throw withoutTimes(data.path);
   for (let row = 0; row < length; row++) {
     const index = items[item[row]!] ?? 0;
     const kind = behaviours[behaviour[row]!] ?? -1;
-    if (index > 0 && kind >= 0) histories.append(data.catalogue.users[user[row]!]!, index, kind);
+    if (index > 0 && kind >= 0) histories.append(data.catalogue.users[user[row]!]!, index, kind, time[row]!);
   }
 }

@@ -47,7 +47,10 @@ export async function distill(
   const layer = alignment.weight > 0 ? layerIndex(teacher.model, alignment.layer) : -1;
   if (layer >= 0 && alignment.kind !== 'relational')
     inits.set(PROJECTION, glorot(Random.of(config.seed, 'projection'), model.width, teacher.model.width));
-  const rows = trainRows(dataset, config.targets, { share: config.userShare, seed: config.seed });
+  const rows = trainRows(dataset, config.targets, {
+    timed: model.readsTimes || teacher.model.readsTimes,
+    sample: { share: config.userShare, seed: config.seed },
+  });
   const dir = config.answers.cache ?? hooks.folder;
   const answers = await teacherAnswers(config, teacher, { dataset, rows, layer, dir }, context);
   const store = new ParameterStore(inits, model.constants(), {
@@ -66,7 +69,9 @@ export async function distill(
     label: { negatives: 0, minimumValue: undefined },
   };
   try {
-    const parts = taskBatches({ ...model, masksItems: false }, dataset, task, { rows, answers });
+    const { time: _, ...untimed } = rows;
+    const given = { rows: model.readsTimes ? rows : untimed, answers };
+    const parts = taskBatches({ ...model, masksItems: false }, dataset, task, given);
     const fit = await runFit('distill', { model, store, step, dataset, ...parts }, task, hooks, context);
     const tensors = new Map([...fit.best].filter(([name]) => name !== PROJECTION));
     return { config: config.student, catalogue: dataset.catalogue, tensors, fit };

@@ -2,9 +2,11 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { PassContext } from '../compute/dropout.js';
 import type { Params } from '../compute/parameters.js';
 import type { Inputs } from '../compute/step.js';
+import { sequencesOf } from '../model/inputs.js';
 import type { Loss } from '../model/losses/loss.js';
 import type { Encoded, Model } from '../model/model.js';
 import { atPositions } from '../model/select.js';
+import { type ContrastiveConfig, contrast } from './contrastive.js';
 
 /** Encodes a batch and picks the states at its positions: [P, D]. */
 export function encodeAt(
@@ -13,26 +15,21 @@ export function encodeAt(
   inputs: Inputs,
   pass: PassContext,
 ): { encoded: Encoded; states: tf.Tensor2D; length: number } {
-  const items = inputs.items as tf.Tensor2D;
-  const encoded = model.encode(
-    params,
-    {
-      users: inputs.users!,
-      items,
-      behaviours: inputs.behaviours as tf.Tensor2D,
-      ...(inputs.masked ? { masked: inputs.masked as tf.Tensor2D } : {}),
-    },
-    pass,
-  );
-  const length = items.shape[1];
+  const encoded = model.encode(params, sequencesOf(inputs), pass);
+  const length = inputs.items!.shape[1]!;
   return { encoded, states: atPositions(encoded.states, inputs.positions!, length), length };
 }
 
-/** The scalar a stage minimises on its labels alone. */
-export function labelObjective(model: Model, loss: Loss) {
+/** The scalar a stage minimises without a teacher. Outside training, where nothing is dropped, it is that of the labels alone. */
+export function labelObjective(model: Model, loss: Loss, also?: ContrastiveConfig) {
   return (params: Params, inputs: Inputs, pass: PassContext): tf.Scalar => {
-    const { states } = encodeAt(model, params, inputs, pass);
-    return timesBatchWeight(loss.compute({ model, params, states, inputs, pass }), inputs);
+    const { encoded, states } = encodeAt(model, params, inputs, pass);
+    const labelled = timesBatchWeight(loss.compute({ model, params, states, inputs, pass }), inputs);
+    if (!also || also.weight === 0 || !pass.training) return labelled;
+    // The pass goes on counting: other masks.
+    const again = model.encode(params, sequencesOf(inputs), pass);
+    const apart = contrast(inputs, encoded, again, also);
+    return tf.add(labelled, tf.mul(apart, also.weight));
   };
 }
 

@@ -1,4 +1,5 @@
 import type { Batch } from '../compute/step.js';
+import { alignTimes } from '../model/times.js';
 import { Random } from '../random.js';
 import { alignRight, type BatchSource, f32, i32 } from './batches.js';
 import type { Beside } from './distill/beside.js';
@@ -97,6 +98,7 @@ function assemble(
   const steps = options.length;
   const items = new Int32Array(size * steps);
   const behaviours = new Int32Array(size * steps);
+  const times = rows.time && new Int32Array(size * steps);
   const users = new Int32Array(size);
   const targets = new Int32Array(size);
   const weights = new Float32Array(size);
@@ -110,6 +112,7 @@ function assemble(
     weights[row] = pairs.weight[pair]!;
     alignRight(rows.item, pairs.start[pair]!, pairs.end[pair]!, items, row, steps);
     alignRight(rows.behaviour, pairs.start[pair]!, pairs.end[pair]!, behaviours, row, steps);
+    if (rows.time) alignTimes(rows.time, pairs.start[pair]!, pairs.end[pair]!, times!, row, steps);
     if (code % each === 0) {
       targets[row] = pairs.item[pair]!;
       labels[row] = labelling ? labelOf(pairs.value[pair]!, labelling) : 1;
@@ -121,6 +124,7 @@ function assemble(
     users: i32(users, [size]),
     items: i32(items, [size, steps]),
     behaviours: i32(behaviours, [size, steps]),
+    ...(times ? { times: i32(times, [size, steps]) } : {}),
     positions: i32(
       Int32Array.from({ length: size }, (_, row) => (row + 1) * steps - 1),
       [size],

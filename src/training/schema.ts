@@ -4,6 +4,7 @@ import { PRECISIONS } from '../compute/ops/kernel.js';
 import { OPTIMIZER_NAMES, OPTIMIZERS } from '../compute/optimizers/index.js';
 import { path, seed } from '../config/fields.js';
 import { LOSS_NAMES } from '../model/losses/index.js';
+import { contrastiveSchema } from './contrastive.js';
 import { SAMPLER_NAMES } from './samplers.js';
 
 /** Keys of single optimizers; `createOptimizer` has their defaults. */
@@ -174,6 +175,7 @@ export const supervisedTask = {
     .max(1)
     .default(0.2)
     .describe('share of the items that is hidden while a model of `direction: both` learns'),
+  contrastive: contrastiveSchema,
   label: labelSchema,
   targets: targetsSchema,
 };

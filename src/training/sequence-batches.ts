@@ -1,4 +1,5 @@
 import type { Batch } from '../compute/step.js';
+import { alignTimes } from '../model/times.js';
 import { Random } from '../random.js';
 import { alignRight, type BatchSource, f32, i32, roundUp } from './batches.js';
 import type { Beside } from './distill/beside.js';
@@ -153,12 +154,14 @@ function assemble(
   const users = new Int32Array(size);
   const items = new Int32Array(size * steps);
   const behaviours = new Int32Array(size * steps);
+  const times = rows.time && new Int32Array(size * steps);
   chosen.forEach((w, row) => {
     const start = windows.start[w]!;
     const end = windows.end[w]! - ahead;
     users[row] = windows.user[w]!;
     alignRight(rows.item, start, end, items, row, steps);
     alignRight(rows.behaviour, start, end, behaviours, row, steps);
+    if (rows.time) alignTimes(rows.time, start, end, times!, row, steps);
   });
   const padded = roundUp(positions.length, options.fixedShapes ? Math.ceil((size * steps) / 2) : 64);
   const at = new Int32Array(padded);
@@ -172,6 +175,7 @@ function assemble(
     users: i32(users, [size]),
     items: i32(items, [size, steps]),
     behaviours: i32(behaviours, [size, steps]),
+    ...(times ? { times: i32(times, [size, steps]) } : {}),
     positions: i32(at, [padded]),
     targets: i32(target, [padded]),
     weights: f32(weight, [padded]),

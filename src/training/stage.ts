@@ -67,7 +67,7 @@ export function taskBatches(
       `loss: "${config.loss}" cannot train the task "${config.task}" (${able.join(', ')} can)`,
     );
   }
-  const rows = given?.rows ?? trainRows(dataset, config.targets);
+  const rows = given?.rows ?? trainRows(dataset, config.targets, { timed: model.readsTimes });
   const labelling = config.task === 'label' ? labellingOf(config, rows) : undefined;
   const plan: BatchPlan = {
     kind: kindOf(model, config),

@@ -6,6 +6,7 @@ import { createModel, type ModelConfig } from '../model/registry.js';
 import type { RestoredModel } from '../model/restore.js';
 import { Random } from '../random.js';
 import type { StageContext, TensorMap } from '../types.js';
+import { type ContrastiveConfig, requireDropout } from './contrastive.js';
 import { growCatalogue, growTensors } from './growth.js';
 import { masked, masksOf } from './masks.js';
 import { labelObjective } from './objective.js';
@@ -33,7 +34,7 @@ export interface Supervised {
 
 export async function trainOnLabels(
   { name, modelConfig, from, frozen, keepZeros = new Set() }: Supervised,
-  config: RunConfig,
+  config: RunConfig & { readonly contrastive: ContrastiveConfig },
   source: Dataset,
   hooks: StageHooks,
   context: StageContext,
@@ -42,6 +43,7 @@ export async function trainOnLabels(
   if (grown) context.log('info', 'vocabulary grown', { added: grown.added });
   const dataset = grown?.dataset ?? source;
   const model = createModel(modelConfig, dataset.catalogue);
+  requireDropout(model, config.contrastive);
   const fresh = model.init(Random.of(config.seed, 'init'));
   const inits: ParameterInits = from ? growTensors(fresh, tensorsOf(from.inits), `${name} --from`) : fresh;
   const stay = frozen?.([...inits.keys()]) ?? new Set();
@@ -49,7 +51,7 @@ export async function trainOnLabels(
   const sparseTables = keepsSparse(inits, loss.readsCatalogue);
   const constants = new Map([...model.constants(), ...masksOf(inits, keepZeros)]);
   const store = new ParameterStore(inits, constants, { sparseTables });
-  const objective = labelObjective(model, loss);
+  const objective = labelObjective(model, loss, config.contrastive);
   const step = compileStep({
     store,
     ...updateOptions(config),

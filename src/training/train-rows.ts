@@ -1,5 +1,6 @@
 import { type Dataset, SPLIT } from '../data/dataset.js';
 import { RecsysError } from '../errors.js';
+import { withoutTimes } from '../model/times.js';
 import { Random } from '../random.js';
 import type { TargetsConfig } from './schema.js';
 
@@ -14,19 +15,28 @@ export interface TrainRows {
   readonly value: Float32Array;
   /** Weight of the row as a target: its behaviour's weight, or 0 where it is none. */
   readonly weight: Float32Array;
+  /** Milliseconds since the epoch; only where a model reads times. */
+  readonly time?: Float64Array;
 }
 
 /**
  * Collects the train rows and says which of them are targets; with `sample` only those of a share of the users, drawn by the seed.
- * Throws CONFIG_INVALID for an unknown behaviour.
+ * Throws CONFIG_INVALID for an unknown behaviour, DATA_EMPTY where there is no target or, `timed`, no time.
  */
 export function trainRows(
   dataset: Dataset,
   targets: TargetsConfig,
-  sample?: { readonly share: number; readonly seed: number },
+  {
+    timed = false,
+    sample,
+  }: {
+    readonly timed?: boolean | undefined;
+    readonly sample?: { readonly share: number; readonly seed: number };
+  } = {},
 ): TrainRows {
   const { interactions, manifest, catalogue } = dataset;
   const users = catalogue.users.length - 1;
+  if (timed && manifest.time !== 'epoch') throw withoutTimes(dataset.path);
   const weights = behaviourWeights(dataset, targets);
   const total = manifest.counts.train;
   const rows = {
@@ -36,6 +46,7 @@ export function trainRows(
     behaviour: new Int32Array(shared(total)),
     value: new Float32Array(shared(total)),
     weight: new Float32Array(shared(total)),
+    ...(timed ? { time: new Float64Array(shared(2 * total)) } : {}),
   };
   const sampled = sample && sampleOf(users, sample);
   let n = 0;
@@ -48,6 +59,7 @@ export function trainRows(
       rows.item[n] = interactions.item[r]!;
       rows.behaviour[n] = interactions.behaviour[r]! + 1;
       rows.value[n] = value;
+      if (rows.time) rows.time[n] = interactions.time[r]!;
       rows.weight[n] = enough ? weights[interactions.behaviour[r]!]! : 0;
       n++;
     }
@@ -74,7 +86,7 @@ function sampleOf(users: number, { share, seed }: { share: number; seed: number 
   );
 }
 
-/** Memory of `n` numbers that a worker sees without a copy. */
+/** Memory of `n` numbers of four bytes that a worker sees without a copy. */
 function shared(n: number): SharedArrayBuffer {
   return new SharedArrayBuffer(4 * n);
 }

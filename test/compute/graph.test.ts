@@ -17,6 +17,7 @@ import type { Batch, StepOptions } from '../../src/compute/step.js';
 import { LOSSES, type LossName } from '../../src/model/losses/index.js';
 import { createModel, type ModelConfig, modelSchema } from '../../src/model/registry.js';
 import { Random } from '../../src/random.js';
+import type { ContrastiveConfig } from '../../src/training/contrastive.js';
 import { labelObjective } from '../../src/training/objective.js';
 import { labelSchema, targetsSchema } from '../../src/training/schema.js';
 import { taskBatches } from '../../src/training/stage.js';
@@ -25,7 +26,7 @@ import { assertClose } from '../suites/assertions.js';
 import { datasetOf, randomEvents, richCatalogue } from '../suites/fixtures.js';
 
 const CATALOGUE = richCatalogue(12, 15);
-const DATASET = datasetOf(CATALOGUE, randomEvents(CATALOGUE, 3));
+const DATASET = datasetOf(CATALOGUE, randomEvents(CATALOGUE, 3), 'epoch');
 const MODELS: Record<string, ModelConfig> = {
   transformer: modelSchema.parse({
     name: 'transformer',
@@ -34,6 +35,16 @@ const MODELS: Record<string, ModelConfig> = {
     heads: 2,
     length: 6,
     dropout: 0.2,
+  }),
+  timed: modelSchema.parse({
+    ...{ name: 'transformer', width: 8, depth: 1, heads: 2, length: 6, dropout: 0.2 },
+    relativeTime: true,
+    relativePosition: true,
+  }),
+  'timed and gated': modelSchema.parse({
+    ...{ name: 'transformer', width: 8, depth: 1, heads: 2, length: 6, dropout: 0.2 },
+    attention: 'gated',
+    relativeTime: true,
   }),
   mlp: modelSchema.parse({ name: 'mlp', width: 8, hidden: [8, 4], length: 6, dropout: 0.2 }),
   linear: modelSchema.parse({ name: 'linear', width: 8, length: 6 }),
@@ -47,6 +58,7 @@ interface Run {
   readonly sparse?: boolean;
   readonly accumulate?: number;
   readonly ema?: number;
+  readonly contrastive?: ContrastiveConfig;
   readonly steps: number;
 }
 
@@ -61,7 +73,7 @@ async function train(run: Run, compile: boolean) {
   const step = compileStep({
     store,
     optimizer: createOptimizer({ name: run.optimizer ?? 'adam', ...run.settings }),
-    loss: labelObjective(model, loss),
+    loss: labelObjective(model, loss, run.contrastive),
     ...(run.accumulate ? { accumulate: run.accumulate } : {}),
     ...(run.ema ? { ema: run.ema } : {}),
     l2: 1e-3,
@@ -127,7 +139,7 @@ const skip = activeInstall() ? false : 'the native backend is not installed';
 describe('a recorded step equals the eager one', { skip }, () => {
   before(() => selectBackend('tensorflow'));
   const runs: Run[] = [];
-  for (const model of Object.keys(MODELS)) {
+  for (const model of ['transformer', 'mlp', 'linear']) {
     for (const loss of Object.keys(LOSSES) as LossName[]) {
       runs.push({ model, loss, sparse: !LOSSES[loss].readsCatalogue, steps: 20 });
     }
@@ -144,10 +156,14 @@ describe('a recorded step equals the eager one', { skip }, () => {
       { ...dense, optimizer, accumulate: 2, ema: 0.9 },
     );
   }
+  for (const model of ['timed', 'timed and gated'])
+    runs.push({ ...sparse, model }, { ...dense, model, accumulate: 2 });
   runs.push({ ...sparse, ema: 0.9 }, { ...dense, model: 'mlp', loss: 'bce', ema: 0.9, accumulate: 2 });
+  const contrastive = { weight: 0.5, temperature: 0.2 };
+  runs.push({ ...sparse, contrastive }, { ...dense, model: 'transformer', contrastive, accumulate: 2 });
   for (const run of runs) {
     const { model, loss, optimizer = 'adam', sparse, accumulate = 1, ema = 0 } = run;
-    const more = `${accumulate > 1 ? `, ${accumulate} batches a step` : ''}${ema > 0 ? ', averages' : ''}`;
+    const more = `${accumulate > 1 ? `, ${accumulate} batches a step` : ''}${ema > 0 ? ', averages' : ''}${run.contrastive ? ', contrastive' : ''}`;
     test(`${model}, ${loss}, ${optimizer}, ${sparse ? 'tables by rows' : 'dense'}${more}`, async () => {
       const [eager, graph] = [await train(run, false), await train(run, true)];
       const except = loss.includes('softmax') ? 'logit.bias' : '(none)';

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import * as tf from '@tensorflow/tfjs-core';
 import { INFERENCE } from '../../src/compute/dropout.js';
 import { bce, binaryCrossEntropy } from '../../src/model/losses/bce.js';
+import { contrastive } from '../../src/model/losses/contrastive.js';
 import {
   featureAlignment,
   relationalAlignment,
@@ -105,6 +106,36 @@ onBackend('cpu', 'docs/concepts.md: losses', () => {
       assertClose([-Math.log(K / V)], [Math.log(V / K)], 'uniform');
     },
   );
+
+  stated(['L = −log(exp(cos(z, z′) / τ) / (exp(cos(z, z′) / τ) + Σ_ρ exp(cos(z, ρ) / τ)))'], () => {
+    // Of two users and a padded row; the loss is the mean over the four views.
+    const [first, second] = [
+      [S, [2, 1, 0, -1, 0.5], [9, 9, 9, 9, 9]],
+      [[0.1, -1, 2, 0.9, 0], [1, 1, 0, -2, 1], S],
+    ];
+    const temperature = 0.3;
+    const power = (a: number[], b: number[]): number =>
+      Math.exp(dot(a, b) / length(a) / length(b) / temperature);
+    const views = [first![0]!, first![1]!, second![0]!, second![1]!];
+    const losses = views.map((z, i) => {
+      const partner = (i + 2) % 4;
+      const rivals = [0, 1, 2, 3].filter((j) => j !== i && j !== partner);
+      const own = power(z, views[partner]!);
+      return -Math.log(own / (own + sum(rivals.map((j) => power(z, views[j]!)))));
+    });
+    const found = valuesOf(() =>
+      contrastive(
+        {
+          first: tf.tensor2d(first!),
+          second: tf.tensor2d(second!),
+          users: ids(4, 7, 0),
+          present: tf.tensor1d([1, 1, 0]),
+        },
+        temperature,
+      ),
+    );
+    assertClose(found, [mean(losses)], 'loss');
+  });
 
   stated(['L = max(x, 0) − x y + log(1 + exp(−|x|))', '∂L/∂x = σ(x) − y', 'σ(x) = 1 / (1 + exp(−x))'], () => {
     for (const y of [0, 1]) {

@@ -27,7 +27,11 @@ test('histories, users and behaviours are translated by id, scores back', async 
     },
   };
   const mapped = mappedScorer(inner, model, dataset);
-  const history = { items: Int32Array.of(3, 2, 1), behaviours: Uint8Array.of(2, 1, 0) };
+  const history = {
+    items: Int32Array.of(3, 2, 1),
+    behaviours: Uint8Array.of(2, 1, 0),
+    times: Float64Array.of(7, 8, 9),
+  };
   const scores = await mapped.score([
     { user: 1, ...history },
     { user: 2, items: Int32Array.of(4, 1), behaviours: Uint8Array.of(0, 1) },
@@ -38,6 +42,10 @@ test('histories, users and behaviours are translated by id, scores back', async 
       [2, [2, 1], [0, 1]],
       [0, [1], [0]],
     ],
+  );
+  assert.deepEqual(
+    asked.map(({ times }) => times && [...times]),
+    [[7, 9], undefined],
   );
   assert.deepEqual([...scores.subarray(1, 5)], [10, UNKNOWN_SCORE, 30, UNKNOWN_SCORE]);
   assert.deepEqual([mapped.unknownItems, mapped.unknownUsers, mapped.unknownBehaviours], [2, 1, ['like']]);

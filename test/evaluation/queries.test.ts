@@ -109,6 +109,24 @@ test('fewer users are drawn by the seed, and stay in order', () => {
   );
 });
 
+test('histories carry the times of their events and no other, where the dataset has times', () => {
+  const at = (time: number) => ({ time });
+  const timed = makeDataset(
+    [
+      ['u', 'a', 'train', at(1000)],
+      ['u', 'b', 'validation', at(2500)],
+      ['u', 'c', 'test', at(9000)],
+      ['v', 'a', 'test', at(3)],
+    ],
+    { time: 'epoch' },
+  );
+  const timesOf = (part: 'test' | 'validation') =>
+    evaluationQueries(timed, part).queries.map(({ times }) => [...times!]);
+  assert.deepEqual(timesOf('test'), [[1000, 2500], []]);
+  assert.deepEqual(timesOf('validation'), [[1000]]);
+  assert.ok(!('times' in evaluationQueries(makeDataset(rows), 'test').queries[0]!));
+});
+
 test('a part without rows is an error that says so', () => {
   assert.throws(() => evaluationQueries(makeDataset([['u', 'a', 'train']]), 'test'), {
     code: 'DATA_EMPTY',

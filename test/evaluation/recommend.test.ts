@@ -84,6 +84,25 @@ test('histories: both notations, unknown users, items and behaviours', async () 
   assert.deepEqual(counts, { unknownItems: 1, unknownBehaviours: 1 });
 });
 
+test('histories: times of all events or of none', async () => {
+  const { catalogue } = makeDataset([['u', 'a', 'train']]);
+  const read = async (events: string): Promise<unknown> => {
+    const counts = { unknownItems: 0, unknownBehaviours: 0 };
+    const lines = iterate([`{"user": "u", "events": [${events}]}`]);
+    for await (const { query } of readHistories(lines, 'h.jsonl', catalogue, counts))
+      return query.times && [...query.times];
+    return 'nothing';
+  };
+  const times =
+    '{"item": "a", "time": 5000}, {"item": "zz", "time": 6000}, {"item": "a", "time": "1970-01-01T00:00:09Z"}';
+  assert.deepEqual(await read(times), [5000, 9000]);
+  assert.equal(await read('{"item": "a"}'), undefined);
+  await assert.rejects(read('{"item": "a", "time": 5000}, {"item": "a"}'), {
+    code: 'DATA_UNREADABLE',
+    message: /^h\.jsonl:1: some of the events have a time/,
+  });
+});
+
 test('a bad history names file and line', async () => {
   const { catalogue } = makeDataset([['u', 'a', 'train']]);
   const drain = async (...lines: string[]) => {

@@ -17,6 +17,8 @@ const PARTS: readonly ModelCase[] = [
   },
   { relativePosition: true, residual: 'gated', feedForwardKind: 'swiglu', heads: 2, tied: false },
   { similarity: 'cosine', temperature: 0.4, outputBias: true, norm: 'rms', heads: 1, tied: false },
+  { relativeTime: true, heads: 2, depth: 2 },
+  { attention: 'gated', relativeTime: true, relativePosition: true, heads: 2 },
   { direction: 'both', heads: 2, depth: 2 },
   { direction: 'both', attention: 'gated', relativePosition: true, heads: 2 },
 ].map((parts) => ({

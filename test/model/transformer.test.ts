@@ -67,6 +67,7 @@ describe('parts of the transformer bring their own parameters', () => {
   };
   for (const [config, names] of [
     [{ relativePosition: true }, ['blocks.0.attention.relative']],
+    [{ relativeTime: true }, ['blocks.0.attention.time']],
     [
       { attention: 'gated' },
       ['blocks.0.attention.gate', 'blocks.0.attention.norm.gain', 'blocks.0.attention.norm.bias'],
@@ -82,6 +83,11 @@ describe('parts of the transformer bring their own parameters', () => {
     [{ similarity: 'cosine' }, []],
   ] as const)
     test(JSON.stringify(config), () => assert.deepEqual(added(config), names));
+
+  test('times do not go with hidden items, whose times would tell of them', () => {
+    const parsed = modelSchema.safeParse({ ...small, direction: 'both', relativeTime: true });
+    assert.match(String(parsed.error), /relativeTime[\s\S]*hidden event/);
+  });
 
   test('and leave out what they do not need', () => {
     const has = (config: object, name: string): boolean => parametersOf(config).has(name);

@@ -22,6 +22,7 @@ const KNOWN = catalogue(4, 30);
 const CONFIGS: Record<string, unknown> = {
   linear: { name: 'linear', width: 8, length: 6 },
   transformer: { name: 'transformer', width: 8, depth: 1, heads: 2, length: 6 },
+  'timed transformer': { name: 'transformer', width: 8, depth: 1, heads: 2, length: 6, relativeTime: true },
   mlp: { name: 'mlp' },
 };
 
@@ -35,6 +36,7 @@ const query = (items: readonly number[], user = 0): Query => ({
   user,
   items: Int32Array.from(items),
   behaviours: new Uint8Array(items.length),
+  times: Float64Array.from(items, (_, n) => NOW + 1000 * n ** 3),
 });
 
 const example = (seq: number, history: readonly number[], item: number): LearnExample => ({
@@ -72,7 +74,7 @@ for (const name of Object.keys(CONFIGS)) {
   }
 }
 
-for (const name of ['linear', 'transformer']) {
+for (const name of ['linear', 'transformer', 'timed transformer']) {
   test(`${name}: going on from a snapshot equals never having stopped`, async () => {
     const config = learning({ optimizer: 'adam' });
     const events = Array.from({ length: 6 }, (_, i) => [example(i, [i + 1, i + 2], i + 9)]);
@@ -146,7 +148,7 @@ test('the sampled softmax with every item drawn once estimates the loss over the
   const store = new ParameterStore(inits, model.constants());
   const one = example(1, [4, 5], 9);
   const proposal = new PopularityProposal(new Float32Array(31));
-  const batch = packExamples([one], model.length, { proposal, count: 29, seed: 1 });
+  const batch = packExamples([one], model, { proposal, count: 29, seed: 1 });
   const all = Int32Array.from({ length: 30 }, (_, i) => i + 1).filter((i) => i !== 9);
   const full = {
     ...batch,
@@ -191,9 +193,12 @@ test('negatives follow popularity, avoid the target and the history, and depend 
       fc.nat(),
       (items, id) => {
         const [target, ...history] = items as [number, ...number[]];
-        const alone = packExamples([example(id, history, target)], 6, options).negatives!.data;
-        const together = packExamples([example(id + 1, [1], 2), example(id, history, target)], 6, options)
-          .negatives!.data;
+        const alone = packExamples([example(id, history, target)], { length: 6 }, options).negatives!.data;
+        const together = packExamples(
+          [example(id + 1, [1], 2), example(id, history, target)],
+          { length: 6 },
+          options,
+        ).negatives!.data;
         assert.deepEqual(together.slice(16), alone);
         const clean = [...alone].filter((item) => item !== target && !history.includes(item));
         assert(clean.length >= 12);

@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import type { RecsysError } from '../../src/errors.js';
 import type { OnlineEvent } from '../../src/online/events.js';
 import { UserHistories } from '../../src/online/users.js';
+import { decodeSafetensors, encodeSafetensors } from '../../src/storage/safetensors.js';
 import { CountingLearner, catalogue, NOW, recordingContext, startService, temporary } from './fixtures.js';
 
 function stream(n: number, from = 0): OnlineEvent[] {
@@ -169,20 +170,24 @@ test('a disk that refuses to write answers STORAGE, and takes events again once 
 });
 
 test('histories keep the most recent events and come back as they were', () => {
-  for (const limit of [1, 2, 7, 100]) {
-    const histories = new UserHistories(catalogue(2, 50), limit);
-    for (let n = 1; n <= 30; n++) histories.append(n % 2 ? 'u1' : 'else', n, n % 2);
+  for (const [limit, timed] of [1, 2, 7, 100].flatMap((n) => [[n, false] as const, [n, true] as const])) {
+    const histories = new UserHistories(catalogue(2, 50), limit, timed);
+    // To the millisecond, and beyond 2038.
+    for (let n = 1; n <= 30; n++) histories.append(n % 2 ? 'u1' : 'else', n, n % 2, 3e12 + n);
     const odd = Array.from({ length: 15 }, (_, i) => 2 * i + 1).slice(-limit);
     assert.deepEqual(histories.query('u1'), {
       user: 1,
       items: Int32Array.from(odd),
       behaviours: new Uint8Array(odd.length).fill(1),
+      ...(timed ? { times: Float64Array.from(odd, (n) => 3e12 + n) } : {}),
     });
     assert.equal(histories.query('else').user, 0);
-    const copy = new UserHistories(catalogue(2, 50), limit);
-    copy.append('u1', 9, 0);
-    copy.append('kept', 9, 0);
-    copy.load(histories.snapshot());
+    const copy = new UserHistories(catalogue(2, 50), limit, timed);
+    copy.append('u1', 9, 0, 1);
+    copy.append('kept', 9, 0, 1);
+    const { users, tensors } = histories.snapshot();
+    assert.equal(tensors.has('history.times'), timed);
+    copy.load({ users, tensors: decodeSafetensors(encodeSafetensors(new Map(tensors)), 'snapshot') });
     assert.deepEqual(copy.query('u1'), histories.query('u1'));
     assert.deepEqual(copy.query('else'), histories.query('else'));
     assert.deepEqual([...copy.query('kept').items], [9]);

@@ -11,6 +11,8 @@ export interface Event {
   readonly behaviour?: number;
   readonly value?: number;
   readonly split?: keyof typeof SPLIT;
+  /** Milliseconds; default: further and further apart. */
+  readonly time?: number;
 }
 
 export const names = (prefix: string, n: number): string[] => [
@@ -64,8 +66,12 @@ export function richCatalogue(users: number, items: number): Catalogue {
   });
 }
 
-/** A dataset in memory; events of a user keep the order they are given in. */
-export function datasetOf(catalogue: Catalogue, events: readonly Event[]): Dataset {
+/** A dataset in memory; events of a user keep the order they are given in. `epoch`: with times, else the order is all that is known. */
+export function datasetOf(
+  catalogue: Catalogue,
+  events: readonly Event[],
+  time: 'epoch' | 'order' = 'order',
+): Dataset {
   const users = catalogue.users.length - 1;
   const offsets = new Int32Array(users + 2);
   const sorted: Event[] = [];
@@ -78,13 +84,13 @@ export function datasetOf(catalogue: Catalogue, events: readonly Event[]): Datas
     length: sorted.length,
     user: Int32Array.from(sorted, (e) => e.user),
     item: Int32Array.from(sorted, (e) => e.item),
-    time: Float64Array.from(sorted, (_, i) => i),
+    time: Float64Array.from(sorted, (e, i) => (time === 'order' ? i : (e.time ?? 1.7e12 + 1000 * i ** 3))),
     behaviour: Uint8Array.from(sorted, (e) => e.behaviour ?? 0),
     value: Float32Array.from(sorted, (e) => e.value ?? Number.NaN),
     split: Uint8Array.from(sorted, (e) => SPLIT[e.split ?? 'train']),
     offsets,
   };
-  return { path: 'made-up', manifest: manifestOf(catalogue, sorted), catalogue, interactions };
+  return { path: 'made-up', manifest: { ...manifestOf(catalogue, sorted), time }, catalogue, interactions };
 }
 
 function manifestOf(catalogue: Catalogue, events: readonly Event[]): DatasetManifest {
@@ -147,7 +153,7 @@ export function checkerboard(users: number, items: number, each: number): Datase
     for (let k = 0; k < each; k++) events.push({ user, item: own(), value: 5 });
     events.push({ user, item: own(), value: 5, split: 'validation' });
   }
-  return datasetOf(catalogue, events);
+  return datasetOf(catalogue, events, 'epoch');
 }
 
 /** Share of (own group, other group) item pairs in the right order, over users; `scores` [users × (items + 1)]. */

@@ -15,7 +15,7 @@ import { datasetOf, randomEvents, richCatalogue } from './fixtures.js';
 
 export const ITEMS = 10;
 export const CATALOGUE = richCatalogue(6, ITEMS);
-const DATASET = datasetOf(CATALOGUE, randomEvents(CATALOGUE, 3));
+const DATASET = datasetOf(CATALOGUE, randomEvents(CATALOGUE, 3), 'epoch');
 
 /** Loss × task pairs a model is trained with. */
 export const TRAININGS: readonly { loss: LossName; task: 'next-item' | 'label' }[] = (

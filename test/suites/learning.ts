@@ -40,7 +40,7 @@ export async function learnCheckerboard(config: ModelConfig, loss: LossName, ste
     const queries = Array.from({ length: USERS }, (_, i): Query => {
       const from = rows.offsets[i + 1]!;
       const items = rows.item.slice(from, from + 6);
-      return { user: i + 1, items, behaviours: new Uint8Array(6) };
+      return { user: i + 1, items, behaviours: new Uint8Array(6), times: rows.time.slice(from, from + 6) };
     });
     const scores = await paramsScorer(board, store.reader(), 12, 'board').score(queries);
     return checkerboardOrder(

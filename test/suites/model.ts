@@ -48,7 +48,10 @@ export function modelContract(
         store.dispose();
       }
     };
-    const encode = (params: Params, users: number[], items: number[][]): Encoded =>
+    /** Further and further back from the newest, in seconds. */
+    const ages = (items: number[][]): number[][] =>
+      items.map((row) => row.map((_, t) => -40 * (row.length - 1 - t) ** 3));
+    const encode = (params: Params, users: number[], items: number[][], times = ages(items)): Encoded =>
       model.encode(
         params,
         {
@@ -59,6 +62,7 @@ export function modelContract(
             undefined,
             'int32',
           ),
+          ...(model.readsTimes ? { times: tf.tensor2d(times, undefined, 'int32') } : {}),
         },
         INFERENCE,
       );
@@ -158,6 +162,21 @@ export function modelContract(
       }),
     );
 
+    test('a later time changes its own state and no earlier one', { skip: !model.readsTimes }, () =>
+      using((params) => {
+        const items = [[2, 3, 4, 5]];
+        const at = (times: number[]): Float32Array =>
+          valuesOf(() => encode(params, [1], items, [times]).states);
+        const before = at([-900, -500, -20, 0]);
+        const { width } = model;
+        for (const after of [at([-900, -500, 7000, 50_000]), at([-900, -500, -499, 50_000])]) {
+          assertClose(after.subarray(0, 2 * width), before.subarray(0, 2 * width), 'earlier states', 1e-6, 0);
+          assert.ok(largestGap(after.subarray(2 * width), before.subarray(2 * width)) > 1e-3);
+        }
+        assertClose(at([99_100, 99_500, 99_980, 100_000]), before, 'only differences count', 1e-6, 0);
+      }),
+    );
+
     test('a batch longer than the model reads: only the last events count', { skip: model.positional }, () =>
       using((params) => {
         const cut = states(params, [1], [[2, 3, 4, 5, 6]]);
@@ -187,6 +206,7 @@ export function modelContract(
           user,
           items: Int32Array.from(items),
           behaviours: Uint8Array.from(items, (i) => i % 2),
+          times: Float64Array.from(items, (_, n) => 1.7e12 + 1000 * n ** 3),
         });
         const long = query(2, ...Array.from({ length: model.length + 3 }, (_, i) => 1 + (i % ITEMS)));
         const alone = await scoreQueries(model, params, [query(1, 5)]);
@@ -194,7 +214,7 @@ export function modelContract(
         assertClose(among.subarray(ITEMS + 1, 2 * (ITEMS + 1)), alone, 'scores');
         const cut = query(2, ...long.items.subarray(3));
         const recent = await scoreQueries(model, params, [
-          { ...cut, behaviours: long.behaviours.subarray(3) },
+          { ...cut, behaviours: long.behaviours.subarray(3), times: long.times!.subarray(3) },
         ]);
         assertClose(recent, among.subarray(0, ITEMS + 1), 'only the last events are read');
       }));
@@ -202,8 +222,13 @@ export function modelContract(
     test('saved and restored parameters give the same scores', () =>
       using(async (params, store) => {
         const queries: Query[] = [
-          { user: 1, items: Int32Array.of(1, 2, 3), behaviours: Uint8Array.of(0, 1, 0) },
-          { user: 0, items: Int32Array.of(9), behaviours: Uint8Array.of(1) },
+          {
+            user: 1,
+            items: Int32Array.of(1, 2, 3),
+            behaviours: Uint8Array.of(0, 1, 0),
+            times: Float64Array.of(0, 5e4, 7e6),
+          },
+          { user: 0, items: Int32Array.of(9), behaviours: Uint8Array.of(1), times: Float64Array.of(1) },
         ];
         const before = await paramsScorer(model, params, ITEMS, 'before').score(queries);
         const stored = { path: 'stored', tensors: await store.export(), catalogue: CATALOGUE };
@@ -227,7 +252,8 @@ export function modelContract(
               await assertNoLeak('an evaluation', async () => void (await step.evaluate(batch)));
               await assertNoLeak('state', async () => step.load(await step.export()));
               await assertNoLeak('scores', async () => {
-                const query = { user: 1, items: Int32Array.of(1), behaviours: Uint8Array.of(0) };
+                const one = { user: 1, items: Int32Array.of(1), behaviours: Uint8Array.of(0) };
+                const query = { ...one, times: Float64Array.of(1) };
                 await paramsScorer(model, store.reader(), ITEMS, 'x').score([query]);
               });
             },

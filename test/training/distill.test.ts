@@ -210,7 +210,7 @@ onBackend('wasm', 'distillation', () => {
 
   test('a share of the users: as many targets are learned from as those have', async () => {
     const teacher = teacherOf(MODELS.transformer);
-    const rows = trainRows(DATASET, {}, { share: 0.5, seed: 4 });
+    const rows = trainRows(DATASET, {}, { sample: { share: 0.5, seed: 4 } });
     const users = [1, 2, 3, 4, 5, 6].filter((u) =>
       rows.weight.subarray(rows.offsets[u], rows.offsets[u + 1]).some((w) => w > 0),
     );

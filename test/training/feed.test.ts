@@ -17,6 +17,9 @@ const { startFeed } = skip
 
 const CATALOGUE = catalogueOf(9, 12);
 const ROWS = trainRows(datasetOf(CATALOGUE, randomEvents(CATALOGUE, 4)), targetsSchema.parse({}));
+const TIMED = trainRows(datasetOf(CATALOGUE, randomEvents(CATALOGUE, 4), 'epoch'), targetsSchema.parse({}), {
+  timed: true,
+});
 const SHARED: BatchPlan = {
   kind: 'next-items',
   rows: ROWS,
@@ -29,6 +32,7 @@ const SHARED: BatchPlan = {
 };
 const PLANS: Record<string, BatchPlan> = {
   'next items': SHARED,
+  'next items with times': { ...SHARED, rows: TIMED },
   'hidden items': { ...SHARED, kind: 'hidden-items' },
   pairs: { ...SHARED, kind: 'pairs' },
   'labelled pairs': {

@@ -19,8 +19,15 @@ export interface BlockOptions extends AttentionOptions {
 
 export interface Block {
   init(into: ParameterInits, name: string, rng: Random): void;
-  /** x [B, L, D], 1 where a position is absent [B, L] → [B, L, D]. */
-  apply(params: Params, name: string, x: tf.Tensor3D, absent: tf.Tensor2D, pass: PassContext): tf.Tensor3D;
+  /** x [B, L, D], 1 where a position is absent [B, L], buckets of time differences [B, L, L] for `relativeTime` → [B, L, D]. */
+  apply(
+    params: Params,
+    name: string,
+    x: tf.Tensor3D,
+    absent: tf.Tensor2D,
+    pass: PassContext,
+    buckets?: tf.Tensor3D,
+  ): tf.Tensor3D;
 }
 
 /** x ← x ⊞ attention(norm(x)), then x ← x ⊞ feedForward(norm(x)), where ⊞ is the residual connection. */
@@ -46,9 +53,9 @@ export function blockOf(options: BlockOptions): Block {
       );
       residual.init(into, `${name}.residual2`, width, rng);
     },
-    apply(params, name, x, absent, pass) {
+    apply(params, name, x, absent, pass, buckets) {
       const normed = norm.apply(params, `${name}.norm1`, x) as tf.Tensor3D;
-      const mixed = attention.apply(params, `${name}.attention`, normed, absent, options, pass);
+      const mixed = attention.apply(params, `${name}.attention`, normed, absent, options, pass, buckets);
       const y = residual.apply(params, `${name}.residual1`, x, pass.dropout(mixed, dropout));
       if (!feedForward) return y;
       const inner = norm.apply(params, `${name}.norm2`, y) as tf.Tensor3D;

@@ -6,6 +6,7 @@ import { EntityEncoder } from '../entity.js';
 import { dotCandidates, dotLogits, type ItemVectors, paddingMask } from '../factorised.js';
 import { constant, embedding, normal } from '../initial.js';
 import { ATTENTION_NAMES } from '../layers/attention/index.js';
+import { timeBuckets } from '../layers/attention/relative-time.js';
 import { blockOf } from '../layers/block.js';
 import { FEED_FORWARD_NAMES } from '../layers/feedforward/index.js';
 import { NORM_NAMES, NORMS } from '../layers/norm/index.js';
@@ -36,6 +37,10 @@ const schema = z.strictObject({
     .boolean()
     .default(false)
     .describe('add a learned bias for each distance and head to the attention'),
+  relativeTime: z
+    .boolean()
+    .default(false)
+    .describe('add a learned bias for each time difference (by its logarithm) and head to the attention'),
   norm: z.enum(NORM_NAMES).default('layer').describe('layer normalisation, or by the root mean square'),
   residual: z
     .enum(RESIDUAL_NAMES)
@@ -68,10 +73,15 @@ const BIAS = 'output.bias';
  * are chosen by the config, each by one line.
  */
 export const transformer = defineModel({
-  schema: schema.refine((c) => c.headWidth !== undefined || c.width % c.heads === 0, {
-    path: ['heads'],
-    message: 'must divide width',
-  }),
+  schema: schema
+    .refine((c) => c.headWidth !== undefined || c.width % c.heads === 0, {
+      path: ['heads'],
+      message: 'must divide width',
+    })
+    .refine((c) => !c.relativeTime || c.direction === 'causal', {
+      path: ['relativeTime'],
+      message: 'does not go with direction: both: the time of a hidden event would tell of it',
+    }),
   create(config, catalogue): Model {
     const { width, depth, length, dropout } = config;
     const itemEncoder = (prefix: string): EntityEncoder =>
@@ -106,6 +116,8 @@ export const transformer = defineModel({
       length,
       positional: !masksItems,
       masksItems,
+      readsTimes: config.relativeTime,
+      dropout,
       layerNames: blocks,
       init(rng) {
         const into: ParameterInits = new Map();
@@ -153,9 +165,10 @@ export const transformer = defineModel({
         }
         x = pass.dropout(x, dropout);
         const absent = tf.sub(1, filled) as tf.Tensor2D;
+        const buckets = config.relativeTime ? timeBuckets(batch.times!) : undefined;
         const layers: tf.Tensor3D[] = [];
         for (const name of blocks) {
-          x = block.apply(params, name, x as tf.Tensor3D, absent, pass);
+          x = block.apply(params, name, x as tf.Tensor3D, absent, pass, buckets);
           layers.push(x as tf.Tensor3D);
         }
         const states = similarity.state(norm.apply(params, 'norm', x) as tf.Tensor3D, config.temperature);

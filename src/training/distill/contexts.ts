@@ -1,3 +1,4 @@
+import { alignTimes } from '../../model/times.js';
 import { alignRight, roundUp } from '../batches.js';
 import type { TrainRows } from '../train-rows.js';
 
@@ -40,6 +41,8 @@ export interface Asked {
   readonly items: Int32Array;
   /** [B, steps] behaviour + 1; 0 = padding. */
   readonly behaviours: Int32Array;
+  /** [B, steps] seconds after the newest event; where the rows have times. */
+  readonly times?: Int32Array | undefined;
   readonly steps: number;
   /** Flat positions in B × steps, padded with 0. */
   readonly positions: Int32Array;
@@ -54,12 +57,14 @@ export function layOut(rows: TrainRows, stretches: readonly Stretch[], size: num
   const users = new Int32Array(size);
   const items = new Int32Array(size * steps);
   const behaviours = new Int32Array(size * steps);
+  const times = rows.time && new Int32Array(size * steps);
   const positions: number[] = [];
   const asked: number[] = [];
   stretches.forEach(({ user, from, start, end }, row) => {
     users[row] = user;
     alignRight(rows.item, from, end - 1, items, row, steps);
     alignRight(rows.behaviour, from, end - 1, behaviours, row, steps);
+    if (rows.time) alignTimes(rows.time, from, end - 1, times!, row, steps);
     for (let r = start; r < end; r++) {
       if (rows.weight[r]! <= 0) continue;
       positions.push((row + 1) * steps - (end - r));
@@ -68,5 +73,5 @@ export function layOut(rows: TrainRows, stretches: readonly Stretch[], size: num
   });
   const padded = new Int32Array(roundUp(positions.length, Math.ceil((size * steps) / 2)));
   padded.set(positions);
-  return { users, items, behaviours, steps, positions: padded, rows: Int32Array.from(asked) };
+  return { users, items, behaviours, times, steps, positions: padded, rows: Int32Array.from(asked) };
 }

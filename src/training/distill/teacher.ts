@@ -79,12 +79,13 @@ function byLength(stretches: Stretch[]): Stretch[] {
   return stretches.sort((a, b) => b.end - b.from - (a.end - a.from));
 }
 
-function batchOf(asked: Asked, { catalogue }: RestoredModel, size: number): Batch {
-  const { steps } = asked;
+function batchOf(asked: Asked, { model, catalogue }: RestoredModel, size: number): Batch {
+  const { steps, times } = asked;
   return {
     users: i32(known(asked.users, catalogue.users.length), [size]),
     items: i32(asked.items, [size, steps]),
     behaviours: i32(known(asked.behaviours, catalogue.behaviours.length + 1), [size, steps]),
+    ...(times && model.readsTimes ? { times: i32(times, [size, steps]) } : {}),
     positions: i32(asked.positions, [asked.positions.length]),
   };
 }

@@ -17,6 +17,8 @@ export interface AttentionOptions {
   readonly dropout: number;
   /** Add a learned bias by distance. */
   readonly relativePosition: boolean;
+  /** Add a learned bias by time difference. */
+  readonly relativeTime: boolean;
   /** Of what a kind of attention normalises in itself. */
   readonly norm: NormName;
 }
@@ -29,7 +31,7 @@ export function headsWidth({ width, heads, headWidth }: AttentionOptions): numbe
 /** A layer of multi-head attention with the parameters under `name`. */
 export interface Attention {
   init(into: ParameterInits, name: string, options: AttentionOptions, rng: Random): void;
-  /** x [B, L, D], 1 where a position is absent [B, L] → [B, L, D]. */
+  /** x [B, L, D], 1 where a position is absent [B, L], buckets of time differences [B, L, L] for `relativeTime` → [B, L, D]. */
   apply(
     params: Params,
     name: string,
@@ -37,5 +39,6 @@ export interface Attention {
     absent: tf.Tensor2D,
     options: AttentionOptions,
     pass: PassContext,
+    buckets?: tf.Tensor3D,
   ): tf.Tensor3D;
 }

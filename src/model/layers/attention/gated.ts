@@ -5,7 +5,7 @@ import { constant, glorot } from '../../initial.js';
 import { NORMS } from '../norm/index.js';
 import { silu } from '../silu.js';
 import { type Attention, headsWidth } from './attention.js';
-import { initRelativePosition, relativePosition } from './relative-position.js';
+import { biasOf, initBias } from './bias.js';
 
 /**
  * Pointwise gated attention (HSTU: Zhai et al. 2024): U, Q, K, V = silu(x W); (norm(silu(Q Kᵀ + bias) / length · V) ⊙ U) W + b.
@@ -20,9 +20,9 @@ export const gated: Attention = {
     into.set(`${name}.output`, glorot(rng, inner, width));
     into.set(`${name}.bias`, constant([width], 0));
     NORMS[options.norm].init(into, `${name}.norm`, inner);
-    if (options.relativePosition) initRelativePosition(into, name, options.length, options.heads, rng);
+    initBias(into, name, options, rng);
   },
-  apply(params, name, x, absent, options) {
+  apply(params, name, x, absent, options, _pass, buckets) {
     const { heads, length } = options;
     const inner = headsWidth(options);
     const [batch, steps] = x.shape;
@@ -35,7 +35,8 @@ export const gated: Attention = {
     const qkv = tf.slice(all, [0, 0, 0], [batch, steps, 3 * inner]) as tf.Tensor3D;
     const [query, key, value] = splitHeads(qkv, heads);
     let logits = tf.matMul(query, key, false, true);
-    if (options.relativePosition) logits = tf.add(logits, relativePosition(params, name, steps));
+    const bias = biasOf(params, name, options, steps, buckets);
+    if (bias) logits = tf.add(logits, bias);
     // Divided by the longest length, not this batch's: padding must change nothing.
     const shares = tf.mul(silu(logits), tf.div(visible(absent, options.direction), length)) as tf.Tensor4D;
     const mixed = tf.reshape(tf.transpose(tf.matMul(shares, value), [0, 2, 1, 3]), [batch, steps, inner]);

@@ -1,0 +1,27 @@
+import * as tf from '@tensorflow/tfjs-core';
+import type { ParameterInits, Params } from '../../../compute/parameters.js';
+import type { Random } from '../../../random.js';
+import type { AttentionOptions } from './attention.js';
+import { initRelativePosition, relativePosition } from './relative-position.js';
+import { initRelativeTime, relativeTime } from './relative-time.js';
+
+/** Parameters of the biases that are asked for. */
+export function initBias(into: ParameterInits, name: string, options: AttentionOptions, rng: Random): void {
+  const { length, heads } = options;
+  if (options.relativePosition) initRelativePosition(into, name, length, heads, rng);
+  if (options.relativeTime) initRelativeTime(into, name, heads, rng);
+}
+
+/** What is added to the logits, [heads, L, L] or [B, heads, L, L]; undefined where no bias is asked for. */
+export function biasOf(
+  params: Params,
+  name: string,
+  options: AttentionOptions,
+  steps: number,
+  buckets: tf.Tensor3D | undefined,
+): tf.Tensor3D | tf.Tensor4D | undefined {
+  const position = options.relativePosition ? relativePosition(params, name, steps) : undefined;
+  const time = buckets && relativeTime(params, name, buckets);
+  if (position && time) return tf.add(time, position);
+  return position ?? time;
+}
