@@ -1,4 +1,4 @@
-import { type Attribute, attr, DT, type Held, intsOf, valueOf } from './attribute.js';
+import { type Attribute, attr, attributeValue, DT, type Held, intsOf } from './attribute.js';
 import type { Node } from './graph-def.js';
 import { NotRecordable } from './recorder.js';
 
@@ -48,14 +48,14 @@ export function forAnyBatch(a: OneSize, b: OneSize): Node[] {
   });
 }
 
-const heldOf = (node: Node): Held => valueOf(node.attributes, 'value', 'tensor')!;
+const heldOf = (node: Node): Held => attributeValue(node.attributes, 'value', 'tensor')!;
 
 function sameAttributes(a: Node, b: Node): boolean {
   return JSON.stringify(a.attributes) === JSON.stringify(b.attributes);
 }
 
 function openPlaceholder(node: Node, size: number): Node {
-  const shape = valueOf(node.attributes, 'shape', 'shape')!;
+  const shape = attributeValue(node.attributes, 'shape', 'shape')!;
   if (shape[0] !== size) throw new NotRecordable(`input ${node.name} has no row for each of the batch`);
   return { ...node, attributes: { ...node.attributes, shape: attr.shape([-1, ...shape.slice(1)]) } };
 }

@@ -43,7 +43,7 @@ export const attr = {
 };
 
 /** The value of an attribute that is of this kind; undefined where there is none of that name. */
-export function valueOf<K extends Kind>(
+export function attributeValue<K extends Kind>(
   attributes: Attributes,
   name: string,
   kind: K,

@@ -1,4 +1,4 @@
-import { valueOf } from '../graph/attribute.js';
+import { attributeValue } from '../graph/attribute.js';
 import type { Node } from '../graph/graph-def.js';
 import type { Emitter } from './emitter.js';
 import { ONNX_TYPE, type OnnxAttribute, onnxType } from './proto.js';
@@ -19,7 +19,7 @@ const reduce =
   (node, e) => {
     const [input] = e.inputs(node);
     const axes = constants(node, 1, e);
-    const keepdims = { int: valueOf(node.attributes, 'keep_dims', 'bool') ? 1 : 0 };
+    const keepdims = { int: attributeValue(node.attributes, 'keep_dims', 'bool') ? 1 : 0 };
     if (op === 'ReduceSum') e.emit(op, [input!, e.int64(axes)], { keepdims }, node.name);
     else e.emit(op, [input!], { keepdims, axes: { ints: axes } }, node.name);
   };
@@ -29,7 +29,7 @@ const product =
   (left: string, right: string): Converter =>
   (node, e) => {
     const inputs = e.inputs(node).map((input, i) => {
-      if (!valueOf(node.attributes, i === 0 ? left : right, 'bool')) return input;
+      if (!attributeValue(node.attributes, i === 0 ? left : right, 'bool')) return input;
       const rank = e.rank(node.inputs[i]!);
       const perm = Array.from({ length: rank }, (_, axis) => axis);
       [perm[rank - 2], perm[rank - 1]] = [rank - 1, rank - 2];
@@ -90,7 +90,7 @@ export const CONVERTERS: Readonly<Record<string, Converter>> = {
     e.emit('Softmax', e.inputs(node), { axis: { int: -1 } }, node.name);
   },
   Cast: (node, e) => {
-    const to: OnnxAttribute = { int: onnxType(valueOf(node.attributes, 'DstT', 'type')!) };
+    const to: OnnxAttribute = { int: onnxType(attributeValue(node.attributes, 'DstT', 'type')!) };
     e.emit('Cast', e.inputs(node), { to }, node.name);
   },
   Transpose: (node, e) => {
@@ -103,7 +103,7 @@ export const CONVERTERS: Readonly<Record<string, Converter>> = {
     e.emit('Unsqueeze', [e.inputs(node)[0]!, e.wide(node.inputs[1]!)], {}, node.name);
   },
   Squeeze: (node, e) => {
-    const axes = valueOf(node.attributes, 'squeeze_dims', 'ints') ?? [];
+    const axes = attributeValue(node.attributes, 'squeeze_dims', 'ints') ?? [];
     e.emit('Squeeze', [...e.inputs(node), ...(axes.length > 0 ? [e.int64(axes)] : [])], {}, node.name);
   },
   Slice: (node, e) => {

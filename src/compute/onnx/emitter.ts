@@ -1,4 +1,4 @@
-import { DT, intsOf, valueOf } from '../graph/attribute.js';
+import { attributeValue, DT, intsOf } from '../graph/attribute.js';
 import type { Node } from '../graph/graph-def.js';
 import { type Initializer, ONNX_TYPE, type OnnxAttribute, type OnnxNode, onnxType } from './proto.js';
 
@@ -46,7 +46,7 @@ export class Emitter {
   ints(reference: string): number[] | undefined {
     const node = this.source(reference);
     if (node?.op !== 'Const') return undefined;
-    const held = valueOf(node.attributes, 'value', 'tensor')!;
+    const held = attributeValue(node.attributes, 'value', 'tensor')!;
     return held.dtype === DT.int32 ? intsOf(held) : undefined;
   }
 
@@ -66,14 +66,14 @@ export class Emitter {
   }
 
   constant(node: Node): void {
-    const { dtype, shape, data } = valueOf(node.attributes, 'value', 'tensor')!;
+    const { dtype, shape, data } = attributeValue(node.attributes, 'value', 'tensor')!;
     this.initializers.set(node.name, { dtype: onnxType(dtype), shape, data });
   }
 
   /** Number of axes of an input. */
   rank(reference: string): number {
     const node = this.source(reference);
-    if (node?.op === 'Const') return valueOf(node.attributes, 'value', 'tensor')!.shape.length;
+    if (node?.op === 'Const') return attributeValue(node.attributes, 'value', 'tensor')!.shape.length;
     if (node?.rank === undefined) throw new Error(`onnx: the rank of ${reference} is not known`);
     return node.rank;
   }
