@@ -28,7 +28,8 @@ export function decodeNpy(file: Uint8Array, where: string): { shape: number[]; d
     .split(',')
     .filter((part) => part.trim() !== '')
     .map(Number);
-  const bytes = file.slice(10 + length);
+  // A copy: the data must lie at a multiple of 4 in memory.
+  const bytes = Uint8Array.from(file.subarray(10 + length));
   const magic = MAGIC.every((byte, i) => file[i] === byte);
   if (!magic || !found || bytes.byteLength !== 4 * shape.reduce((a, b) => a * b, 1))
     throw new RecsysError('DATA_UNREADABLE', `${where} is no row-major float32 array of NumPy`);

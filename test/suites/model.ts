@@ -13,6 +13,7 @@ import { modelScorer, paramsScorer, scoreQueries } from '../../src/model/scorer.
 import { Random } from '../../src/random.js';
 import type { Query } from '../../src/types.js';
 import { assertClose, assertNoLeak, largestGap, valuesOf } from './assertions.js';
+import { exportContract } from './export.js';
 import { withNoise } from './fixtures.js';
 import { CATALOGUE, checkGradient, gradientOf, ITEMS, TRAININGS, taskOf, trainer } from './gradients.js';
 import { learnCheckerboard } from './learning.js';
@@ -213,6 +214,8 @@ export function modelContract(
         assertClose(await scorer.score(queries), before, 'scores', 1e-5, 1e-5);
         scorer.dispose();
       }));
+
+    exportContract(backend, { model, config, inits, catalogue: CATALOGUE }, { readsHistory, readsUser });
 
     test('steps, evaluation and scoring leave no tensor behind', () =>
       assertNoLeak('a whole life', async () => {

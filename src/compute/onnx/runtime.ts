@@ -18,7 +18,7 @@ interface OrtSession {
 }
 
 /** onnxruntime-node, where it is installed: beside recsys, or in the working directory. */
-async function findRuntime(): Promise<Ort | undefined> {
+function findRuntime(): Ort | undefined {
   for (const from of [import.meta.url, pathToFileURL(join(process.cwd(), 'package.json')).href]) {
     try {
       return createRequire(from)('onnxruntime-node') as Ort;
@@ -29,12 +29,15 @@ async function findRuntime(): Promise<Ort | undefined> {
   return undefined;
 }
 
+/** Whether ONNX files can be run here. */
+export const hasOnnxRuntime = (): boolean => findRuntime() !== undefined;
+
 /** An ONNX file of a frozen graph, run by onnxruntime-node; undefined where that is not installed. */
 export async function openOnnx(
   file: string,
   { inputs, outputs }: FrozenGraph,
 ): Promise<CompiledFunction | undefined> {
-  const ort = await findRuntime();
+  const ort = findRuntime();
   if (!ort) return undefined;
   const session = await ort.InferenceSession.create(file);
   return {
