@@ -16,6 +16,7 @@ const WITH_SETTINGS = [
   'finetune',
   'evaluate',
   'recommend',
+  'export',
   'serve-online',
   'run',
   'tune',
