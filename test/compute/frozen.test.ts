@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as tf from '@tensorflow/tfjs-core';
+import fc from 'fast-check';
 import { type FrozenGraph, freeze } from '../../src/compute/graph/frozen.js';
+import { Message } from '../../src/compute/graph/protobuf.js';
 import { NotRecordable } from '../../src/compute/graph/recorder.js';
 import { toOnnx } from '../../src/compute/onnx/convert.js';
 import { kernels } from '../../src/compute/ops/kernel.js';
@@ -127,5 +129,28 @@ test('ONNX: an operation without a counterpart is named', () => {
       error instanceof RecsysError &&
       error.code === 'EXPORT_IMPOSSIBLE' &&
       /converts Bessel/.test(error.message),
+  );
+});
+
+test('the protocol-buffer writer: any field and any whole number come back', () => {
+  const field = fc.integer({ min: 1, max: 2 ** 20 });
+  const entry = fc.oneof(
+    fc.tuple(field, fc.maxSafeInteger()),
+    fc.tuple(field, fc.uint8Array({ maxLength: 300 })),
+  );
+  fc.assert(
+    fc.property(fc.array(entry), (entries) => {
+      const message = new Message();
+      const expected = new Map<number, (number | Uint8Array)[]>();
+      for (const [number, value] of entries) {
+        if (typeof value === 'number') message.int(number, value);
+        else message.bytes(number, value);
+        expected.set(number, [...(expected.get(number) ?? []), value]);
+      }
+      const found = fieldsOf(message.encode());
+      const plain = (fields: typeof found) =>
+        [...fields].map(([n, values]) => [n, values.map((v) => (typeof v === 'number' ? v : [...v]))]);
+      assert.deepEqual(plain(found), plain(expected));
+    }),
   );
 });
