@@ -18,7 +18,7 @@ const PYTHON = process.env.RECSYS_PYTHON ?? 'python3';
 const find = 'from importlib.util import find_spec as f; exit(not (f("tensorflow") and f("onnxruntime")))';
 const foreign = spawnSync(PYTHON, ['-c', find]).status === 0;
 
-describe('recsys export', { skip: built ? false : 'not built (npm run build)', timeout: 300_000 }, () => {
+describe('recsys export', { skip: built ? false : 'not built (npm run build)' }, () => {
   let cwd = '';
   const recsys = (...args: string[]) =>
     spawnSync(process.execPath, [BINARY, ...args], { cwd, encoding: 'utf8' });
