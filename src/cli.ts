@@ -46,6 +46,11 @@ export const COMMANDS = {
     load: () => import('./commands/recommend.js'),
     chains: true,
   },
+  export: {
+    describe: 'write a checkpoint for other runtimes: SavedModel, ONNX, item vectors',
+    load: () => import('./commands/export.js'),
+    chains: true,
+  },
   inspect: {
     describe: 'explain a dataset or checkpoint and verify it',
     load: () => import('./commands/inspect.js'),

@@ -69,6 +69,10 @@ export const CATALOGUE = {
     kind: 'checkpoint',
     remedy: 'Use a checkpoint of the model and format this stage expects (`recsys inspect <dir>`).',
   },
+  EXPORT_IMPOSSIBLE: {
+    kind: 'checkpoint',
+    remedy: 'Choose another --format, or export a checkpoint of another model.',
+  },
   // resources and environment (exit 5)
   BACKEND_UNAVAILABLE: { kind: 'environment', remedy: 'Run `recsys doctor`.' },
   DISK: { kind: 'environment', remedy: 'Free space or choose a writable folder.' },
@@ -78,6 +82,11 @@ export const CATALOGUE = {
   },
   ENVIRONMENT: { kind: 'environment', remedy: 'Run `recsys doctor`.' },
   DIVERGED: { kind: 'environment', remedy: 'Lower the learning rate or set `clipNorm`.' },
+  EXPORT_DIFFERS: {
+    kind: 'environment',
+    remedy:
+      'Use the checkpoint itself; please report this with the model’s settings. `parity.tolerance` is what passes.',
+  },
   // interruption (exit 130)
   INTERRUPTED: { kind: 'interrupted', remedy: 'Run it again.' },
 } as const satisfies Record<string, Entry>;

@@ -18,15 +18,16 @@ const LEAVES = ['errors', 'types', 'random', 'nearest', 'config/fields'];
 const FLOOR = [...LEAVES, 'compute', 'storage'];
 const MIDDLE = [...FLOOR, 'model', 'data'];
 
-/** What each room may import: main → cli → commands → training, evaluation, online, report → model, data → compute, storage → leaves. */
+/** What each room may import: main → cli → commands → training, evaluation, online, export, report → model, data → compute, storage → leaves. */
 const RULES: Rules = {
   main: ['cli', 'commands', 'errors'],
   cli: ['commands', 'config', ...LEAVES],
-  commands: ['config', 'training', 'evaluation', 'online', 'report', ...MIDDLE],
+  commands: ['config', 'training', 'evaluation', 'online', 'export', 'report', ...MIDDLE],
   config: LEAVES,
   training: ['evaluation', ...MIDDLE],
   evaluation: MIDDLE,
   online: MIDDLE,
+  export: MIDDLE,
   report: MIDDLE,
   model: FLOOR,
   data: FLOOR,
@@ -56,6 +57,7 @@ const OWNERS: readonly (readonly [RegExp, readonly string[]])[] = [
       'training',
       'evaluation',
       'online',
+      'export',
       'report',
       'data',
       'compute',

@@ -9,12 +9,13 @@ import { explainCheckpoint } from './inspect/checkpoint.js';
 import { explainDataset } from './inspect/dataset.js';
 import { explainEvaluation } from './inspect/evaluation.js';
 import { type Explanation, renderExplanation } from './inspect/explanation.js';
+import { explainExport } from './inspect/export.js';
 import { explainPartial, explainPipeline, explainServing, explainWeights } from './inspect/others.js';
 import { defineStage, type StageResult, type StageRun } from './stage.js';
 
 const schema = z.strictObject({
   dir: path(
-    'what to explain: a dataset, checkpoint, evaluation, pipeline run, unfinished or serving directory',
+    'what to explain: a dataset, checkpoint, evaluation, export, pipeline run, unfinished or serving directory',
   ),
 });
 
@@ -63,6 +64,7 @@ async function explain(dir: string, run: StageRun<unknown>): Promise<Explanation
   if (has('journal')) return await explainServing(dir, await files());
   const manifest = await peekManifest(dir);
   if (manifest?.kind === 'dataset') return await explainDataset(dir, manifest.value, run);
+  if (manifest?.kind === 'export') return await explainExport(dir, manifest.value, run);
   if (manifest !== undefined) return await explainCheckpoint(dir, run);
   const some = top.slice(0, 3).join(', ');
   throw new RecsysError(

@@ -6,6 +6,7 @@ import { dirname, extname } from 'node:path';
 import { finished } from 'node:stream/promises';
 import { RecsysError } from '../errors.js';
 import { diskError, kindOf, sync } from '../storage/disk.js';
+import { jsonlToParquet } from './parquet.js';
 
 export const LIST_FORMATS = ['csv', 'jsonl', 'parquet'] as const;
 export type ListFormat = (typeof LIST_FORMATS)[number];
@@ -19,6 +20,8 @@ export interface ListRow {
   readonly title: string;
   readonly score: number;
 }
+
+const COLUMNS = { user: 'VARCHAR', rank: 'INTEGER', item: 'VARCHAR', title: 'VARCHAR', score: 'FLOAT' };
 
 /** The format asked for, else by the file's extension, else CSV. */
 export function listFormat(file: string, asked: ListFormat | undefined): ListFormat {
@@ -55,7 +58,7 @@ export async function writeLists(
     await refuseExisting(file, force);
     await mkdir(dirname(file), { recursive: true });
     const count = await writeText(text, rows, encoders[format === 'parquet' ? 'jsonl' : format]);
-    if (format === 'parquet') await toParquet(text, partial);
+    if (format === 'parquet') await jsonlToParquet(text, partial, COLUMNS);
     await sync(partial);
     await rename(partial, file);
     return count;
@@ -98,21 +101,5 @@ async function writeText(
     return count;
   } finally {
     stream.destroy();
-  }
-}
-
-async function toParquet(jsonl: string, file: string): Promise<void> {
-  const { DuckDBInstance } = await import('@duckdb/node-api');
-  const instance = await DuckDBInstance.create(':memory:', { preserve_insertion_order: 'true' });
-  const connection = await instance.connect();
-  const quoted = (path: string): string => `'${path.replaceAll("'", "''")}'`;
-  const columns = "{user: 'VARCHAR', rank: 'INTEGER', item: 'VARCHAR', title: 'VARCHAR', score: 'FLOAT'}";
-  try {
-    await connection.run(
-      `COPY (SELECT * FROM read_json(${quoted(jsonl)}, format = 'newline_delimited', columns = ${columns})) TO ${quoted(file)} (FORMAT parquet)`,
-    );
-  } finally {
-    connection.closeSync();
-    instance.closeSync();
   }
 }

@@ -105,7 +105,7 @@ async function checkTarget(out: string, target: string, old: string, options: Ou
 
 /** Left in every directory published here: what --force may replace. */
 const MARKER = '.recsys';
-const KINDS = new Set(['dataset', 'checkpoint', 'evaluation', 'raw']);
+const KINDS = new Set(['dataset', 'checkpoint', 'evaluation', 'export', 'raw']);
 
 /** Whether a directory may be replaced: it carries our marker, or a manifest.json of a kind that only we write. */
 async function looksWritten(dir: string): Promise<boolean> {

@@ -84,9 +84,9 @@ async function recordOf(path: string): Promise<FileRecord> {
 }
 
 /** Files whose checksums a manifest holds: all but itself and the snapshots of work in progress. */
-async function recordFiles(
+export async function recordFiles(
   dir: string,
-  known: Readonly<Record<string, FileRecord>>,
+  known: Readonly<Record<string, FileRecord>> = {},
 ): Promise<Record<string, FileRecord>> {
   const files: Record<string, FileRecord> = {};
   for (const name of await listFiles(dir)) {

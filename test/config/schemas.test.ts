@@ -17,6 +17,7 @@ const WITH_SETTINGS = [
   'compress',
   'evaluate',
   'recommend',
+  'export',
   'serve-online',
   'run',
   'tune',

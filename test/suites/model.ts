@@ -14,6 +14,7 @@ import { Random } from '../../src/random.js';
 import type { Query } from '../../src/types.js';
 import { assertClose, assertNoLeak, largestGap, valuesOf } from './assertions.js';
 import { compressionContract } from './compression.js';
+import { exportContract } from './export.js';
 import { withNoise } from './fixtures.js';
 import { CATALOGUE, checkGradient, gradientOf, ITEMS, TRAININGS, taskOf, trainer } from './gradients.js';
 import { learnCheckerboard } from './learning.js';
@@ -239,6 +240,8 @@ export function modelContract(
         assertClose(await scorer.score(queries), before, 'scores', 1e-5, 1e-5);
         scorer.dispose();
       }));
+
+    exportContract(backend, { model, config, inits, catalogue: CATALOGUE }, { readsHistory, readsUser });
 
     test('steps, evaluation and scoring leave no tensor behind', () =>
       assertNoLeak('a whole life', async () => {

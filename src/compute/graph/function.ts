@@ -1,10 +1,8 @@
-import * as tf from '@tensorflow/tfjs-core';
-import { uploadBatch } from '../eager-step.js';
 import type { CompiledFunction, HostWork } from '../function.js';
-import type { Batch, Inputs } from '../step.js';
+import type { Batch } from '../step.js';
 import type { NativeBackend } from './binding.js';
-import { attr, DT, GraphBuilder } from './graph-def.js';
-import { differingConstant, NotRecordable, Recorder } from './recorder.js';
+import { GraphBuilder } from './graph-def.js';
+import { emptied, recordFunction, refuseDiffering, rehearse } from './record-function.js';
 import { nativeBatch, Session } from './session.js';
 import { shapeKey } from './shape.js';
 
@@ -45,17 +43,21 @@ export class GraphFunction implements CompiledFunction {
 
   private add(batch: Batch): FunctionProgram {
     const prefix = `program${this.recordings++}`;
-    // Once unrecorded, so that everything outside is on the backend before it is recorded.
-    withInputs(batch, (inputs) => tf.dispose(tf.tidy(() => ({ ...this.work(inputs) }))));
-    // Once with other values, thrown away: what differs came out of the batch by way of JavaScript.
-    const other = Object.fromEntries(
-      Object.entries(batch).map(([name, t]) => [name, { ...t, data: t.data.slice().fill(0) }]),
-    );
-    const rehearsal = this.record(other, prefix, new GraphBuilder(), new Map());
-    const { recorder, program } = this.record(batch, prefix, this.graph, this.outside);
-    const differing = differingConstant(recorder, rehearsal.recorder);
-    if (differing !== undefined)
-      throw new NotRecordable(`an input of ${differing} is made in JavaScript of the values of the batch`);
+    const record = (batch: Batch, graph: GraphBuilder, outside: Map<number, string>) =>
+      recordFunction(this.backend, graph, outside, this.work, batch, {
+        input: (name) => `${prefix}/${name}`,
+        output: (name) => `${prefix}/output/${name}`,
+      });
+    rehearse(this.work, batch);
+    // Once with other values, thrown away.
+    const other = record(emptied(batch), new GraphBuilder(), new Map());
+    const recorded = record(batch, this.graph, this.outside);
+    refuseDiffering(recorded, other);
+    const program = {
+      prefix,
+      placeholders: [...recorded.placeholders.values()],
+      outputs: recorded.outputs,
+    };
     const roots = [...this.programs.values(), program].flatMap(({ placeholders, outputs }) => [
       ...placeholders,
       ...outputs.values(),
@@ -67,42 +69,9 @@ export class GraphFunction implements CompiledFunction {
     return program;
   }
 
-  private record(batch: Batch, prefix: string, graph: GraphBuilder, outside: Map<number, string>) {
-    return withInputs(batch, (inputs) => {
-      const recorder = new Recorder(this.backend, graph, outside);
-      const placeholders = Object.entries(inputs).map(([name, tensor]) => {
-        const dtype = attr.type(tensor.dtype === 'float32' ? DT.float : DT.int32);
-        const shape = attr.shape(tensor.shape);
-        const node = graph.node('Placeholder', [], { dtype, shape }, `${prefix}/${name}`);
-        recorder.bind(tensor, `${node}:0`);
-        return node;
-      });
-      const outputs = new Map<string, string>();
-      recorder.record(() =>
-        tf.tidy(() => {
-          for (const [name, tensor] of Object.entries(this.work(inputs))) {
-            const node = [recorder.reference(tensor)];
-            const T = attr.type(DT.float);
-            outputs.set(name, graph.node('Identity', node, { T }, `${prefix}/output/${name}`));
-          }
-        }),
-      );
-      return { recorder, program: { prefix, placeholders, outputs } };
-    });
-  }
-
   dispose(): void {
     this.session?.dispose();
     this.session = undefined;
     this.programs.clear();
-  }
-}
-
-function withInputs<T>(batch: Batch, work: (inputs: Inputs) => T): T {
-  const inputs = uploadBatch(batch);
-  try {
-    return work(inputs);
-  } finally {
-    tf.dispose(inputs);
   }
 }

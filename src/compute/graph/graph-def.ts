@@ -1,35 +1,16 @@
+import { type Attributes, attr, encodeAttribute } from './attribute.js';
 import { Message } from './protobuf.js';
 
-/** Numbers of tensorflow.DataType. */
-export const DT = { float: 1, int32: 3, bool: 10, resource: 20 } as const;
+export { attr, DT } from './attribute.js';
 
-/** tensorflow.AttrValue messages. */
-export const attr = {
-  type: (value: number) => new Message().int(6, value),
-  shape: (value: readonly number[]) => new Message().message(7, shapeProto(value)),
-  int: (value: number) => new Message().int(3, value),
-  bool: (value: boolean) => new Message().int(5, value ? 1 : 0),
-  float: (value: number) => new Message().float(4, value),
-  string: (value: string) => new Message().bytes(2, value),
-  ints: (values: readonly number[]) =>
-    new Message().message(
-      1,
-      values.reduce((list, v) => list.int(3, v), new Message()),
-    ),
-  tensor: (dtype: number, shape: readonly number[], data: Uint8Array) =>
-    new Message().message(8, new Message().int(1, dtype).message(2, shapeProto(shape)).bytes(4, data)),
-};
-
-function shapeProto(shape: readonly number[]): Message {
-  return shape.reduce((message, size) => message.message(2, new Message().int(1, size)), new Message());
-}
-
-interface Node {
+export interface Node {
   readonly name: string;
   readonly op: string;
   /** `node:output` or `^node` (control). */
   readonly inputs: readonly string[];
-  readonly attributes: Readonly<Record<string, Message>>;
+  readonly attributes: Attributes;
+  /** Number of axes of the first output, where it was recorded. */
+  readonly rank?: number;
 }
 
 /** GraphDef version whose op semantics are asked for (TensorFlow 2.9 and later have it). */
@@ -41,15 +22,10 @@ export class GraphBuilder {
   private serial = 0;
 
   /** Adds a node and gives its name; its first output is `name:0`. */
-  node(
-    op: string,
-    inputs: readonly string[],
-    attributes: Readonly<Record<string, Message>>,
-    name?: string,
-  ): string {
+  node(op: string, inputs: readonly string[], attributes: Attributes, name?: string, rank?: number): string {
     const unique = name ?? `${op}_${this.serial++}`;
     if (this.nodes.has(unique)) throw new Error(`graph: a node named ${unique} exists already`);
-    this.nodes.set(unique, { name: unique, op, inputs, attributes });
+    this.nodes.set(unique, { name: unique, op, inputs, attributes, ...(rank === undefined ? {} : { rank }) });
     return unique;
   }
 
@@ -66,22 +42,15 @@ export class GraphBuilder {
     return this.reachable(roots).size;
   }
 
+  /** The nodes that the roots need, in the order they were added. */
+  needed(roots: readonly string[]): Node[] {
+    const wanted = this.reachable(roots);
+    return [...this.nodes.values()].filter((node) => wanted.has(node.name));
+  }
+
   /** A SavedModel (saved_model.pb) with the nodes that the roots need. */
   savedModel(roots: readonly string[]): Uint8Array {
-    const graph = new Message();
-    const wanted = this.reachable(roots);
-    for (const node of this.nodes.values()) {
-      if (!wanted.has(node.name)) continue;
-      const message = new Message().bytes(1, node.name).bytes(2, node.op);
-      for (const input of node.inputs) message.bytes(3, input.replace(/:0$/, ''));
-      for (const [key, value] of Object.entries(node.attributes)) {
-        message.message(5, new Message().bytes(1, key).message(2, value));
-      }
-      graph.message(1, message);
-    }
-    graph.message(4, new Message().int(1, PRODUCER));
-    const meta = new Message().message(1, new Message().bytes(4, 'serve')).message(2, graph);
-    return new Message().int(1, 1).message(2, meta).encode();
+    return encodeSavedModel(this.needed(roots));
   }
 
   private reachable(roots: readonly string[]): Set<string> {
@@ -100,4 +69,25 @@ export class GraphBuilder {
 
 function nodeOf(reference: string): string {
   return reference.replace(/^\^/, '').split(':')[0]!;
+}
+
+/** A SavedModel (saved_model.pb) of these nodes, with the signatures (tensorflow.SignatureDef) by name. */
+export function encodeSavedModel(
+  nodes: readonly Node[],
+  signatures: Readonly<Record<string, Message>> = {},
+): Uint8Array {
+  const graph = new Message();
+  for (const node of nodes) {
+    const message = new Message().bytes(1, node.name).bytes(2, node.op);
+    for (const input of node.inputs) message.bytes(3, input.replace(/:0$/, ''));
+    for (const [key, value] of Object.entries(node.attributes)) {
+      message.message(5, new Message().bytes(1, key).message(2, encodeAttribute(value)));
+    }
+    graph.message(1, message);
+  }
+  graph.message(4, new Message().int(1, PRODUCER));
+  const meta = new Message().message(1, new Message().bytes(4, 'serve')).message(2, graph);
+  for (const [name, signature] of Object.entries(signatures))
+    meta.message(5, new Message().bytes(1, name).message(2, signature));
+  return new Message().int(1, 1).message(2, meta).encode();
 }

@@ -1,16 +1,10 @@
 import type * as tf from '@tensorflow/tfjs-core';
+import type { Attribute, Held } from './attribute.js';
 import type { Binding, NativeBackend, OpAttribute, TensorMetadata } from './binding.js';
 import { attr, DT, type GraphBuilder } from './graph-def.js';
-import type { Message } from './protobuf.js';
 
 /** What cannot be part of a recorded graph, naming the operation. A model's mistake, never a user's. */
 export class NotRecordable extends Error {}
-
-interface Held {
-  readonly dtype: number;
-  readonly shape: readonly number[];
-  readonly data: Uint8Array;
-}
 
 /**
  * Records the ops that tfjs sends to the native binding as nodes of a graph, while they run.
@@ -88,7 +82,14 @@ export class Recorder {
       executeOp: (name, attributes, ids, outputs) => {
         const results = real.executeOp(name, attributes, ids, outputs);
         const inputs = ids.map((id) => this.resolve(id, name));
-        const node = this.graph.node(name, inputs, this.attributes(name, attributes, ids, real));
+        const rank = results[0]?.shape.length;
+        const node = this.graph.node(
+          name,
+          inputs,
+          this.attributes(name, attributes, ids, real),
+          undefined,
+          rank,
+        );
         results.forEach((result: TensorMetadata, i) => {
           this.references.set(result.id, `${node}:${i}`);
           this.metadata.set(result.id, { shape: result.shape, dtype: result.dtype });
@@ -129,8 +130,8 @@ export class Recorder {
     attributes: readonly OpAttribute[],
     ids: readonly number[],
     binding: Binding,
-  ): Record<string, Message> {
-    const out: Record<string, Message> = {};
+  ): Record<string, Attribute> {
+    const out: Record<string, Attribute> = {};
     for (const { name, type, value } of attributes)
       out[name] = encodeAttribute(op, name, type, value, binding);
     // A NodeDef infers nothing: what tfjs leaves out must be filled in.
@@ -153,7 +154,7 @@ function membersOf(real: Binding): Binding {
   return Object.fromEntries(entries) as unknown as Binding;
 }
 
-function encodeAttribute(op: string, name: string, type: number, value: unknown, b: Binding): Message {
+function encodeAttribute(op: string, name: string, type: number, value: unknown, b: Binding): Attribute {
   switch (type) {
     case b.TF_ATTR_TYPE:
       return attr.type(value as number);

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
+import type { Attribute, Attributes } from './attribute.js';
 import { attr, DT, type GraphBuilder } from './graph-def.js';
 import type { Recorded, RecordParts } from './program.js';
-import type { Message } from './protobuf.js';
 import { Recorder } from './recorder.js';
 import type { ScratchVariable } from './session.js';
 
@@ -84,7 +84,7 @@ export class ProgramWriter {
   }
 
   /** Adds a node; gives the reference of its first output. */
-  node(op: string, inputs: readonly string[], attributes: Readonly<Record<string, Message>>): string {
+  node(op: string, inputs: readonly string[], attributes: Attributes): string {
     return `${this.graph.node(op, inputs, attributes)}:0`;
   }
 
@@ -149,7 +149,7 @@ export class ProgramWriter {
     op: string,
     variables: readonly string[],
     inputs: readonly string[],
-    attributes: Readonly<Record<string, Message>>,
+    attributes: Attributes,
   ): string {
     const reads = variables.flatMap((v) => (this.reads.has(v) ? [`^${this.reads.get(v)}`] : []));
     const handles = variables.map((v) => this.handle(v));
@@ -178,7 +178,7 @@ export class ProgramWriter {
     return handle;
   }
 
-  private type(variable: string): Message {
+  private type(variable: string): Attribute {
     return attr.type(this.scratch.get(variable)?.dtype ?? DT.float);
   }
 }

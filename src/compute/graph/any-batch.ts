@@ -1,0 +1,153 @@
+import { type Attribute, attr, attributeValue, DT, type Held, intsOf } from './attribute.js';
+import type { Node } from './graph-def.js';
+import { NotRecordable } from './recorder.js';
+
+/** One recording of a function, on a batch of `size` rows. */
+export interface OneSize {
+  readonly size: number;
+  readonly nodes: readonly Node[];
+}
+
+/**
+ * A graph for batches of any size, from two recordings of one function at different sizes. What differs between them followed
+ * the size: a size in a shape becomes "the rest" (−1), a constant filled for each row is filled for as many as there are.
+ * Throws NotRecordable, naming the operation, for anything else that follows the size.
+ */
+export function forAnyBatch(a: OneSize, b: OneSize): Node[] {
+  const users = new Map<string, { op: string; slot: number }[]>();
+  for (const { op, inputs } of a.nodes)
+    for (const [slot, input] of inputs.entries()) {
+      const name = input.split(':')[0]!;
+      users.set(name, [...(users.get(name) ?? []), { op, slot }]);
+    }
+  if (a.nodes.length !== b.nodes.length)
+    throw new NotRecordable('the number of operations follows the batch size');
+  const source = a.nodes.find((node) => node.op === 'Placeholder');
+  let rowsAdded = false;
+  return a.nodes.flatMap((node, i): Node[] => {
+    const other = b.nodes[i]!;
+    if (node.name !== other.name || node.op !== other.op || node.inputs.join() !== other.inputs.join())
+      throw new NotRecordable(`${node.op}: which operations there are follows the batch size`);
+    if (node.op === 'Placeholder') return [openPlaceholder(node, a.size)];
+    if (node.op !== 'Const') {
+      if (!sameAttributes(node, other))
+        throw new NotRecordable(`${node.op}: an attribute follows the batch size`);
+      return [node];
+    }
+    const [first, second] = [heldOf(node), heldOf(other)];
+    if (first.shape.join() === second.shape.join() && Buffer.compare(first.data, second.data) === 0)
+      return [node];
+    const usedAs = users.get(node.name) ?? [];
+    const rest = restOf(first, second, a.size, b.size, usedAs);
+    if (rest) return [{ ...node, attributes: { ...node.attributes, value: rest } }];
+    const filled = filledRows(node, first, second, a.size, b.size);
+    if (!filled || !source) throw new NotRecordable(`${usedAs[0]?.op}: an input follows the batch size`);
+    const rows = rowsAdded ? [] : rowsOf(source.name);
+    rowsAdded = true;
+    return [...rows, ...filled];
+  });
+}
+
+const heldOf = (node: Node): Held => attributeValue(node.attributes, 'value', 'tensor')!;
+
+function sameAttributes(a: Node, b: Node): boolean {
+  return JSON.stringify(a.attributes) === JSON.stringify(b.attributes);
+}
+
+function openPlaceholder(node: Node, size: number): Node {
+  const shape = attributeValue(node.attributes, 'shape', 'shape')!;
+  if (shape[0] !== size) throw new NotRecordable(`input ${node.name} has no row for each of the batch`);
+  return { ...node, attributes: { ...node.attributes, shape: attr.shape([-1, ...shape.slice(1)]) } };
+}
+
+/** The shape of a Reshape, or the sizes of a Slice, with −1 where a size follows that of the batch; undefined: it is neither. */
+function restOf(
+  first: Held,
+  second: Held,
+  sizeA: number,
+  sizeB: number,
+  users: readonly { op: string; slot: number }[],
+): Attribute | undefined {
+  const reshapes = users.every(({ op, slot }) => op === 'Reshape' && slot === 1);
+  const slices = users.every(({ op, slot }) => op === 'Slice' && slot === 2);
+  if ((!reshapes && !slices) || first.dtype !== DT.int32 || first.shape.join() !== second.shape.join())
+    return undefined;
+  const [a, b] = [intsOf(first), intsOf(second)];
+  const following = a.flatMap((n, i) => (n === b[i] ? [] : [i]));
+  // Sizes in proportion to the batch's, and for a Reshape no more than one that is left to be found.
+  if (following.some((i) => a[i]! * sizeB !== b[i]! * sizeA)) return undefined;
+  if (reshapes ? following.length > 1 : following.some((i) => a[i] !== sizeA)) return undefined;
+  const open = Int32Array.from(a, (n, i) => (following.includes(i) ? -1 : n));
+  return attr.tensor(DT.int32, first.shape, new Uint8Array(open.buffer));
+}
+
+const ROWS = 'batch/rows';
+
+/** Nodes that give the number of rows [1] of an input. */
+function rowsOf(input: string): Node[] {
+  const int = attr.type(DT.int32);
+  return [
+    constant('batch/begin', [1], Int32Array.of(0)),
+    constant('batch/size', [1], Int32Array.of(1)),
+    {
+      name: 'batch/shape',
+      op: 'Shape',
+      inputs: [`${input}:0`],
+      attributes: { T: int, out_type: int },
+      rank: 1,
+    },
+    {
+      name: ROWS,
+      op: 'Slice',
+      inputs: ['batch/shape:0', 'batch/begin:0', 'batch/size:0'],
+      attributes: { T: int, Index: int },
+      rank: 1,
+    },
+  ];
+}
+
+/** A constant of one value, a row for each of the batch → the same, filled for as many rows as there are. */
+function filledRows(node: Node, a: Held, b: Held, sizeA: number, sizeB: number): Node[] | undefined {
+  const inner = a.shape.slice(1);
+  if (a.shape[0] !== sizeA || b.shape[0] !== sizeB || inner.join() !== b.shape.slice(1).join())
+    return undefined;
+  const width = a.dtype === DT.bool ? 1 : 4;
+  const value = a.data.slice(0, width);
+  const uniform = (held: Held): boolean => {
+    for (let at = 0; at < held.data.length; at++) if (held.data[at] !== value[at % width]) return false;
+    return true;
+  };
+  if (!uniform(a) || !uniform(b)) return undefined;
+  const { name } = node;
+  const int = attr.type(DT.int32);
+  const type = attr.type(a.dtype);
+  return [
+    constant(`${name}/inner`, [inner.length], Int32Array.from(inner)),
+    constant(`${name}/axis`, [], Int32Array.of(0)),
+    {
+      name: `${name}/shape`,
+      op: 'ConcatV2',
+      inputs: [`${ROWS}:0`, `${name}/inner:0`, `${name}/axis:0`],
+      attributes: { T: int, N: attr.int(2), Tidx: int },
+      rank: 1,
+    },
+    {
+      name: `${name}/value`,
+      op: 'Const',
+      inputs: [],
+      attributes: { dtype: type, value: attr.tensor(a.dtype, [], value) },
+    },
+    {
+      name,
+      op: 'Fill',
+      inputs: [`${name}/shape:0`, `${name}/value:0`],
+      attributes: { T: type, index_type: int },
+      rank: a.shape.length,
+    },
+  ];
+}
+
+function constant(name: string, shape: readonly number[], values: Int32Array): Node {
+  const value = attr.tensor(DT.int32, shape, new Uint8Array(values.buffer));
+  return { name, op: 'Const', inputs: [], attributes: { dtype: attr.type(DT.int32), value } };
+}

@@ -1,0 +1,56 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { INFERENCE } from '../compute/dropout.js';
+import type { HostWork } from '../compute/function.js';
+import { type FrozenGraph, freeze } from '../compute/graph/frozen.js';
+import { ParameterStore } from '../compute/parameters.js';
+import type { Batch } from '../compute/step.js';
+import type { Model } from './model.js';
+import type { RestoredModel } from './restore.js';
+import { atLast } from './select.js';
+
+/**
+ * A model as a graph for other runtimes, of inputs `items` [B, L], `behaviours` [B, L], `users` [B] and `times` [B, L] (those it reads), L being
+ * the model's length. Outputs: `scores` [B, items + 1]; `state` [B, D] of a model whose score is a dot product; with `top` > 0
+ * the best items, best first, as `top` [B, top].
+ *
+ * @throws BACKEND_UNAVAILABLE where the native backend is not the active one
+ */
+export function freezeModel({ model, inits, catalogue }: RestoredModel, top: number): FrozenGraph {
+  const store = new ParameterStore(inits, model.constants());
+  const best = Math.min(top, catalogue.items.length - 1);
+  tf.engine().startScope();
+  try {
+    const params = store.reader();
+    // Made here they are constants of the graph, which no runtime has to compute again.
+    const candidates = model.candidates?.(params, 'all');
+    const work: HostWork = ({ users, items, behaviours, times }) => {
+      const batch = {
+        ...{ users: users!, items: items as tf.Tensor2D, behaviours: behaviours as tf.Tensor2D },
+        ...(times ? { times: times as tf.Tensor2D } : {}),
+      };
+      const state = atLast(model.encode(params, batch, INFERENCE).states);
+      const scores = candidates
+        ? tf.add(tf.matMul(state, candidates.vectors, false, true), candidates.offset)
+        : model.logits(params, state, 'all', INFERENCE);
+      return {
+        scores,
+        ...(candidates ? { state } : {}),
+        ...(best > 0 ? { top: tf.topk(scores, best).indices } : {}),
+      };
+    };
+    return freeze(work, (size) => exampleBatch(size, model));
+  } finally {
+    tf.engine().endScope();
+    store.dispose();
+  }
+}
+
+/** A batch of item 1 everywhere, which every model can read. */
+function exampleBatch(size: number, { length, readsTimes }: Model): Batch {
+  const ones = (...shape: number[]) =>
+    ({ dtype: 'I32', shape, data: new Int32Array(shape.reduce((a, b) => a * b)).fill(1) }) as const;
+  return {
+    ...{ items: ones(size, length), behaviours: ones(size, length), users: ones(size) },
+    ...(readsTimes ? { times: ones(size, length) } : {}),
+  };
+}

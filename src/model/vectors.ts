@@ -1,0 +1,47 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { INFERENCE } from '../compute/dropout.js';
+import { ParameterStore } from '../compute/parameters.js';
+import type { Query } from '../types.js';
+import type { RestoredModel } from './restore.js';
+import { packQueries } from './scorer.js';
+import { atLast } from './select.js';
+
+/** A model whose score is state · item vector + offset, in these two halves. */
+export interface TwoHalves {
+  readonly width: number;
+  /** [(items + 1) × width]; row 0 is padding. */
+  readonly vectors: Float32Array;
+  /** [items + 1]; −1e9 of padding. */
+  readonly offsets: Float32Array;
+  /** States after histories [queries × width]. */
+  states(queries: readonly Query[]): Float32Array;
+  dispose(): void;
+}
+
+/** The two halves of a model, on any backend; undefined where its score is no dot product. */
+export function twoHalves({ model, inits }: RestoredModel): TwoHalves | undefined {
+  if (!model.candidates) return undefined;
+  const store = new ParameterStore(inits, model.constants());
+  const params = store.reader();
+  const copied = (part: 'vectors' | 'offset'): Float32Array =>
+    tf.tidy(() => Float32Array.from(model.candidates!(params, 'all')[part].dataSync()));
+  return {
+    width: model.width,
+    vectors: copied('vectors'),
+    offsets: copied('offset'),
+    states(queries) {
+      const { users, items, behaviours, times, steps } = packQueries(queries, model);
+      const shape: [number, number] = [queries.length, steps];
+      return tf.tidy(() => {
+        const batch = {
+          users: tf.tensor1d(users, 'int32'),
+          items: tf.tensor2d(items, shape, 'int32'),
+          behaviours: tf.tensor2d(behaviours, shape, 'int32'),
+          ...(times ? { times: tf.tensor2d(times, shape, 'int32') } : {}),
+        };
+        return Float32Array.from(atLast(model.encode(params, batch, INFERENCE).states).dataSync());
+      });
+    },
+    dispose: () => store.dispose(),
+  };
+}
