@@ -11,6 +11,7 @@ import type { StageContext } from '../types.js';
 import { teacherAnswers } from './distill/answers.js';
 import { distillObjective, PROJECTION, readsWhole } from './distill/objective.js';
 import type { DistillConfig } from './distill/schema.js';
+import { startAtTeacher } from './distill/start.js';
 import { growCatalogue, requireSameItems } from './growth.js';
 import {
   keepsSparse,
@@ -44,6 +45,7 @@ export async function distill(
   const { dataset } = growCatalogue(teacher.catalogue, source);
   const model = createModel(config.student, dataset.catalogue);
   const inits = model.init(Random.of(config.seed, 'init'));
+  if (config.start === 'teacher') startAtTeacher(inits, teacher);
   const layer = alignment.weight > 0 ? layerIndex(teacher.model, alignment.layer) : -1;
   if (layer >= 0 && alignment.kind !== 'relational')
     inits.set(PROJECTION, glorot(Random.of(config.seed, 'projection'), model.width, teacher.model.width));

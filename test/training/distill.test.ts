@@ -8,6 +8,7 @@ import { type RestoredModel, restoreModel } from '../../src/model/restore.js';
 import { modelScorer } from '../../src/model/scorer.js';
 import { Random } from '../../src/random.js';
 import { distillSchema } from '../../src/training/distill/schema.js';
+import { startAtTeacher } from '../../src/training/distill/start.js';
 import { distill, layerIndex } from '../../src/training/distill.js';
 import { trainRows } from '../../src/training/train-rows.js';
 import type { Query } from '../../src/types.js';
@@ -235,6 +236,44 @@ onBackend('wasm', 'distillation', () => {
         assert.ok(fit.history.at(-1)!.loss < fit.history[0]!.loss, `${student.name} ${JSON.stringify(more)}`);
       }
     }
+  });
+
+  test('start: teacher: a student as wide begins with the teacher’s scores of its own states, a narrower one near them', async () => {
+    const teacher = teacherOf({ ...MODELS.transformer, userAttributes: false });
+    const dots = (inits: RestoredModel['inits']): number[] => {
+      const { shape, data } = inits.get('item.embedding')!;
+      const [rows, width] = shape as [number, number];
+      const of = (a: number, b: number): number =>
+        Array.from({ length: width }, (_, d) => data[a * width + d]! * data[b * width + d]!).reduce(
+          (x, y) => x + y,
+          0,
+        );
+      return Array.from({ length: rows * rows }, (_, k) => of(Math.floor(k / rows), k % rows));
+    };
+    const wanted = dots(teacher.inits);
+    const distance = (inits: RestoredModel['inits']): number =>
+      dots(inits).reduce((sum, x, k) => sum + (x - wanted[k]!) ** 2, 0);
+    const begun = (width: number): RestoredModel['inits'] => {
+      const config = modelSchema.parse({ ...MODELS.transformer, width, userAttributes: false });
+      const inits = createModel(config, CATALOGUE).init(new Random(2));
+      const fresh = distance(inits);
+      startAtTeacher(inits, teacher);
+      assert.ok(distance(inits) < fresh);
+      return inits;
+    };
+    assert.ok(distance(begun(4)) < 1e-6);
+    begun(2);
+    const wide = modelSchema.parse({ ...MODELS.transformer, width: 8 });
+    assert.throws(() => startAtTeacher(createModel(wide, CATALOGUE).init(new Random(2)), teacher), {
+      code: 'CONFIG_INVALID',
+      message: /wider \(8\) than the teacher's \(4\)/,
+    });
+    const { fit } = await distilled(teacher, {
+      student: { ...MODELS.linear, width: 2 },
+      start: 'teacher',
+      epochs: 3,
+    });
+    assert.ok(fit.history.at(-1)!.loss < fit.history[0]!.loss);
   });
 
   test('layers are named: middle, top, by name, and an unknown one lists those there are', () => {

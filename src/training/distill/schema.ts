@@ -14,6 +14,12 @@ export const distillSchema = z.strictObject({
   student: modelSchema
     .prefault({ name: 'transformer', width: 32, depth: 1, heads: 1 })
     .describe('the student'),
+  start: z
+    .enum(['fresh', 'teacher'])
+    .default('fresh')
+    .describe(
+      'item vectors of the student at the beginning: random, or the teacher’s along their main directions',
+    ),
   soft: z
     .strictObject({
       weight: weight(1),
