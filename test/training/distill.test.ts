@@ -239,7 +239,7 @@ onBackend('wasm', 'distillation', () => {
   });
 
   test('start: teacher: a student as wide begins with the teacher’s scores of its own states, a narrower one near them', async () => {
-    const teacher = teacherOf({ ...MODELS.transformer, userAttributes: false });
+    const teacher = teacherOf({ ...MODELS.transformer, width: 8, userAttributes: false });
     const dots = (inits: RestoredModel['inits']): number[] => {
       const { shape, data } = inits.get('item.embedding')!;
       const [rows, width] = shape as [number, number];
@@ -261,12 +261,12 @@ onBackend('wasm', 'distillation', () => {
       assert.ok(distance(inits) < fresh);
       return inits;
     };
-    assert.ok(distance(begun(4)) < 1e-6);
-    begun(2);
-    const wide = modelSchema.parse({ ...MODELS.transformer, width: 8 });
+    assert.ok(distance(begun(8)) < 1e-6);
+    begun(4);
+    const wide = modelSchema.parse({ ...MODELS.transformer, width: 16 });
     assert.throws(() => startAtTeacher(createModel(wide, CATALOGUE).init(new Random(2)), teacher), {
       code: 'CONFIG_INVALID',
-      message: /wider \(8\) than the teacher's \(4\)/,
+      message: /wider \(16\) than the teacher's \(8\)/,
     });
     const { fit } = await distilled(teacher, {
       student: { ...MODELS.linear, width: 2 },
