@@ -21,7 +21,7 @@ const QUERIES: readonly Query[] = [
   { user: 0, items: Int32Array.of(9), behaviours: Uint8Array.of(1) },
   { user: 3, items: Int32Array.of(4, 8, 2, 6, 5, 1), behaviours: Uint8Array.of(0, 0, 1, 0, 1, 0) },
   { user: 2, items: new Int32Array(0), behaviours: new Uint8Array(0) },
-];
+].map((query) => ({ ...query, times: Float64Array.from(query.items, (_, n) => 5e7 * n ** 2) }));
 
 /** Scores of the items, padding left out, as a checkpoint with these tensors gives them. */
 async function scoresOf(config: ModelConfig, tensors: StoredMap): Promise<Float32Array> {

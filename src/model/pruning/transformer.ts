@@ -8,7 +8,7 @@ type Config = z.output<typeof transformer.schema>;
 const BLOCK: readonly (readonly [RegExp, readonly string[]])[] = [
   [/^attention\.(query|key|value|gate)$/, ['width', 'heads']],
   [/^attention\.output$/, ['heads', 'width']],
-  [/^attention\.relative$/, ['', 'heads']],
+  [/^attention\.(relative|time)$/, ['', 'heads']],
   [/^attention\.norm\./, ['heads']],
   [/^feedForward\.(in|gate)$/, ['width', 'channels']],
   [/^feedForward\.inBias$/, ['channels']],
