@@ -19,7 +19,7 @@ const PARTS: readonly ModelCase[] = [
   { similarity: 'cosine', temperature: 0.4, outputBias: true, norm: 'rms', heads: 1, tied: false },
   { relativeTime: true, heads: 2, depth: 2 },
   { attention: 'gated', relativeTime: true, relativePosition: true, heads: 2 },
-  { direction: 'both', heads: 2, depth: 2 },
+  { direction: 'both', heads: 2, depth: 2, sharedBlocks: true },
   { direction: 'both', attention: 'gated', relativePosition: true, heads: 2 },
 ].map((parts) => ({
   label: `transformer of ${JSON.stringify(parts)}`,

@@ -18,6 +18,10 @@ const schema = z.strictObject({
   name: z.literal('transformer'),
   width: z.number().int().min(4).default(64).describe('width D of the states and embeddings'),
   depth: z.number().int().min(1).default(2).describe('number of blocks'),
+  sharedBlocks: z
+    .boolean()
+    .default(false)
+    .describe('all blocks are one, run `depth` times: as deep with fewer weights (ALBERT)'),
   heads: z
     .number()
     .int()
@@ -109,7 +113,9 @@ export const transformer = defineModel({
       all: (params) => similarity.item(output.all(params)),
       encode: (params, ids) => similarity.item(output.encode(params, ids)),
     };
-    const blocks = Array.from({ length: depth }, (_, i) => `blocks.${i}`);
+    const layerNames = Array.from({ length: depth }, (_, i) => `blocks.${i}`);
+    // The blocks' parameters, in the order in which they are run.
+    const blocks = layerNames.map((name) => (config.sharedBlocks ? layerNames[0]! : name));
     return {
       name: 'transformer',
       width,
@@ -118,7 +124,7 @@ export const transformer = defineModel({
       masksItems,
       readsTimes: config.relativeTime,
       dropout,
-      layerNames: blocks,
+      layerNames,
       init(rng) {
         const into: ParameterInits = new Map();
         items.init(rng, into);
@@ -131,7 +137,7 @@ export const transformer = defineModel({
           const rows = catalogue.behaviours.length + 1;
           into.set('behaviour.embedding', embedding(rng, rows, width, 'behaviours', { table: false }));
         }
-        for (const name of blocks) block.init(into, name, rng);
+        for (const name of new Set(blocks)) block.init(into, name, rng);
         norm.init(into, 'norm', width);
         if (!config.tied) output.init(rng, into);
         return into;

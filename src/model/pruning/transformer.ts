@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import type { transformer } from '../models/transformer.js';
-import { type Anatomy, ENTITY, type Part } from './parts.js';
+import { type Anatomy, ENTITY, type Layers, type Part } from './parts.js';
 
 type Config = z.output<typeof transformer.schema>;
 
@@ -18,7 +18,8 @@ const BLOCK: readonly (readonly [RegExp, readonly string[]])[] = [
 ];
 
 export function transformerAnatomy(config: Config): Anatomy {
-  const { width, heads, depth, feedForward, feedForwardKind } = config;
+  const { width, heads, sharedBlocks, feedForward, feedForwardKind } = config;
+  const depth = sharedBlocks ? 1 : config.depth;
   const headWidth = config.headWidth ?? width / heads;
   const channels = Math.max(1, Math.round(width * feedForward));
   const inBlocks = (dimension: string, size: number): Part['dimensions'] =>
@@ -48,12 +49,16 @@ export function transformerAnatomy(config: Config): Anatomy {
         shrunk: ([left]) => ({ ...config, width: left!, headWidth, feedForward: channels / left! }),
       },
     },
-    layers: {
-      count: depth,
-      prefix: (block) => `blocks.${block}.`,
-      outputs: ['attention.output', 'attention.bias', 'feedForward.out', 'feedForward.outBias'],
-      shrunk: (left) => ({ ...config, depth: left }),
-    },
+    ...(sharedBlocks ? {} : { layers: layersOf(config) }),
+  };
+}
+
+function layersOf(config: Config): Layers {
+  return {
+    count: config.depth,
+    prefix: (block) => `blocks.${block}.`,
+    outputs: ['attention.output', 'attention.bias', 'feedForward.out', 'feedForward.outBias'],
+    shrunk: (left) => ({ ...config, depth: left }),
   };
 }
 
