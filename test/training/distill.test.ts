@@ -262,6 +262,14 @@ onBackend('wasm', 'distillation', () => {
       return inits;
     };
     assert.ok(distance(begun(8)) < 1e-6);
+    // A shorter student's newest place is the teacher's newest.
+    const short = modelSchema.parse({ ...MODELS.transformer, width: 8, length: 2, userAttributes: false });
+    const inits = createModel(short, CATALOGUE).init(new Random(2));
+    startAtTeacher(inits, teacher);
+    const square = (data: ArrayLike<number>): number => Array.from(data).reduce((sum, x) => sum + x * x, 0);
+    const newest = inits.get('position.embedding')!.data.subarray(8);
+    const its = teacher.inits.get('position.embedding')!.data.subarray(24);
+    assert.ok(Math.abs(square(newest) / square(its) - 1) < 1e-4);
     begun(4);
     const wide = modelSchema.parse({ ...MODELS.transformer, width: 16 });
     assert.throws(() => startAtTeacher(createModel(wide, CATALOGUE).init(new Random(2)), teacher), {

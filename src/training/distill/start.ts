@@ -5,10 +5,11 @@ import { mainDirections, project } from './principal.js';
 
 /** The items' own vectors, whose space the others of a model's inputs share. */
 const ITEMS = 'item.embedding';
+const POSITIONS = 'position.embedding';
 
 /**
- * Lets a student's item vectors begin as the teacher's, along their main directions; with them every other parameter of that space
- * that both have in as many rows (attributes, positions, behaviours).
+ * Lets a student's item vectors begin as the teacher's, along their main directions, and with them every other parameter of that
+ * space: attributes, positions, behaviours.
  * @throws CONFIG_INVALID where one of them has no item vectors of its own, or the student's are wider
  */
 export function startAtTeacher(inits: ParameterInits, teacher: RestoredModel): void {
@@ -28,16 +29,20 @@ export function startAtTeacher(inits: ParameterInits, teacher: RestoredModel): v
       { remedy: 'Set `start: fresh`, or a `student.width` that is no larger than the teacher’s.' },
     );
   const basis = mainDirections(theirs.data, from, to);
+  // Item vectors are multiplied by the root of the width where others are added to them: those shrink as that does.
+  const beside = Math.sqrt(to / from);
   for (const [name, init] of inits) {
     const other = teacher.inits.get(name);
     const [rows, width] = init.shape;
     if (!other || init.shape.length !== 2 || width !== to || other.shape[1] !== from) continue;
     if (!IN_ITEM_SPACE.test(name)) continue;
     const projected = project(other.data, basis);
-    // Items and users that are new to the teacher keep their own beginning.
+    if (!name.startsWith('item.')) for (let i = 0; i < projected.length; i++) projected[i]! *= beside;
+    // What is new to the teacher keeps its own beginning. Positions are counted from the newest event, which has the last row.
     const known = Math.min(rows!, other.shape[0]!);
     const data = Float32Array.from(init.data);
-    data.set(projected.subarray(0, known * to));
+    if (name === POSITIONS) data.set(projected.subarray(projected.length - known * to), (rows! - known) * to);
+    else data.set(projected.subarray(0, known * to));
     inits.set(name, { ...init, data });
   }
 }
