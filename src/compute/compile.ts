@@ -22,13 +22,17 @@ export function recordsSteps(): boolean {
   return nativeBackend() !== undefined;
 }
 
+/** What a recorded graph reads besides its inputs is part of it, several times while it is made: of more numbers it is not recorded. */
+const LARGEST_FROZEN = 64_000_000;
+
 /**
  * Makes a function of fixed weights ready to run many times. On the native backend it is recorded once an input shape, so inputs
  * do well to have few; elsewhere it runs op by op.
+ * @param frozen how many numbers it reads besides its inputs
  */
-export function compileFunction(work: HostWork): CompiledFunction {
+export function compileFunction(work: HostWork, frozen = 0): CompiledFunction {
   const native = nativeBackend();
-  if (native) return new GraphFunction(work, native);
+  if (native && frozen <= LARGEST_FROZEN) return new GraphFunction(work, native);
   return {
     async run(batch) {
       const inputs = uploadBatch(batch);

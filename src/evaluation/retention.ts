@@ -49,13 +49,16 @@ export function retentionOf(
   return measured.flatMap(({ row, perUser }) => {
     const own = perUser.get(metric);
     if (row.kind !== 'model' || row.name === reference || !own) return [];
+    const quality = pairedRatio(own, whole, options);
+    // Of nothing no share can be kept.
+    if (!Object.values(quality).every(Number.isFinite)) return [];
     const { weights } = row;
     return [
       {
         row: row.name,
         reference: one.row.name,
         metric,
-        quality: pairedRatio(own, whole, options),
+        quality,
         bytes: row.bytes / one.row.bytes,
         ...(weights === undefined || !one.row.weights ? {} : { weights: weights / one.row.weights }),
       },

@@ -7,7 +7,7 @@ import { diskError, systemCode } from './disk.js';
 import { sha256File } from './hash.js';
 
 /**
- * Many records of one size in one file, for what is computed once and read often: `records.bin`, and `manifest.json` with
+ * Many records of one size in one file, for what is computed once and read often: `records.bin`, and `records.json` with
  * what it was made of (`key`) and its SHA-256. Nothing is lost with it: whoever finds it missing or damaged makes it anew.
  */
 const VERSION = 1;
@@ -20,7 +20,7 @@ const manifestSchema = z.object({
 });
 
 const FILE = 'records.bin';
-const MANIFEST = 'manifest.json';
+const MANIFEST = 'records.json';
 
 /** Puts the record numbered `index` in place; any order, each once. */
 export type PutRecord = (index: number, record: Uint8Array) => Promise<void>;

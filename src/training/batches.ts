@@ -6,6 +6,8 @@ import type { HostTensor } from '../types.js';
 export interface BatchSource {
   readonly batchesPerEpoch: number;
   batch(epoch: number, index: number): Batch;
+  /** Closes the files it reads from, where there are any. */
+  close?(): void;
 }
 
 export const f32 = (data: Float32Array, shape: readonly number[]): HostTensor => ({

@@ -23,7 +23,7 @@ export function feedOf(source: BatchSource): BatchFeed {
   return {
     batchesPerEpoch: source.batchesPerEpoch,
     batch: async (epoch, index) => source.batch(epoch, index),
-    close: async () => {},
+    close: async () => source.close?.(),
   };
 }
 
@@ -87,6 +87,7 @@ export function startFeed(plan: BatchPlan, source: BatchSource): BatchFeed {
     },
     async close() {
       await worker.terminate();
+      source.close?.();
     },
   };
 }

@@ -1,5 +1,5 @@
 import type { BatchSource } from './batches.js';
-import { type AnswerPlan, answersBeside } from './distill/beside.js';
+import { type AnswerPlan, answersBeside, type Beside } from './distill/beside.js';
 import { type NegativePlan, negativeOptions } from './negatives.js';
 import { type Labelling, pairBatches, trainPairs } from './pair-batches.js';
 import { maskedBatches, sequenceBatches } from './sequence-batches.js';
@@ -25,8 +25,15 @@ export interface BatchPlan {
 
 /** The batches of a plan. */
 export function makeBatches(plan: BatchPlan): BatchSource {
+  if (plan.answers) {
+    const { beside, close } = answersBeside(plan.answers);
+    return { ...batchesOf(plan, beside), close };
+  }
+  return batchesOf(plan);
+}
+
+function batchesOf(plan: BatchPlan, beside?: Beside): BatchSource {
   const { kind, rows, masking, labelling } = plan;
-  const beside = plan.answers && answersBeside(plan.answers);
   const options = { ...plan, negatives: negativeOptions(plan.negatives, rows), beside };
   if (kind === 'next-items') return sequenceBatches(rows, options);
   if (kind === 'hidden-items') return maskedBatches(rows, options, masking);

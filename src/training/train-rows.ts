@@ -48,7 +48,6 @@ export function trainRows(
     weight: new Float32Array(shared(total)),
     ...(timed ? { time: new Float64Array(shared(2 * total)) } : {}),
   };
-  const sampled = sample && sampleOf(users, sample);
   let n = 0;
   for (let user = 1; user <= users; user++) {
     rows.offsets[user] = n;
@@ -65,9 +64,9 @@ export function trainRows(
     }
     if (targets.recent !== undefined)
       rows.weight.fill(0, rows.offsets[user], Math.max(rows.offsets[user]!, n - targets.recent));
-    if (sampled && !sampled.has(user)) rows.weight.fill(0, rows.offsets[user], n);
   }
   rows.offsets[users + 1] = n;
+  if (sample) keepSome(rows, sample);
   if (!rows.weight.some((w) => w > 0)) {
     throw new RecsysError('DATA_EMPTY', `${dataset.path}: no train row is a target`, {
       remedy: 'Loosen `targets` (behaviours, minimumValue), or prepare the dataset with a train split.',
@@ -76,14 +75,15 @@ export function trainRows(
   return rows;
 }
 
-/** A share of the users 1 … `users`, at least one. */
-function sampleOf(users: number, { share, seed }: { share: number; seed: number }): Set<number> {
-  const order = Int32Array.from({ length: users }, (_, i) => i + 1);
-  return new Set(
-    Random.of(seed, 'users')
-      .shuffle(order)
-      .subarray(0, Math.max(1, Math.round(share * users))),
+/** Leaves targets to a share of the users that have any: to at least one. */
+function keepSome(rows: TrainRows, { share, seed }: { share: number; seed: number }): void {
+  const weightsOf = (user: number): Float32Array =>
+    rows.weight.subarray(rows.offsets[user], rows.offsets[user + 1]);
+  const able = Array.from({ length: rows.users }, (_, i) => i + 1).filter((user) =>
+    weightsOf(user).some((w) => w > 0),
   );
+  const order = Random.of(seed, 'users').shuffle(able);
+  for (const user of order.slice(Math.max(1, Math.round(share * able.length)))) weightsOf(user).fill(0);
 }
 
 /** Memory of `n` numbers of four bytes that a worker sees without a copy. */

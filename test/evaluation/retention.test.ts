@@ -41,6 +41,8 @@ test('each other model keeps its shares of the reference; baselines and the refe
   assert.ok(Math.abs(one!.quality.mean - 0.75) < 1e-6);
   assert.deepEqual([one!.bytes, one!.weights], [0.2, 0.1]);
   assert.deepEqual(retentionOf(rows, undefined, 'ndcg@10', options), []);
+  const nothing = [measured('teacher', 'model', 0, 100), measured('student', 'model', 0.75, 20)];
+  assert.deepEqual(retentionOf(nothing, 'teacher', 'ndcg@10', options), []);
 });
 
 test('a reference that is no model is refused with the nearest one', () => {

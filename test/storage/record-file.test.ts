@@ -41,7 +41,7 @@ test('what is cut off, altered, half written or not ours is found out', async (t
   assert.match(await damage(), /was altered/);
   await rm(file);
   assert.match(await damage(), /is missing/);
-  await writeFile(join(dir, 'manifest.json'), '{"version":1');
+  await writeFile(join(dir, 'records.json'), '{"version":1');
   assert.match(await damage(), /is not one of recsys/);
   await three(dir);
   assert.equal(await damage(), 'ready');

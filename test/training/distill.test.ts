@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -27,7 +27,12 @@ import {
 const CATALOGUE = richCatalogue(6, 10);
 const DATASET = datasetOf(CATALOGUE, randomEvents(CATALOGUE, 12));
 const FOLDER = mkdtempSync(join(tmpdir(), 'recsys-distill-'));
-const HOOKS = { saveSnapshot: async () => {}, onEpoch() {}, folder: join(FOLDER, 'answers') };
+/** Every run has a folder of its own, as it has in `<out>.partial`. */
+const hooks = () => ({
+  saveSnapshot: async () => {},
+  onEpoch() {},
+  folder: mkdtempSync(join(FOLDER, 'work-')),
+});
 
 const MODELS = {
   transformer: {
@@ -90,7 +95,7 @@ async function divergence(teacher: RestoredModel, student: RestoredModel): Promi
 }
 
 async function distilled(teacher: RestoredModel, more: object, dataset = DATASET) {
-  const trained = await distill(configOf(more), dataset, teacher, HOOKS, recordingContext());
+  const trained = await distill(configOf(more), dataset, teacher, hooks(), recordingContext());
   const { config, catalogue, tensors } = trained;
   const student = restoreModel({ path: 'student', manifest: { model: { config } }, tensors, catalogue });
   return { student, fit: trained.fit };
@@ -190,7 +195,7 @@ onBackend('wasm', 'distillation', () => {
     const run = async (more: object): Promise<{ logs: string[]; losses: number[] }> => {
       const context = recordingContext();
       const config = configOf({ student: MODELS.linear, epochs: 2, answers: { cache }, ...more });
-      const { fit } = await distill(config, DATASET, teacher, HOOKS, context);
+      const { fit } = await distill(config, DATASET, teacher, hooks(), context);
       return {
         logs: context.lines,
         losses: fit.history.map((row) => row.loss),
@@ -202,8 +207,11 @@ onBackend('wasm', 'distillation', () => {
     assert.ok(asks(first.logs) && !asks(second.logs));
     assert.deepEqual(second.losses, first.losses);
     assert.ok(asks((await run({ soft: { temperature: 3 } })).logs));
-    const file = join(cache, 'records.bin');
-    writeFileSync(file, readFileSync(file).fill(7, 3, 4));
+    assert.equal(readdirSync(cache).length, 2, 'each setting has a folder of its own, and no lock is left');
+    for (const folder of readdirSync(cache)) {
+      const file = join(cache, folder, 'records.bin');
+      writeFileSync(file, readFileSync(file).fill(7, 3, 4));
+    }
     const mended = await run({ soft: { temperature: 3 } });
     assert.ok(mended.logs.some((line) => /^warn: the teacher is asked anew: .*was altered/.test(line)));
     assert.ok(asks(mended.logs));
@@ -228,7 +236,7 @@ onBackend('wasm', 'distillation', () => {
       for (const more of [
         { soft: { candidates: 'union', studentTop: 4 } },
         { soft: { candidates: 'sampled' }, ranking: { weight: 1, top: 2 } },
-        { soft: { weight: 0 }, ranking: { weight: 1 } },
+        { soft: { weight: 0 }, ranking: { weight: 1, top: 3 } },
         { alignment: { weight: 1, kind: 'relational' } },
         { alignment: { weight: 1, kind: 'mse', layer: 'middle' } },
       ]) {
@@ -303,6 +311,8 @@ onBackend('wasm', 'distillation', () => {
       code: 'CHECKPOINT_INCOMPATIBLE',
       message: /"i11", "i12"/,
     });
+    const few = { student: MODELS.linear, ranking: { weight: 1, top: 9 }, answers: { top: 3 } };
+    assert.throws(() => configOf(few), /the teacher's best 3/);
     const nothing = { student: MODELS.linear, soft: { weight: 0 }, hard: { weight: 0 } };
     await assert.rejects(distilled(teacher, nothing), { code: 'CONFIG_INVALID', message: /all 0/ });
   });

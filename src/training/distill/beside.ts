@@ -16,10 +16,10 @@ export type Beside = (targets: readonly number[], padded: number) => Batch;
  * The teacher's answers at a batch's positions: `teacherIds` [P, K + T] and `teacherProbabilities` [P, K + T] of its top items and
  * of those drawn from the others, and `teacherLayer` [P, D] where one is kept. Padded positions have id 0 and probability 0.
  */
-export function answersBeside({ dir, layout }: AnswerPlan): Beside {
+export function answersBeside({ dir, layout }: AnswerPlan): { beside: Beside; close(): void } {
   const reader = openRecords(dir, layout.bytes);
   const count = layout.top + layout.tail;
-  return (targets, padded) => {
+  const beside: Beside = (targets, padded) => {
     const ids = new Int32Array(padded * count);
     const probabilities = new Float32Array(padded * count);
     const layers = layout.layer > 0 ? new Float32Array(padded * layout.layer) : undefined;
@@ -38,4 +38,5 @@ export function answersBeside({ dir, layout }: AnswerPlan): Beside {
       ...(layers ? { teacherLayer: f32(layers, [padded, layout.layer]) } : {}),
     };
   };
+  return { beside, close: () => reader.close() };
 }

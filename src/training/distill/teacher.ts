@@ -27,7 +27,7 @@ export interface Question {
   readonly seed: number;
 }
 
-/** So many probabilities are in memory at once, at most (the last positions of one stretch may go over). */
+/** So many probabilities are asked for at once; those of one stretch in any case. */
 const LARGEST = 8_000_000;
 
 /**
@@ -47,7 +47,8 @@ export async function askTeacher(
   const perStretch = model.positional ? model.length : 1;
   const size = Math.max(1, Math.min(128, Math.floor(LARGEST / columns / perStretch)));
   const store = new ParameterStore(restored.inits, model.constants());
-  const compiled = compileFunction((inputs) => answers(restored, store, question, inputs));
+  const weights = [...restored.inits.values()].reduce((sum, { data }) => sum + data.length, 0);
+  const compiled = compileFunction((inputs) => answers(restored, store, question, inputs), weights);
   try {
     for (let from = 0; from < stretches.length; from += size) {
       if (context.signal.aborted)

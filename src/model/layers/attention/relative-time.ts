@@ -15,7 +15,7 @@ export function initRelativeTime(into: ParameterInits, name: string, heads: numb
 export function timeBuckets(times: tf.Tensor2D): tf.Tensor3D {
   const between = tf.sub(tf.expandDims(times, 2), tf.expandDims(times, 1));
   const seconds = tf.abs(tf.cast(between, 'float32'));
-  // A power of 2 must not fall below itself by rounding.
+  // A power of 2 must not fall below itself by rounding; a difference just below one may count as it.
   const logarithm = tf.add(tf.div(tf.log(tf.add(seconds, 1)), Math.LN2), 1e-4);
   return tf.cast(tf.minimum(logarithm, BUCKETS - 1), 'int32') as tf.Tensor3D;
 }

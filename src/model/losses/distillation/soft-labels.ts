@@ -71,7 +71,7 @@ function overSampled(context: DistillationContext, { temperature }: SoftOptions)
   const best = tf.slice(probabilities, [0, 0], [n, top]);
   const drawn = tf.maximum(tf.slice(probabilities, [0, top], [n, tail]), 1e-12);
   const correction = tf.concat(
-    [tf.zeros([n, top]), tf.log(tf.div(tf.maximum(restOf(best), 1e-12), tf.mul(drawn, tail)))],
+    [tf.zeros([n, top]), tf.log(tf.div(restOf(best, drawn), tf.mul(drawn, tail)))],
     1,
   );
   const absent = tf.mul(tf.sub(1, present(ids)), -1e9);

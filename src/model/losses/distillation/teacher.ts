@@ -36,10 +36,16 @@ export function sharesOf({ ids, probabilities, top }: TeacherAnswers): tf.Tensor
   const [n, count] = ids.shape;
   const tail = count - top;
   const best = tf.slice(probabilities, [0, 0], [n, top]);
-  const parts = tail > 0 ? tf.concat([best, tf.tile(tf.div(restOf(best), tail), [1, tail])], 1) : best;
+  const drawn = tf.slice(probabilities, [0, top], [n, tail]);
+  const parts = tail > 0 ? tf.concat([best, tf.tile(tf.div(restOf(best, drawn), tail), [1, tail])], 1) : best;
   const found = tf.mul(parts, present(ids));
   return tf.div(found, tf.maximum(tf.sum(found, 1, true), 1e-12)) as tf.Tensor2D;
 }
 
-/** What is left beside the best [P, 1]. */
-export const restOf = (best: tf.Tensor): tf.Tensor => tf.maximum(tf.sub(1, tf.sum(best, 1, true)), 0);
+/**
+ * What all others have together [P, 1]. The best ones' probabilities are rounded, so where they are nearly all there is their sum says
+ * little: the others have no less than the likeliest of those drawn.
+ */
+export function restOf(best: tf.Tensor, drawn: tf.Tensor): tf.Tensor {
+  return tf.maximum(tf.sub(1, tf.sum(best, 1, true)), tf.max(drawn, 1, true));
+}
