@@ -61,6 +61,7 @@ export const CONVERTERS: Readonly<Record<string, Converter>> = {
   Maximum: same('Max'),
   Minimum: same('Min'),
   Neg: same('Neg'),
+  Abs: same('Abs'),
   Exp: same('Exp'),
   Log: same('Log'),
   Sqrt: same('Sqrt'),
