@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { compileFunction } from '../../compute/compile.js';
 import { INFERENCE } from '../../compute/dropout.js';
+import { logSumExp } from '../../compute/ops/log-sum-exp.js';
 import { ParameterStore } from '../../compute/parameters.js';
 import type { Batch, Inputs } from '../../compute/step.js';
 import { RecsysError } from '../../errors.js';
@@ -102,8 +103,9 @@ function answers(
 ): Record<string, tf.Tensor> {
   const params = store.reader();
   const { encoded, states, length } = encodeAt(model, params, inputs, INFERENCE);
-  const logits = model.logits(params, states, 'all', INFERENCE);
-  const probabilities = tf.softmax(tf.div(logits, temperature));
+  const logits = tf.div(model.logits(params, states, 'all', INFERENCE), temperature) as tf.Tensor2D;
+  // By hand: of its own softmax in a graph of constants TensorFlow says on stderr that it cannot tell the cost.
+  const probabilities = tf.exp(tf.sub(logits, tf.expandDims(logSumExp(logits), 1)));
   if (layout.layer === 0) return { probabilities };
   return { probabilities, layer: atPositions(encoded.layers[layer]!, inputs.positions!, length) };
 }
