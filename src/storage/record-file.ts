@@ -1,5 +1,5 @@
-import { closeSync, openSync, readSync } from 'node:fs';
-import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { closeSync, fsyncSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
+import { mkdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { writeFileAtomic } from './atomic.js';
@@ -23,7 +23,7 @@ const FILE = 'records.bin';
 const MANIFEST = 'records.json';
 
 /** Puts the record numbered `index` in place; any order, each once. */
-export type PutRecord = (index: number, record: Uint8Array) => Promise<void>;
+export type PutRecord = (index: number, record: Uint8Array) => void;
 
 /** Whether `dir` holds whole records of this key: 'ready', 'missing' (none, or of another key), or what is damaged. */
 export async function inspectRecords(
@@ -76,17 +76,18 @@ export async function writeRecords(
   try {
     await mkdir(dir, { recursive: true });
     await rm(join(dir, MANIFEST), { force: true });
-    const handle = await open(temporary, 'w');
+    const file = openSync(temporary, 'w');
     let end = 0;
     try {
-      await work(async (index, record) => {
-        await handle.write(record, 0, recordBytes, index * recordBytes);
+      // A record is a few hundred bytes: waiting for each would take longer than writing it.
+      await work((index, record) => {
+        writeSync(file, record, 0, recordBytes, index * recordBytes);
         end = Math.max(end, (index + 1) * recordBytes);
       });
-      await handle.truncate(end);
-      await handle.sync();
+      ftruncateSync(file, end);
+      fsyncSync(file);
     } finally {
-      await handle.close();
+      closeSync(file);
     }
     await rename(temporary, path);
     const manifest = { version: VERSION, key, recordBytes, bytes: end, sha256: await sha256File(path) };

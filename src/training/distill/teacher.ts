@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import * as tf from '@tensorflow/tfjs-core';
 import { compileFunction } from '../../compute/compile.js';
 import { INFERENCE } from '../../compute/dropout.js';
@@ -62,13 +63,15 @@ export async function askTeacher(
         const rng = Random.of(seed, 'tail', row);
         const answer = answerOf(layout, probabilities, n * columns, columns, rng);
         const layer = layers?.subarray(n * layout.layer, (n + 1) * layout.layer);
-        await put(row, encodeRecord(layout, { ...answer, ...(layer ? { layer } : {}) }));
+        put(row, encodeRecord(layout, { ...answer, ...(layer ? { layer } : {}) }));
       }
       context.progress({
         task: 'asking the teacher',
         done: Math.min(from + size, stretches.length),
         total: stretches.length,
       });
+      // An interruption is heard between batches.
+      await setImmediate();
     }
   } finally {
     compiled.dispose();
