@@ -6,8 +6,18 @@ import type { HostTensor } from '../types.js';
 export interface BatchSource {
   readonly batchesPerEpoch: number;
   batch(epoch: number, index: number): Batch;
+  /** A batch without what has to be read from a file, the shape of which follows from the rest; default: `batch`. */
+  outline?(epoch: number, index: number): Batch;
   /** Closes the files it reads from, where there are any. */
   close?(): void;
+}
+
+/** What a batch gets besides, for the train rows [≤ P] that its first positions ask for. */
+export type Beside = (targets: readonly number[], padded: number) => Batch;
+
+/** Batches of train rows, which can be given more of what is known of their targets. */
+export interface RowBatches extends BatchSource {
+  batch(epoch: number, index: number, beside?: Beside): Batch;
 }
 
 export const f32 = (data: Float32Array, shape: readonly number[]): HostTensor => ({
@@ -42,9 +52,10 @@ export function alignRight(
 export function distinctShapes(source: BatchSource): Batch[] {
   const found = new Map<string, Batch>();
   for (let index = 0; index < source.batchesPerEpoch; index++) {
-    const batch = source.batch(0, index);
+    const outline = source.outline?.(0, index);
+    const batch = outline ?? source.batch(0, index);
     const key = shapeKey(batch);
-    if (!found.has(key)) found.set(key, batch);
+    if (!found.has(key)) found.set(key, outline ? source.batch(0, index) : batch);
   }
   return [...found.values()];
 }

@@ -1,8 +1,7 @@
 import type { Batch } from '../compute/step.js';
-import { alignTimes } from '../model/times.js';
 import { Random } from '../random.js';
-import { alignRight, type BatchSource, f32, i32 } from './batches.js';
-import type { Beside } from './distill/beside.js';
+import { type Beside, f32, i32, type RowBatches } from './batches.js';
+import { historyTensors } from './histories.js';
 import { drawNegatives, type NegativeOptions } from './negatives.js';
 import type { TrainRows } from './train-rows.js';
 
@@ -38,8 +37,6 @@ export interface PairBatchOptions {
   readonly known?: (user: number, item: number) => boolean;
   /** Fill the last batch with rows of weight 0, so that all have one shape. */
   readonly fixedShapes: boolean;
-  /** More of what is known of the targets; without drawn items a pair's `end` is its train row. */
-  readonly beside?: Beside | undefined;
 }
 
 /** Every train row that is a target, with the history before it. */
@@ -68,19 +65,19 @@ export function trainPairs(rows: TrainRows): Pairs {
  * Batches of single examples: one position a row, with the item itself as target. For models with one state a user, and
  * for label tasks, where each pair is followed by `labelling.negatives` drawn items labelled 0.
  */
-export function pairBatches(rows: TrainRows, pairs: Pairs, options: PairBatchOptions): BatchSource {
+export function pairBatches(rows: TrainRows, pairs: Pairs, options: PairBatchOptions): RowBatches {
   const each = 1 + (options.labelling?.negatives ?? 0);
   const total = pairs.user.length * each;
   let cached: { epoch: number; order: Int32Array } | undefined;
   return {
     batchesPerEpoch: Math.ceil(total / options.batchSize),
-    batch(epoch, index) {
+    batch(epoch, index, beside) {
       if (cached?.epoch !== epoch) {
         const order = Int32Array.from({ length: total }, (_, i) => i);
         cached = { epoch, order: Random.of(options.seed, 'order', epoch).shuffle(order) };
       }
       const chosen = cached.order.subarray(index * options.batchSize, (index + 1) * options.batchSize);
-      return assemble(rows, pairs, chosen, each, options, epoch, index);
+      return assemble(rows, pairs, chosen, each, options, epoch, index, beside);
     },
   };
 }
@@ -93,13 +90,14 @@ function assemble(
   options: PairBatchOptions,
   epoch: number,
   index: number,
+  beside: Beside | undefined,
 ): Batch {
   const size = options.fixedShapes ? options.batchSize : chosen.length;
   const steps = options.length;
-  const items = new Int32Array(size * steps);
-  const behaviours = new Int32Array(size * steps);
-  const times = rows.time && new Int32Array(size * steps);
-  const users = new Int32Array(size);
+  const histories = Array.from(chosen, (code) => {
+    const pair = Math.floor(code / each);
+    return { user: pairs.user[pair]!, start: pairs.start[pair]!, end: pairs.end[pair]! };
+  });
   const targets = new Int32Array(size);
   const weights = new Float32Array(size);
   const labels = new Float32Array(size);
@@ -107,24 +105,16 @@ function assemble(
   const { labelling } = options;
   chosen.forEach((code, row) => {
     const pair = Math.floor(code / each);
-    const user = pairs.user[pair]!;
-    users[row] = user;
     weights[row] = pairs.weight[pair]!;
-    alignRight(rows.item, pairs.start[pair]!, pairs.end[pair]!, items, row, steps);
-    alignRight(rows.behaviour, pairs.start[pair]!, pairs.end[pair]!, behaviours, row, steps);
-    if (rows.time) alignTimes(rows.time, pairs.start[pair]!, pairs.end[pair]!, times!, row, steps);
     if (code % each === 0) {
       targets[row] = pairs.item[pair]!;
       labels[row] = labelling ? labelOf(pairs.value[pair]!, labelling) : 1;
     } else {
-      targets[row] = drawUnknown(user, options, rng);
+      targets[row] = drawUnknown(pairs.user[pair]!, options, rng);
     }
   });
   const batch = {
-    users: i32(users, [size]),
-    items: i32(items, [size, steps]),
-    behaviours: i32(behaviours, [size, steps]),
-    ...(times ? { times: i32(times, [size, steps]) } : {}),
+    ...historyTensors(rows, histories, size, steps),
     positions: i32(
       Int32Array.from({ length: size }, (_, row) => (row + 1) * steps - 1),
       [size],
@@ -133,11 +123,12 @@ function assemble(
     weights: f32(weights, [size]),
   };
   if (labelling) return { ...batch, labels: f32(labels, [size]) };
-  const rowsAsked = Array.from(chosen, (code) => pairs.end[code]!);
+  // A pair's target is the train row at its end.
+  const rowsAsked = histories.map(({ end }) => end);
   return {
     ...batch,
     ...drawNegatives(targets, options.negatives, rng),
-    ...options.beside?.(rowsAsked, size),
+    ...beside?.(rowsAsked, size),
   };
 }
 

@@ -1,5 +1,5 @@
-import type { BatchSource } from './batches.js';
-import { type AnswerPlan, answersBeside, type Beside } from './distill/beside.js';
+import type { BatchSource, RowBatches } from './batches.js';
+import { type AnswerPlan, answersBeside } from './distill/beside.js';
 import { type NegativePlan, negativeOptions } from './negatives.js';
 import { type Labelling, pairBatches, trainPairs } from './pair-batches.js';
 import { maskedBatches, sequenceBatches } from './sequence-batches.js';
@@ -25,21 +25,25 @@ export interface BatchPlan {
 
 /** The batches of a plan. */
 export function makeBatches(plan: BatchPlan): BatchSource {
-  if (plan.answers) {
-    const { beside, close } = answersBeside(plan.answers);
-    return { ...batchesOf(plan, beside), close };
-  }
-  return batchesOf(plan);
+  const bare = batchesOf(plan);
+  if (!plan.answers) return bare;
+  const { beside, close } = answersBeside(plan.answers);
+  return {
+    batchesPerEpoch: bare.batchesPerEpoch,
+    batch: (epoch, index) => bare.batch(epoch, index, beside),
+    outline: (epoch, index) => bare.batch(epoch, index),
+    close,
+  };
 }
 
-function batchesOf(plan: BatchPlan, beside?: Beside): BatchSource {
+function batchesOf(plan: BatchPlan): RowBatches {
   const { kind, rows, masking, labelling } = plan;
-  const options = { ...plan, negatives: negativeOptions(plan.negatives, rows), beside };
+  const options = { ...plan, negatives: negativeOptions(plan.negatives, rows) };
   if (kind === 'next-items') return sequenceBatches(rows, options);
   if (kind === 'hidden-items') return maskedBatches(rows, options, masking);
   const { length, batchSize, seed, fixedShapes, negatives } = options;
   return pairBatches(rows, trainPairs(rows), {
-    ...{ length, batchSize, seed, fixedShapes, negatives, beside },
+    ...{ length, batchSize, seed, fixedShapes, negatives },
     ...(labelling ? { labelling } : {}),
     known: knownItems(rows),
   });

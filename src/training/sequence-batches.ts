@@ -1,8 +1,7 @@
 import type { Batch } from '../compute/step.js';
-import { alignTimes } from '../model/times.js';
 import { Random } from '../random.js';
-import { alignRight, type BatchSource, f32, i32, roundUp } from './batches.js';
-import type { Beside } from './distill/beside.js';
+import { type Beside, f32, i32, type RowBatches, roundUp } from './batches.js';
+import { historyTensors } from './histories.js';
 import { drawNegatives, type NegativeOptions } from './negatives.js';
 import type { TrainRows } from './train-rows.js';
 import { cutWindows, epochOrder, type Windows } from './windows.js';
@@ -14,8 +13,6 @@ export interface SequenceBatchOptions {
   readonly negatives: NegativeOptions;
   /** Few tensor shapes (whole batches, four lengths, two numbers of positions), for steps that are recorded a shape. */
   readonly fixedShapes: boolean;
-  /** More of what is known of the targets. */
-  readonly beside?: Beside | undefined;
 }
 
 /**
@@ -25,7 +22,7 @@ export interface SequenceBatchOptions {
  * the batch's weights over those of a batch on average: batches of short histories, which have fewer positions, count for less, so
  * that every position counts the same.
  */
-export function sequenceBatches(rows: TrainRows, options: SequenceBatchOptions): BatchSource {
+export function sequenceBatches(rows: TrainRows, options: SequenceBatchOptions): RowBatches {
   // One more event than the inputs: the last is only a target.
   const windows = cutWindows(rows, options.length, 1);
   const total = rows.weight.reduce((sum, w) => sum + Math.max(0, w), 0);
@@ -36,7 +33,7 @@ export function sequenceBatches(rows: TrainRows, options: SequenceBatchOptions):
  * The same for a model that fills in hidden items: windows of at most `length` events, each event that may be a target hidden with
  * the probability `rate`, at least one a window. Besides gives `masked` [B, L], 1 where an item is hidden; targets are those.
  */
-export function maskedBatches(rows: TrainRows, options: SequenceBatchOptions, rate: number): BatchSource {
+export function maskedBatches(rows: TrainRows, options: SequenceBatchOptions, rate: number): RowBatches {
   const windows = cutWindows(rows, options.length, 0);
   let total = 0;
   windows.user.forEach((_, w) => {
@@ -78,20 +75,20 @@ function batchesOf(
   options: SequenceBatchOptions,
   total: number,
   ask: Ask,
-): BatchSource {
+): RowBatches {
   const { batchSize, seed } = options;
   const count = Math.ceil(windows.user.length / batchSize);
   const average = total / Math.max(1, count);
   let cached: { epoch: number; order: Int32Array } | undefined;
   return {
     batchesPerEpoch: count,
-    batch(epoch, index) {
+    batch(epoch, index, beside) {
       if (cached?.epoch !== epoch) cached = { epoch, order: epochOrder(windows, batchSize, seed, epoch) };
       const chosen = cached.order.subarray(index * batchSize, (index + 1) * batchSize);
       const layout = layoutOf(rows, windows, chosen, options);
       const asked = ask(layout, Random.of(seed, 'masked', epoch, index));
       const negatives = Random.of(seed, 'negatives', epoch, index);
-      return assemble(layout, asked, options, average, negatives);
+      return assemble(layout, asked, options, average, negatives, beside);
     },
   };
 }
@@ -150,19 +147,13 @@ function assemble(
   options: SequenceBatchOptions,
   average: number,
   negatives: Random,
+  beside: Beside | undefined,
 ): Batch {
-  const users = new Int32Array(size);
-  const items = new Int32Array(size * steps);
-  const behaviours = new Int32Array(size * steps);
-  const times = rows.time && new Int32Array(size * steps);
-  chosen.forEach((w, row) => {
-    const start = windows.start[w]!;
-    const end = windows.end[w]! - ahead;
-    users[row] = windows.user[w]!;
-    alignRight(rows.item, start, end, items, row, steps);
-    alignRight(rows.behaviour, start, end, behaviours, row, steps);
-    if (rows.time) alignTimes(rows.time, start, end, times!, row, steps);
-  });
+  const histories = Array.from(chosen, (w) => ({
+    user: windows.user[w]!,
+    start: windows.start[w]!,
+    end: windows.end[w]! - ahead,
+  }));
   const padded = roundUp(positions.length, options.fixedShapes ? Math.ceil((size * steps) / 2) : 64);
   const at = new Int32Array(padded);
   const target = new Int32Array(padded);
@@ -172,16 +163,13 @@ function assemble(
   weight.set(targets.map((r) => rows.weight[r]!));
   const batchWeight = weight.reduce((sum, w) => sum + w, 0) / average;
   return {
-    users: i32(users, [size]),
-    items: i32(items, [size, steps]),
-    behaviours: i32(behaviours, [size, steps]),
-    ...(times ? { times: i32(times, [size, steps]) } : {}),
+    ...historyTensors(rows, histories, size, steps),
     positions: i32(at, [padded]),
     targets: i32(target, [padded]),
     weights: f32(weight, [padded]),
     batchWeight: f32(Float32Array.of(batchWeight), []),
     ...(masked ? { masked: i32(masked, [size, steps]) } : {}),
     ...drawNegatives(target, options.negatives, negatives),
-    ...options.beside?.(targets, padded),
+    ...beside?.(targets, padded),
   };
 }

@@ -298,3 +298,27 @@ describe('drawn negatives', () => {
     assert.deepEqual([...drawn.negatives!.data], [1, 1, 1, 1]);
   });
 });
+
+test('shapes of batches that are read from a file are found without reading: each is read once', () => {
+  const batches = sequenceBatches(
+    trainRows(numbered([3, 9, 30, 2, 17, 4, 5, 3, 18, 8]), targetsSchema.parse({})),
+    options(20, 2, true),
+  );
+  const wanted = distinctShapes(batches);
+  let read = 0;
+  const source: BatchSource = {
+    batchesPerEpoch: batches.batchesPerEpoch,
+    outline: (epoch, index) => batches.batch(epoch, index),
+    batch(epoch, index) {
+      read++;
+      return batches.batch(epoch, index, (_, padded) => ({
+        more: { dtype: 'F32', shape: [padded], data: new Float32Array(padded) },
+      }));
+    },
+  };
+  const found = distinctShapes(source);
+  assert.equal(found.length, wanted.length);
+  assert.equal(read, wanted.length);
+  assert.ok(read < batches.batchesPerEpoch, `${read} of ${batches.batchesPerEpoch} were read`);
+  assert.deepEqual([...new Set(found.map((batch) => 'more' in batch))], [true]);
+});

@@ -1,6 +1,5 @@
-import type { Batch } from '../../compute/step.js';
 import { openRecords } from '../../storage/record-file.js';
-import { f32, i32 } from '../batches.js';
+import { type Beside, f32, i32 } from '../batches.js';
 import { decodeRecord, type RecordLayout } from './record.js';
 
 /** Where a teacher's answers lie, as plain data: a worker can be sent it. */
@@ -8,9 +7,6 @@ export interface AnswerPlan {
   readonly dir: string;
   readonly layout: RecordLayout;
 }
-
-/** What a batch gets besides, for the train rows [≤ P] that its first positions ask for. */
-export type Beside = (targets: readonly number[], padded: number) => Batch;
 
 /**
  * The teacher's answers at a batch's positions: `teacherIds` [P, K + T] and `teacherProbabilities` [P, K + T] of its top items and

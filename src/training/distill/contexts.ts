@@ -1,5 +1,6 @@
-import { alignTimes } from '../../model/times.js';
-import { alignRight, roundUp } from '../batches.js';
+import type { Batch } from '../../compute/step.js';
+import { i32, roundUp } from '../batches.js';
+import { historyTensors } from '../histories.js';
 import type { TrainRows } from '../train-rows.js';
 
 /** A stretch of a user's train rows that a teacher is asked about at once: rows `start` … `end` − 1, each after those before it. */
@@ -36,16 +37,8 @@ export function stretchesOf(rows: TrainRows, length: number, positional: boolean
 
 /** Stretches as a teacher reads them. */
 export interface Asked {
-  readonly users: Int32Array;
-  /** [B, steps] */
-  readonly items: Int32Array;
-  /** [B, steps] behaviour + 1; 0 = padding. */
-  readonly behaviours: Int32Array;
-  /** [B, steps] seconds after the newest event; where the rows have times. */
-  readonly times?: Int32Array | undefined;
-  readonly steps: number;
-  /** Flat positions in B × steps, padded with 0. */
-  readonly positions: Int32Array;
+  /** Histories [B, L], and `positions` [P], flat in B · L and padded with 0. */
+  readonly inputs: Batch;
   /** The train row that each position, but for the padding, is asked about. */
   readonly rows: Int32Array;
 }
@@ -54,17 +47,11 @@ export interface Asked {
 export function layOut(rows: TrainRows, stretches: readonly Stretch[], size: number, length: number): Asked {
   const longest = stretches.reduce((m, s) => Math.max(m, s.end - s.from - 1, s.end - s.start), 1);
   const steps = Math.min(length, roundUp(longest, Math.ceil(length / 4)));
-  const users = new Int32Array(size);
-  const items = new Int32Array(size * steps);
-  const behaviours = new Int32Array(size * steps);
-  const times = rows.time && new Int32Array(size * steps);
+  // The row asked about last is not shown.
+  const histories = stretches.map(({ user, from, end }) => ({ user, start: from, end: end - 1 }));
   const positions: number[] = [];
   const asked: number[] = [];
-  stretches.forEach(({ user, from, start, end }, row) => {
-    users[row] = user;
-    alignRight(rows.item, from, end - 1, items, row, steps);
-    alignRight(rows.behaviour, from, end - 1, behaviours, row, steps);
-    if (rows.time) alignTimes(rows.time, from, end - 1, times!, row, steps);
+  stretches.forEach(({ start, end }, row) => {
     for (let r = start; r < end; r++) {
       if (rows.weight[r]! <= 0) continue;
       positions.push((row + 1) * steps - (end - r));
@@ -73,5 +60,8 @@ export function layOut(rows: TrainRows, stretches: readonly Stretch[], size: num
   });
   const padded = new Int32Array(roundUp(positions.length, Math.ceil((size * steps) / 2)));
   padded.set(positions);
-  return { users, items, behaviours, times, steps, positions: padded, rows: Int32Array.from(asked) };
+  return {
+    inputs: { ...historyTensors(rows, histories, size, steps), positions: i32(padded, [padded.length]) },
+    rows: Int32Array.from(asked),
+  };
 }

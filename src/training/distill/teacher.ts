@@ -10,8 +10,7 @@ import type { RestoredModel } from '../../model/restore.js';
 import { atPositions } from '../../model/select.js';
 import { Random } from '../../random.js';
 import type { PutRecord } from '../../storage/record-file.js';
-import type { StageContext } from '../../types.js';
-import { i32 } from '../batches.js';
+import type { HostTensor, StageContext } from '../../types.js';
 import { encodeAt } from '../objective.js';
 import type { TrainRows } from '../train-rows.js';
 import { answerOf } from './answer.js';
@@ -56,7 +55,7 @@ export async function askTeacher(
       if (context.signal.aborted)
         throw new RecsysError('INTERRUPTED', 'distill was interrupted while the teacher was asked');
       const asked = layOut(rows, stretches.slice(from, from + size), size, model.length);
-      const outputs = await compiled.run(batchOf(asked, restored, size));
+      const outputs = await compiled.run(batchOf(asked, restored));
       const probabilities = outputs.get('probabilities')!;
       const layers = outputs.get('layer');
       for (const [n, row] of asked.rows.entries()) {
@@ -84,19 +83,21 @@ function byLength(stretches: Stretch[]): Stretch[] {
   return stretches.sort((a, b) => b.end - b.from - (a.end - a.from));
 }
 
-function batchOf(asked: Asked, { model, catalogue }: RestoredModel, size: number): Batch {
-  const { steps, times } = asked;
+function batchOf({ inputs }: Asked, { model, catalogue }: RestoredModel): Batch {
+  const { users, behaviours, times, ...rest } = inputs;
   return {
-    users: i32(known(asked.users, catalogue.users.length), [size]),
-    items: i32(asked.items, [size, steps]),
-    behaviours: i32(known(asked.behaviours, catalogue.behaviours.length + 1), [size, steps]),
-    ...(times && model.readsTimes ? { times: i32(times, [size, steps]) } : {}),
-    positions: i32(asked.positions, [asked.positions.length]),
+    ...rest,
+    users: known(users!, catalogue.users.length),
+    behaviours: known(behaviours!, catalogue.behaviours.length + 1),
+    ...(times && model.readsTimes ? { times } : {}),
   };
 }
 
 /** Indices that the teacher has no row for become 0: the student's vocabulary may have grown beyond it. */
-const known = (ids: Int32Array, rows: number): Int32Array => ids.map((id) => (id < rows ? id : 0));
+const known = (ids: HostTensor, rows: number): HostTensor => ({
+  ...ids,
+  data: ids.data.map((id) => (id < rows ? id : 0)),
+});
 
 function answers(
   { model }: RestoredModel,

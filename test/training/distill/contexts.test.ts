@@ -47,20 +47,22 @@ test('every target is asked about once, after no more and no other events than t
       const stretches = stretchesOf(rows, length, positional);
       for (let from = 0; from < stretches.length; from += 2) {
         const asked = layOut(rows, stretches.slice(from, from + 2), 2, length);
+        const { users, items, positions } = asked.inputs;
+        const steps = items!.shape[1]!;
         asked.rows.forEach((row, n) => {
           seen.set(row, (seen.get(row) ?? 0) + 1);
-          const at = asked.positions[n]!;
-          const line = Math.floor(at / asked.steps);
-          const user = asked.users[line]!;
+          const at = positions!.data[n]!;
+          const line = Math.floor(at / steps);
+          const user = users!.data[line]!;
           const first = rows.offsets[user]!;
           // What a causal model sees at its position ends with the event before the target.
-          const history = [...asked.items.subarray(line * asked.steps, at + 1)].filter((item) => item > 0);
+          const history = [...items!.data.subarray(line * steps, at + 1)].filter((item) => item > 0);
           const before = Array.from({ length: row - first }, (_, k) => 1 + first + k);
           assert.deepEqual(history, before.slice(before.length - history.length));
           const least = positional ? Math.min(before.length, Math.floor(length / 2)) : 0;
           assert.ok(history.length >= least, `${history.length} of ${before.length} before row ${row}`);
           if (!positional) {
-            assert.equal(at % asked.steps, asked.steps - 1);
+            assert.equal(at % steps, steps - 1);
             assert.equal(history.length, Math.min(before.length, length));
           }
         });
