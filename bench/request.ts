@@ -14,6 +14,7 @@ import { topK } from '../src/compute/topk.js';
 import { createModel, type ModelConfig, modelSchema } from '../src/model/registry.js';
 import { type RestoredModel, restoreModel } from '../src/model/restore.js';
 import { modelScorer } from '../src/model/scorer.js';
+import { countWeights } from '../src/model/weights.js';
 import { Random } from '../src/random.js';
 import { readCheckpoint } from '../src/storage/checkpoint.js';
 import type { Catalogue, FeatureTable, Query } from '../src/types.js';
@@ -70,7 +71,7 @@ const backend = await selectBackend();
 const timed = (await contenders()).map(([name, restored]) => ({
   name,
   columns: restored.catalogue.items.length,
-  parameters: [...restored.inits.values()].reduce((n, { data }) => n + data.length, 0),
+  parameters: countWeights(restored.inits),
   scorer: modelScorer(restored, name),
   ms: [] as number[],
 }));

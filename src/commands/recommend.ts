@@ -6,7 +6,7 @@ import type { Dataset } from '../data/dataset.js';
 import { readDataset } from '../data/read.js';
 import { RecsysError } from '../errors.js';
 import { type HistoryCounts, readHistories } from '../evaluation/histories.js';
-import { mappedScorer, sameVocabulary } from '../evaluation/mapped.js';
+import { scorerFor } from '../evaluation/mapped.js';
 import { type ListRequest, recommendLists } from '../evaluation/recommend.js';
 import { type RecommendConfig, recommendSchema } from '../evaluation/schema.js';
 import { type Checkpoint, readCheckpoint } from '../storage/checkpoint.js';
@@ -143,10 +143,7 @@ async function fromDataset(
     requests: datasetRequests(dataset, users),
     total: users.length,
     done: 0,
-    fit: (model) =>
-      sameVocabulary(checkpoint.catalogue, catalogue)
-        ? model
-        : mappedScorer(model, checkpoint.catalogue, catalogue),
+    fit: (model) => scorerFor(model, checkpoint.catalogue, catalogue),
     report: () => undefined,
   };
 }

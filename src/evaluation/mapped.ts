@@ -22,6 +22,11 @@ function equal(a: readonly string[], b: readonly string[]): boolean {
   return a === b || (a.length === b.length && a.every((value, i) => value === b[i]));
 }
 
+/** A model's scorer in the indices of a dataset's catalogue: itself where they are the model's own. */
+export function scorerFor(scorer: Scorer, model: Catalogue, dataset: Catalogue): Scorer {
+  return sameVocabulary(model, dataset) ? scorer : mappedScorer(scorer, model, dataset);
+}
+
 /** Index in `to` of every entry of `from`; 0 where it has none. */
 function translation(from: readonly string[], to: readonly string[], start: number): Int32Array {
   const index = new Map(to.map((id, i) => [id, i]));

@@ -4,6 +4,7 @@ import type { HostWork } from '../compute/function.js';
 import { type FrozenGraph, freeze } from '../compute/graph/frozen.js';
 import { ParameterStore } from '../compute/parameters.js';
 import type { Batch } from '../compute/step.js';
+import { sequencesOf } from './inputs.js';
 import type { Model } from './model.js';
 import type { RestoredModel } from './restore.js';
 import { atLast } from './select.js';
@@ -23,12 +24,8 @@ export function freezeModel({ model, inits, catalogue }: RestoredModel, top: num
     const params = store.reader();
     // Made here they are constants of the graph, which no runtime has to compute again.
     const candidates = model.candidates?.(params, 'all');
-    const work: HostWork = ({ users, items, behaviours, times }) => {
-      const batch = {
-        ...{ users: users!, items: items as tf.Tensor2D, behaviours: behaviours as tf.Tensor2D },
-        ...(times ? { times: times as tf.Tensor2D } : {}),
-      };
-      const state = atLast(model.encode(params, batch, INFERENCE).states);
+    const work: HostWork = (inputs) => {
+      const state = atLast(model.encode(params, sequencesOf(inputs), INFERENCE).states);
       const scores = candidates
         ? tf.add(tf.matMul(state, candidates.vectors, false, true), candidates.offset)
         : model.logits(params, state, 'all', INFERENCE);

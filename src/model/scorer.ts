@@ -9,6 +9,7 @@ import type { Model } from './model.js';
 import type { RestoredModel } from './restore.js';
 import { atLast } from './select.js';
 import { packTimes } from './times.js';
+import { countWeights } from './weights.js';
 
 /** What of a model says how its histories are packed. */
 export type Reads = Pick<Model, 'length' | 'readsTimes'>;
@@ -36,6 +37,18 @@ export function packQueries(queries: readonly Query[], { length, readsTimes }: R
   return { users, items, behaviours, ...(readsTimes ? { times: packTimes(queries, steps) } : {}), steps };
 }
 
+/** Packed queries on the backend. */
+export function queryInputs(queries: readonly Query[], model: Reads): Inputs {
+  const { users, items, behaviours, times, steps } = packQueries(queries, model);
+  const shape: [number, number] = [queries.length, steps];
+  return {
+    users: tf.tensor1d(users, 'int32'),
+    items: tf.tensor2d(items, shape, 'int32'),
+    behaviours: tf.tensor2d(behaviours, shape, 'int32'),
+    ...(times ? { times: tf.tensor2d(times, shape, 'int32') } : {}),
+  };
+}
+
 /** Logits of all items after each history, [queries × (items + 1)]. */
 function scoresOf(model: Model, params: Params, inputs: Inputs): tf.Tensor2D {
   const { states } = model.encode(params, sequencesOf(inputs), INFERENCE);
@@ -48,16 +61,7 @@ export async function scoreQueries(
   params: Params,
   queries: readonly Query[],
 ): Promise<Float32Array> {
-  const { users, items, behaviours, times, steps } = packQueries(queries, model);
-  const n = queries.length;
-  const logits = tf.tidy(() =>
-    scoresOf(model, params, {
-      users: tf.tensor1d(users, 'int32'),
-      items: tf.tensor2d(items, [n, steps], 'int32'),
-      behaviours: tf.tensor2d(behaviours, [n, steps], 'int32'),
-      ...(times ? { times: tf.tensor2d(times, [n, steps], 'int32') } : {}),
-    }),
-  );
+  const logits = tf.tidy(() => scoresOf(model, params, queryInputs(queries, model)));
   const scores = (await logits.data()) as Float32Array;
   logits.dispose();
   return scores;
@@ -97,20 +101,15 @@ function inChunks(size: number, width: number, score: Score): Score {
   };
 }
 
-/** Weights of a recorded graph are part of it, several times while it is made: a model of more numbers is run op by op. */
-const LARGEST_FROZEN = 64_000_000;
-
 /** A scorer for a restored checkpoint. It holds the weights on the backend until disposed. */
 export function modelScorer(restored: RestoredModel, name?: string): Scorer & { dispose(): void } {
   const { model, catalogue } = restored;
   const store = new ParameterStore(restored.inits, model.constants());
   const items = catalogue.items.length - 1;
-  const numbers = [...restored.inits.values()].reduce((sum, { data }) => sum + data.length, 0);
-  if (numbers > LARGEST_FROZEN) {
-    const scorer = paramsScorer(model, store.reader(), items, name ?? model.name);
-    return { ...scorer, dispose: () => store.dispose() };
-  }
-  const compiled = compileFunction((inputs) => ({ scores: scoresOf(model, store.reader(), inputs) }));
+  const compiled = compileFunction(
+    (inputs) => ({ scores: scoresOf(model, store.reader(), inputs) }),
+    countWeights(restored.inits),
+  );
   return {
     name: name ?? model.name,
     items,

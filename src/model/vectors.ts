@@ -2,8 +2,9 @@ import * as tf from '@tensorflow/tfjs-core';
 import { INFERENCE } from '../compute/dropout.js';
 import { ParameterStore } from '../compute/parameters.js';
 import type { Query } from '../types.js';
+import { sequencesOf } from './inputs.js';
 import type { RestoredModel } from './restore.js';
-import { packQueries } from './scorer.js';
+import { queryInputs } from './scorer.js';
 import { atLast } from './select.js';
 
 /** A model whose score is state · item vector + offset, in these two halves. */
@@ -30,16 +31,9 @@ export function twoHalves({ model, inits }: RestoredModel): TwoHalves | undefine
     vectors: copied('vectors'),
     offsets: copied('offset'),
     states(queries) {
-      const { users, items, behaviours, times, steps } = packQueries(queries, model);
-      const shape: [number, number] = [queries.length, steps];
       return tf.tidy(() => {
-        const batch = {
-          users: tf.tensor1d(users, 'int32'),
-          items: tf.tensor2d(items, shape, 'int32'),
-          behaviours: tf.tensor2d(behaviours, shape, 'int32'),
-          ...(times ? { times: tf.tensor2d(times, shape, 'int32') } : {}),
-        };
-        return Float32Array.from(atLast(model.encode(params, batch, INFERENCE).states).dataSync());
+        const { states } = model.encode(params, sequencesOf(queryInputs(queries, model)), INFERENCE);
+        return Float32Array.from(atLast(states).dataSync());
       });
     },
     dispose: () => store.dispose(),

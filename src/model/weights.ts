@@ -1,5 +1,12 @@
 import type { ParameterInits } from '../compute/parameters.js';
 
+/** How many numbers a model has. */
+export function countWeights(inits: ParameterInits): number {
+  let sum = 0;
+  for (const { data } of inits.values()) sum += data.length;
+  return sum;
+}
+
 /** How many of a model's numbers are no embeddings: neither rows of a vocabulary, which grow with it, nor of positions. */
 export function weightsBesideEmbeddings(inits: ParameterInits): number {
   let sum = 0;

@@ -17,8 +17,8 @@ const LARGEST_SCALE = previous(Math.fround(3.4028234663852886e38 / LEVELS));
 /** Name of the tensor that holds the scales of an I8 tensor's rows. */
 export const scaleName = (name: string): string => `${name}.scale`;
 
-/** Whether a tensor is stored in fewer bits: matrices are, while what has one number a row (biases, gains, norms) is small as it is. */
-function isMatrix({ shape }: HostTensor): boolean {
+/** Whether a tensor can do with less (fewer bits, zeros): matrices can, while what has one number a row (biases, gains, norms) is small as it is. */
+export function isMatrix({ shape }: Pick<HostTensor, 'shape'>): boolean {
   return shape.length > 1 && shape.at(-1)! > 1;
 }
 

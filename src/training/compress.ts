@@ -6,6 +6,7 @@ import { PART_NAMES } from '../model/pruning/parts.js';
 import { pruneStructure } from '../model/pruning/structured.js';
 import type { ModelConfig } from '../model/registry.js';
 import type { RestoredModel } from '../model/restore.js';
+import { countWeights } from '../model/weights.js';
 import { QUANTIZATIONS } from '../storage/quantization.js';
 import type { Catalogue, StageContext, TensorMap } from '../types.js';
 import type { FitResult } from './fit.js';
@@ -107,7 +108,7 @@ export async function prune(
       ? { config: from.config, ...pruneMagnitude(from.inits, how.share) }
       : { pruned: undefined, ...pruneStructure(from, how.parts ?? ['channels'], how.share) };
   context.log('info', `pruned (${how.method}, ${how.share})`, {
-    parameters: [...inits.values()].reduce((sum, { data }) => sum + data.length, 0),
+    parameters: countWeights(inits),
     nonZero: countNonZero(inits.values()),
   });
   if (finetune.epochs === 0) return { config, catalogue: from.catalogue, tensors: tensorsOf(inits) };

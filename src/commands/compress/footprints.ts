@@ -3,7 +3,7 @@ import { RecsysError } from '../../errors.js';
 import { candidateMask } from '../../evaluation/candidates.js';
 import { type Footprint, type FootprintOptions, measureScorer } from '../../evaluation/footprint.js';
 import { refuseTrainedOnTest } from '../../evaluation/guard.js';
-import { mappedScorer, sameVocabulary } from '../../evaluation/mapped.js';
+import { scorerFor } from '../../evaluation/mapped.js';
 import { evaluationQueries } from '../../evaluation/queries.js';
 import { countNonZero } from '../../model/pruning/magnitude.js';
 import { restoreModel, type StoredModel } from '../../model/restore.js';
@@ -27,9 +27,7 @@ export function footprints(
     const restored = restoreModel(stored);
     const scorer = modelScorer(restored, name);
     try {
-      const fitting = sameVocabulary(stored.catalogue, dataset.catalogue)
-        ? scorer
-        : mappedScorer(scorer, stored.catalogue, dataset.catalogue);
+      const fitting = scorerFor(scorer, stored.catalogue, dataset.catalogue);
       return {
         bytes: encodedBytes(stored.tensors, { format: 'recsys', model: restored.config.name }),
         parameters: countParameters(stored.tensors),

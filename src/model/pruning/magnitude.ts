@@ -1,4 +1,5 @@
 import type { ParameterInits } from '../../compute/parameters.js';
+import { isMatrix } from '../../storage/quantization.js';
 
 /**
  * Sets the smallest `share` of each matrix to 0, by absolute value (Han et al. 2015). Biases, gains and norms stay.
@@ -11,7 +12,7 @@ export function pruneMagnitude(
   const pruned = new Set<string>();
   const sparse: ParameterInits = new Map();
   for (const [name, init] of inits) {
-    const matrix = init.shape.length > 1 && init.shape.at(-1)! > 1;
+    const matrix = isMatrix(init);
     if (matrix) pruned.add(name);
     sparse.set(name, matrix ? { ...init, data: withoutSmallest(init.data, share) } : init);
   }

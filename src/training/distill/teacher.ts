@@ -8,6 +8,7 @@ import type { Batch, Inputs } from '../../compute/step.js';
 import { RecsysError } from '../../errors.js';
 import type { RestoredModel } from '../../model/restore.js';
 import { atPositions } from '../../model/select.js';
+import { countWeights } from '../../model/weights.js';
 import { Random } from '../../random.js';
 import type { PutRecord } from '../../storage/record-file.js';
 import type { HostTensor, StageContext } from '../../types.js';
@@ -48,8 +49,10 @@ export async function askTeacher(
   const perStretch = model.positional ? model.length : 1;
   const size = Math.max(1, Math.min(128, Math.floor(LARGEST / columns / perStretch)));
   const store = new ParameterStore(restored.inits, model.constants());
-  const weights = [...restored.inits.values()].reduce((sum, { data }) => sum + data.length, 0);
-  const compiled = compileFunction((inputs) => answers(restored, store, question, inputs), weights);
+  const compiled = compileFunction(
+    (inputs) => answers(restored, store, question, inputs),
+    countWeights(restored.inits),
+  );
   try {
     for (let from = 0; from < stretches.length; from += size) {
       if (context.signal.aborted)
