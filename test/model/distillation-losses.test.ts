@@ -47,7 +47,7 @@ function contextOf(states: tf.Tensor2D, given: Given): DistillationContext {
     inputs: { weights: tf.tensor1d(weights) },
     pass: INFERENCE,
     answers: { ids: tf.tensor2d(ids, undefined, 'int32'), probabilities: tf.tensor2d(probabilities), top },
-    whole: true,
+    all: unitVectors(),
   };
 }
 

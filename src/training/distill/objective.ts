@@ -29,17 +29,17 @@ export function distillObjective(config: DistillConfig, model: Model, layout: Re
   return (params: Params, inputs: Inputs, pass: PassContext): tf.Scalar => {
     const { states } = encodeAt(model, params, inputs, pass);
     const labels = { model, params, states, inputs, pass };
-    const answers = {
-      ids: inputs.teacherIds as tf.Tensor2D,
-      probabilities: inputs.teacherProbabilities as tf.Tensor2D,
-      top: layout.top,
-    };
-    const context = { ...labels, answers, whole };
     const parts: tf.Scalar[] = [];
     const add = (weight: number, loss: () => tf.Scalar): void => {
       if (weight > 0) parts.push(tf.mul(loss(), weight));
     };
     add(hard.weight, () => LOSSES[hard.loss].compute(labels));
+    const answers = {
+      ids: inputs.teacherIds as tf.Tensor2D,
+      probabilities: inputs.teacherProbabilities as tf.Tensor2D,
+      top: layout.top,
+    };
+    const context = { ...labels, answers, all: whole ? model.candidates?.(params, 'all') : undefined };
     add(soft.weight, () => softLabels(context, soft));
     add(ranking.weight, () => rankingLoss(context, ranking.top));
     add(alignment.weight, () => {

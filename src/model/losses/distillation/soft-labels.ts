@@ -3,7 +3,7 @@ import { logSumExp } from '../../../compute/ops/log-sum-exp.js';
 import { ownLogits } from '../../../compute/ops/own-logits.js';
 import { softmaxLoss } from '../../../compute/ops/softmax-loss.js';
 import { shares, weightedMean } from '../reduce.js';
-import { type DistillationContext, logitsOf, present, restOf, sharesOf } from './teacher.js';
+import { type DistillationContext, logitsOf, partsOf, present, restOf, sharesOf } from './teacher.js';
 
 /** Over which items student and teacher are compared. */
 export const SOFT_CANDIDATES = ['all', 'sampled', 'union'] as const;
@@ -37,10 +37,9 @@ const expected = (answers: DistillationContext['answers'], logits: tf.Tensor): t
   tf.sum(tf.mul(sharesOf(answers), logits), 1);
 
 function overAll(context: DistillationContext, { temperature }: SoftOptions): tf.Tensor {
-  const { model, params, states, inputs, answers, pass } = context;
+  const { model, params, states, inputs, answers, pass, all } = context;
   const { ids } = answers;
   const weights = inputs.weights!;
-  const all = model.candidates?.(params, 'all');
   if (!all) {
     const logits = tf.div(model.logits(params, states, 'all', pass), temperature) as tf.Tensor2D;
     const own = tf.div(model.logits(params, states, ids, pass), temperature);
@@ -63,17 +62,13 @@ function overAll(context: DistillationContext, { temperature }: SoftOptions): tf
 
 function overSampled(context: DistillationContext, { temperature }: SoftOptions): tf.Tensor {
   const { answers, inputs } = context;
-  const { ids, probabilities, top } = answers;
-  const [n, count] = ids.shape;
+  const { ids } = answers;
   const own = tf.div(logitsOf(context, ids), temperature) as tf.Tensor2D;
-  const tail = count - top;
+  const { best, drawn } = partsOf(answers);
   // Each drawn item stands for rest / (T p) like it.
-  const best = tf.slice(probabilities, [0, 0], [n, top]);
-  const drawn = tf.maximum(tf.slice(probabilities, [0, top], [n, tail]), 1e-12);
-  const correction = tf.concat(
-    [tf.zeros([n, top]), tf.log(tf.div(restOf(best, drawn), tf.mul(drawn, tail)))],
-    1,
-  );
+  const likelihood = tf.maximum(drawn, 1e-12);
+  const standsFor = tf.div(restOf(best, likelihood), tf.mul(likelihood, drawn.shape[1]));
+  const correction = tf.concat([tf.zerosLike(best), tf.log(standsFor)], 1);
   const absent = tf.mul(tf.sub(1, present(ids)), -1e9);
   const corrected = tf.add(tf.add(own, correction), absent) as tf.Tensor2D;
   return weightedMean(tf.sub(logSumExp(corrected), expected(answers, own)), inputs.weights!);
@@ -85,17 +80,19 @@ function overUnion(context: DistillationContext, { temperature, studentTop }: So
   const { top } = answers;
   const best = {
     ids: tf.slice(answers.ids, [0, 0], [n, top]) as tf.Tensor2D,
-    probabilities: tf.slice(answers.probabilities, [0, 0], [n, top]) as tf.Tensor2D,
+    probabilities: partsOf(answers).best,
     top,
   };
-  const logits = tf.div(model.logits(params, states, 'all', pass), temperature) as tf.Tensor2D;
-  const kept = Math.min(studentTop, logits.shape[1] - 1);
-  const mine = withoutGradient(() => tf.cast(tf.topk(logits, kept, false).indices, 'int32')) as tf.Tensor2D;
+  const mine = withoutGradient(() => {
+    const logits = model.logits(params, states, 'all', pass);
+    return tf.cast(tf.topk(logits, Math.min(studentTop, logits.shape[1] - 1), false).indices, 'int32');
+  }) as tf.Tensor2D;
   const both = tf.max(tf.cast(tf.equal(tf.expandDims(mine, 2), tf.expandDims(best.ids, 1)), 'float32'), 2);
-  const ofTeacher = tf.div(logitsOf(context, best.ids), temperature);
-  const ofStudent = tf.div(logitsOf(context, mine), temperature);
+  const ids = tf.concat([best.ids, mine], 1) as tf.Tensor2D;
+  const logits = tf.div(logitsOf(context, ids), temperature);
   const absent = tf.concat([tf.sub(1, present(best.ids)), both], 1);
-  const compared = tf.add(tf.concat([ofTeacher, ofStudent], 1), tf.mul(absent, -1e9)) as tf.Tensor2D;
+  const compared = tf.add(logits, tf.mul(absent, -1e9)) as tf.Tensor2D;
+  const ofTeacher = tf.slice(logits, [0, 0], [n, top]);
   return weightedMean(tf.sub(logSumExp(compared), expected(best, ofTeacher)), inputs.weights!);
 }
 

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { ownLogits } from '../../../compute/ops/own-logits.js';
+import type { DotCandidates } from '../../../compute/ops/softmax-loss.js';
 import type { LossContext } from '../loss.js';
 
 /** A teacher's answers at P positions: its K best items, best first, and T drawn from the others. */
@@ -15,30 +16,36 @@ export interface TeacherAnswers {
 /** What a distillation loss reads besides the labels. */
 export interface DistillationContext extends LossContext {
   readonly answers: TeacherAnswers;
-  /** Whether the catalogue's vectors may be read whole. */
-  readonly whole: boolean;
+  /** The catalogue's vectors, of a model whose logit is a dot product and where they may be read whole. */
+  readonly all: DotCandidates | undefined;
 }
 
 /** The student's logits of own candidates [P, C] → [P, C]. */
-export function logitsOf({ model, params, states, pass, whole }: DistillationContext, ids: tf.Tensor2D) {
-  const all = whole ? model.candidates?.(params, 'all') : undefined;
+export function logitsOf({ model, params, states, pass, all }: DistillationContext, ids: tf.Tensor2D) {
   return all ? ownLogits(states, all, ids) : model.logits(params, states, ids, pass);
 }
 
 /** 1 where there is an item, 0 where there is none. */
 export const present = (ids: tf.Tensor2D): tf.Tensor2D => tf.cast(tf.notEqual(ids, 0), 'float32');
 
+/** The probabilities of the best [P, K] and of those drawn [P, T]. */
+export function partsOf({ probabilities, top }: TeacherAnswers): { best: tf.Tensor2D; drawn: tf.Tensor2D } {
+  const [n, count] = probabilities.shape;
+  return {
+    best: tf.slice(probabilities, [0, 0], [n, top]),
+    drawn: tf.slice(probabilities, [0, top], [n, count - top]),
+  };
+}
+
 /**
  * The share of each item in the soft label [P, K + T]: of the best their probability, of each drawn one a T-th of what all others
  * have together, which makes a sum over them an unbiased estimate of the one over the catalogue. They sum to one.
  */
-export function sharesOf({ ids, probabilities, top }: TeacherAnswers): tf.Tensor2D {
-  const [n, count] = ids.shape;
-  const tail = count - top;
-  const best = tf.slice(probabilities, [0, 0], [n, top]);
-  const drawn = tf.slice(probabilities, [0, top], [n, tail]);
+export function sharesOf(answers: TeacherAnswers): tf.Tensor2D {
+  const { best, drawn } = partsOf(answers);
+  const [, tail] = drawn.shape;
   const parts = tail > 0 ? tf.concat([best, tf.tile(tf.div(restOf(best, drawn), tail), [1, tail])], 1) : best;
-  const found = tf.mul(parts, present(ids));
+  const found = tf.mul(parts, present(answers.ids));
   return tf.div(found, tf.maximum(tf.sum(found, 1, true), 1e-12)) as tf.Tensor2D;
 }
 
