@@ -1,7 +1,6 @@
 import { resolve } from 'node:path';
 import type { Dataset } from '../data/dataset.js';
 import { eventHashes } from '../data/events.js';
-import { readDataset } from '../data/read.js';
 import type { Footprint } from '../evaluation/footprint.js';
 import { restoreModel } from '../model/restore.js';
 import { writeReport } from '../report/report.js';
@@ -18,11 +17,10 @@ import {
 } from '../storage/checkpoint.js';
 import { pack } from '../storage/quantization.js';
 import { type CompressConfig, compressSchema, type PrunedModel, prune } from '../training/compress.js';
-import { foreignWarning } from '../training/growth.js';
 import type { StoredMap } from '../types.js';
 import { figuresOf, footprints, footprintTable } from './compress/footprints.js';
 import { defineStage, type StageResult, type StageRun } from './stage.js';
-import { continued, mergeEvents, openCompute, openRecord, snapshotsIn } from './training.js';
+import { begin, mergeEvents, openRecord, snapshotsIn, trainedOn } from './training.js';
 
 export default defineStage({
   name: 'compress',
@@ -45,17 +43,11 @@ async function compress(run: StageRun<CompressConfig>): Promise<StageResult> {
   requireFloat32(from, 'compress --from');
   const out = resolve(flags.out ?? 'compressed');
   return withOutputDirectory(out, { force: flags.force, resume: flags.resume }, async (partial, resumed) => {
-    const { compute, libtensorflow } = await openCompute(run, 'compress');
-    const dataset = await readDataset(config.data);
-    const warning = foreignWarning(from.catalogue, dataset);
-    if (warning !== undefined) run.log('warn', warning);
-    const identity = {
-      config: JSON.stringify(config),
-      fingerprint: dataset.manifest.fingerprint,
-      compute,
-    };
-    const resumeFrom = resumed ? await continued(partial, identity, run) : undefined;
-    if (flags.resume && !resumeFrom) run.log('info', 'nothing to resume: starting afresh');
+    const { compute, libtensorflow, dataset, identity, resumeFrom } = await begin(
+      partial,
+      { stage: 'compress', config, resumed, continues: from },
+      run,
+    );
     const footprint = footprints(config, from, dataset, run);
     const before = await footprint('before', from);
     run.log('info', 'before', figuresOf(before));
@@ -100,14 +92,13 @@ interface Compressed {
 async function write(partial: string, compressed: Compressed): Promise<void> {
   const { config, from, dataset, model, tensors, before, after, where } = compressed;
   const { fit, catalogue } = model;
-  const { name, fingerprint, testSetHash } = dataset.manifest;
   const manifest = await writeCheckpoint(partial, {
     manifest: {
       stage: 'compress',
       model: { name: model.config.name, config: model.config },
       seed: config.seed,
       metrics: after.metrics,
-      dataset: fit ? { path: dataset.path, name, fingerprint, testSetHash } : from.manifest.dataset,
+      dataset: fit ? trainedOn(dataset) : from.manifest.dataset,
       lineage: lineageOf(from),
       ...where,
     },
@@ -122,7 +113,7 @@ async function write(partial: string, compressed: Compressed): Promise<void> {
     manifest,
     metricsHistory: fit?.history ?? [],
     comparison: footprintTable(before, after),
-    comparisonNote: `On the validation rows of ${name}; requests were answered in one process.${chosen}`,
+    comparisonNote: `On the validation rows of ${dataset.manifest.name}; requests were answered in one process.${chosen}`,
     config,
   });
   await sealCheckpoint(partial);

@@ -12,7 +12,13 @@ import { openMetricsLog } from '../report/metrics-log.js';
 import { writeReport } from '../report/report.js';
 import { openEventFile } from '../report/tensorboard.js';
 import { withOutputDirectory } from '../storage/atomic.js';
-import { type Checkpoint, lineageOf, sealCheckpoint, writeCheckpoint } from '../storage/checkpoint.js';
+import {
+  type Checkpoint,
+  lineageOf,
+  type ManifestFields,
+  sealCheckpoint,
+  writeCheckpoint,
+} from '../storage/checkpoint.js';
 import { computeSchema } from '../storage/manifest.js';
 import { readSnapshot, saveSnapshot } from '../storage/snapshot.js';
 import { machine } from '../storage/versions.js';
@@ -58,17 +64,12 @@ export async function runTraining<C extends TrainingConfig>(
   const { config, flags } = run;
   const out = resolve(flags.out ?? stage.stage);
   return withOutputDirectory(out, { force: flags.force, resume: flags.resume }, async (partial, resumed) => {
-    const { compute, libtensorflow } = await openCompute(run, stage.stage);
-    const dataset = await readDataset(config.data);
-    const warning = stage.continues && foreignWarning(stage.continues.catalogue, dataset);
-    if (warning !== undefined) run.log('warn', warning);
-    const identity = {
-      config: JSON.stringify({ ...config, profile: undefined }),
-      fingerprint: dataset.manifest.fingerprint,
-      compute,
-    };
-    const resumeFrom = resumed ? await continued(partial, identity, run) : undefined;
-    if (flags.resume && !resumeFrom) run.log('info', 'nothing to resume: starting afresh');
+    const begun = { ...config, profile: undefined };
+    const { compute, libtensorflow, dataset, identity, resumeFrom } = await begin(
+      partial,
+      { stage: stage.stage, config: begun, resumed, continues: stage.continues },
+      run,
+    );
     const record = await openRecord(partial, resumeFrom?.progress);
     const trained = await stage
       .train(dataset, config, {
@@ -86,12 +87,7 @@ export async function runTraining<C extends TrainingConfig>(
         model: { name: trained.config.name, config: trained.config },
         seed: config.seed,
         metrics: validationMetrics(trained.fit.bestRow),
-        dataset: {
-          path: dataset.path,
-          name: dataset.manifest.name,
-          fingerprint: dataset.manifest.fingerprint,
-          testSetHash: dataset.manifest.testSetHash,
-        },
+        dataset: trainedOn(dataset),
         lineage: parent ? lineageOf(parent) : [],
         compute,
         ...libtensorflow,
@@ -122,8 +118,47 @@ export async function runTraining<C extends TrainingConfig>(
   });
 }
 
+/**
+ * What a stage that trains begins with: its backend, its dataset, and, where it is `resumed`, the snapshot to go on from.
+ * @param config what a snapshot has to have been begun with
+ */
+export async function begin(
+  partial: string,
+  {
+    stage,
+    config,
+    resumed,
+    continues,
+  }: {
+    readonly stage: string;
+    readonly config: unknown;
+    readonly resumed: boolean;
+    readonly continues: Checkpoint | undefined;
+  },
+  run: StageRun<Pick<TrainingConfig, 'data' | 'backend'>>,
+) {
+  const { compute, libtensorflow } = await openCompute(run, stage);
+  const dataset = await readDataset(run.config.data);
+  const warning = continues && foreignWarning(continues.catalogue, dataset);
+  if (warning !== undefined) run.log('warn', warning);
+  const identity = {
+    config: JSON.stringify(config),
+    fingerprint: dataset.manifest.fingerprint,
+    compute,
+  };
+  const resumeFrom = resumed ? await continued(partial, identity, run) : undefined;
+  if (run.flags.resume && !resumeFrom) run.log('info', 'nothing to resume: starting afresh');
+  return { compute, libtensorflow, dataset, identity, resumeFrom };
+}
+
+/** What a checkpoint's manifest says of the dataset it was trained on. */
+export function trainedOn({ path, manifest }: Dataset): ManifestFields['dataset'] {
+  const { name, fingerprint, testSetHash } = manifest;
+  return { path, name, fingerprint, testSetHash };
+}
+
 /** Selects the backend of a stage that computes; gives what its manifest says of it. */
-export async function openCompute(run: StageRun<{ backend?: BackendName | undefined }>, stage: string) {
+async function openCompute(run: StageRun<{ backend?: BackendName | undefined }>, stage: string) {
   const backend = await selectBackend(run.config.backend);
   const { name, version, device, threads } = backend;
   run.log('info', `${stage} on ${name} (${version}, ${device}, ${formatQuantity(threads, 'thread')})`);
@@ -159,7 +194,7 @@ const savedProgress = z.object({
 type Identity = z.infer<typeof savedProgress>['identity'];
 
 /** The snapshot to go on from. Another config or dataset is refused; another machine is said. */
-export async function continued(partial: string, now: Identity, run: StageContext) {
+async function continued(partial: string, now: Identity, run: StageContext) {
   const snapshot = await readSnapshot(partial);
   if (!snapshot) return undefined;
   const saved = savedProgress.safeParse(snapshot.progress);

@@ -1,10 +1,8 @@
 import { RecsysError } from '../errors.js';
 import { hint } from '../nearest.js';
-import { Random } from '../random.js';
 import type { Measured } from './contender.js';
 import type { Retention } from './results.js';
-import type { BootstrapOptions, Interval } from './significance.js';
-import { quantile } from './significance.js';
+import { type BootstrapOptions, type Interval, intervalOf, meanOf, resample } from './significance.js';
 import type { BootstrapSettings } from './summary.js';
 
 /**
@@ -12,28 +10,10 @@ import type { BootstrapSettings } from './summary.js';
  * @param a, b values of the same users
  */
 export function pairedRatio(a: Float32Array, b: Float32Array, options: BootstrapOptions = {}): Interval {
-  const { resamples = 2000, seed = 0, level = 0.95 } = options;
-  const users = a.length;
-  if (b.length !== users) throw new Error(`pairedRatio: ${users} and ${b.length} users`);
-  const random = Random.of(seed, 'bootstrap');
-  const ratios = new Float64Array(resamples);
-  for (let r = 0; r < resamples; r++) {
-    let left = 0;
-    let right = 0;
-    for (let i = 0; i < users; i++) {
-      const user = random.int(users);
-      left += a[user]!;
-      right += b[user]!;
-    }
-    ratios[r] = right > 0 ? left / right : Number.NaN;
-  }
-  const sorted = ratios.filter((x) => !Number.isNaN(x)).sort();
-  const sum = (values: Float32Array): number => values.reduce((s, x) => s + x, 0);
-  return {
-    mean: sum(a) / sum(b),
-    low: quantile(sorted, (1 - level) / 2),
-    high: quantile(sorted, (1 + level) / 2),
-  };
+  if (b.length !== a.length) throw new Error(`pairedRatio: ${a.length} and ${b.length} users`);
+  const [left, right] = resample([a, b], options) as [Float64Array, Float64Array];
+  const ratios = left.map((mean, r) => mean / right[r]!).filter((_, r) => right[r]! > 0);
+  return intervalOf(meanOf(a) / meanOf(b), ratios, options);
 }
 
 /** What each other model keeps of the reference: of its quality by `metric`, of its weights, of its bytes. */

@@ -25,13 +25,19 @@ export function bootstrap(
   columns: ReadonlyMap<string, Float32Array>,
   options: BootstrapOptions = {},
 ): Map<string, Interval> {
-  const { resamples = 2000, seed = 0, level = 0.95 } = options;
-  const names = [...columns.keys()];
-  const values = [...columns.values()];
+  const means = resample([...columns.values()], options);
+  return new Map(
+    [...columns].map(([name, column], c) => [name, intervalOf(meanOf(column), means[c]!, options)]),
+  );
+}
+
+/** Means of each column over resamples of the users, in the order of the resamples. */
+export function resample(values: readonly Float32Array[], options: BootstrapOptions): Float64Array[] {
+  const { resamples = 2000, seed = 0 } = options;
   const users = values[0]?.length ?? 0;
   // Most users score 0 on most metrics and many share a row; equal rows are drawn as one group.
   const { group, rows } = distinctRows(values, users);
-  const means = names.map(() => new Float64Array(resamples));
+  const means = values.map(() => new Float64Array(resamples));
   const random = Random.of(seed, 'bootstrap');
   const counts = new Int32Array(rows.length);
   for (let r = 0; r < resamples && users > 0; r++) {
@@ -44,19 +50,24 @@ export function bootstrap(
       means[c]![r] = sum / users;
     }
   }
-  const result = new Map<string, Interval>();
-  names.forEach((name, c) => {
-    const sorted = means[c]!.sort();
-    const column = values[c]!;
-    let sum = 0;
-    for (let i = 0; i < users; i++) sum += column[i]!;
-    result.set(name, {
-      mean: users === 0 ? 0 : sum / users,
-      low: quantile(sorted, (1 - level) / 2),
-      high: quantile(sorted, (1 + level) / 2),
-    });
-  });
-  return result;
+  return means;
+}
+
+/** A figure with the percentile interval of what it was in each resample; these are sorted in place. */
+export function intervalOf(
+  mean: number,
+  resampled: Float64Array,
+  { level = 0.95 }: BootstrapOptions,
+): Interval {
+  const sorted = resampled.sort();
+  return { mean, low: quantile(sorted, (1 - level) / 2), high: quantile(sorted, (1 + level) / 2) };
+}
+
+/** Mean of a column, 0 of none. */
+export function meanOf(column: Float32Array): number {
+  let sum = 0;
+  for (let i = 0; i < column.length; i++) sum += column[i]!;
+  return column.length === 0 ? 0 : sum / column.length;
 }
 
 /**
@@ -83,7 +94,7 @@ export function pairedDifference(
 }
 
 /** Linear interpolation between order statistics of ascending values. */
-export function quantile(sorted: Float64Array, q: number): number {
+function quantile(sorted: Float64Array, q: number): number {
   const at = q * (sorted.length - 1);
   const low = Math.floor(at);
   const value = sorted[low] ?? 0;
