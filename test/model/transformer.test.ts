@@ -46,6 +46,31 @@ onBackend('cpu', 'the transformer of the defaults', () => {
     );
   });
 
+  test('sharedBlocks: later blocks have norms of their own and nothing else, and each of those counts', async () => {
+    const config = { depth: 3, sharedBlocks: true };
+    const norms = BLOCK.filter((name) => name.startsWith('norm'));
+    const inits = withNoise(parametersOf(config), 11);
+    const names = [...inits.keys()].filter((name) => name.startsWith('blocks.'));
+    assert.deepEqual(names, [
+      ...BLOCK.map((name) => `blocks.0.${name}`),
+      ...[1, 2].flatMap((n) => norms.map((name) => `blocks.${n}.${name}`)),
+    ]);
+    const model = createModel(modelSchema.parse({ ...small, ...config }), catalogueOf(3, 4));
+    const scores = async (changed?: string): Promise<number[]> => {
+      const values = new Map(inits);
+      const one = changed === undefined ? undefined : inits.get(changed)!;
+      if (one) values.set(changed!, { ...one, data: one.data.map((x) => x + 1) });
+      const store = new ParameterStore(values, model.constants());
+      const history = { user: 0, items: Int32Array.of(1, 2), behaviours: Uint8Array.of(0, 0) };
+      const all = await paramsScorer(model, store.reader(), 4, 'shared').score([history]);
+      store.dispose();
+      return [...all.slice(1)];
+    };
+    const before = await scores();
+    for (const n of [0, 1, 2])
+      assert.notDeepEqual(await scores(`blocks.${n}.norm2.gain`), before, `blocks.${n}.norm2.gain`);
+  });
+
   test('scores as it did when these numbers were written down', async () => {
     const model = createModel(modelSchema.parse({ ...small, ...config }), rich);
     const store = new ParameterStore(withNoise(parametersOf(config, rich), 11), model.constants());

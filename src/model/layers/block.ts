@@ -17,12 +17,19 @@ export interface BlockOptions extends AttentionOptions {
   readonly feedForward: number;
 }
 
+/** What the parameters of a block are found under. */
+export interface BlockNames {
+  readonly weights: string;
+  /** Of its normalisations, which are its own where blocks share their weights. */
+  readonly norms: string;
+}
+
 export interface Block {
-  init(into: ParameterInits, name: string, rng: Random): void;
+  init(into: ParameterInits, names: BlockNames, rng: Random): void;
   /** x [B, L, D], 1 where a position is absent [B, L], buckets of time differences [B, L, L] for `relativeTime` → [B, L, D]. */
   apply(
     params: Params,
-    name: string,
+    names: BlockNames,
     x: tf.Tensor3D,
     absent: tf.Tensor2D,
     pass: PassContext,
@@ -38,27 +45,26 @@ export function blockOf(options: BlockOptions): Block {
   const residual = RESIDUALS[options.residual];
   const feedForward = FEED_FORWARDS[options.feedForwardKind];
   return {
-    init(into, name, rng) {
-      norm.init(into, `${name}.norm1`, width);
-      attention.init(into, `${name}.attention`, options, rng);
-      residual.init(into, `${name}.residual1`, width, rng);
+    init(into, { weights: name, norms }, rng) {
+      const isNew = !into.has(`${name}.attention.output`);
+      norm.init(into, `${norms}.norm1`, width);
+      if (isNew) {
+        attention.init(into, `${name}.attention`, options, rng);
+        residual.init(into, `${name}.residual1`, width, rng);
+      }
       if (!feedForward) return;
-      norm.init(into, `${name}.norm2`, width);
-      feedForward.init(
-        into,
-        `${name}.feedForward`,
-        width,
-        Math.max(1, Math.round(width * options.feedForward)),
-        rng,
-      );
+      norm.init(into, `${norms}.norm2`, width);
+      if (!isNew) return;
+      const channels = Math.max(1, Math.round(width * options.feedForward));
+      feedForward.init(into, `${name}.feedForward`, width, channels, rng);
       residual.init(into, `${name}.residual2`, width, rng);
     },
-    apply(params, name, x, absent, pass, buckets) {
-      const normed = norm.apply(params, `${name}.norm1`, x) as tf.Tensor3D;
+    apply(params, { weights: name, norms }, x, absent, pass, buckets) {
+      const normed = norm.apply(params, `${norms}.norm1`, x) as tf.Tensor3D;
       const mixed = attention.apply(params, `${name}.attention`, normed, absent, options, pass, buckets);
       const y = residual.apply(params, `${name}.residual1`, x, pass.dropout(mixed, dropout));
       if (!feedForward) return y;
-      const inner = norm.apply(params, `${name}.norm2`, y) as tf.Tensor3D;
+      const inner = norm.apply(params, `${norms}.norm2`, y) as tf.Tensor3D;
       const found = feedForward.apply(params, `${name}.feedForward`, inner, dropout, pass);
       return residual.apply(params, `${name}.residual2`, y, pass.dropout(found, dropout));
     },

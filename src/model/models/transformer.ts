@@ -21,7 +21,7 @@ const schema = z.strictObject({
   sharedBlocks: z
     .boolean()
     .default(false)
-    .describe('all blocks are one, run `depth` times: as deep with fewer weights (ALBERT)'),
+    .describe('all blocks are one but for their normalisation: as deep with fewer weights (ALBERT)'),
   heads: z
     .number()
     .int()
@@ -114,8 +114,10 @@ export const transformer = defineModel({
       encode: (params, ids) => similarity.item(output.encode(params, ids)),
     };
     const layerNames = Array.from({ length: depth }, (_, i) => `blocks.${i}`);
-    // The blocks' parameters, in the order in which they are run.
-    const blocks = layerNames.map((name) => (config.sharedBlocks ? layerNames[0]! : name));
+    const blocks = layerNames.map((norms) => ({
+      weights: config.sharedBlocks ? layerNames[0]! : norms,
+      norms,
+    }));
     return {
       name: 'transformer',
       width,
@@ -137,7 +139,7 @@ export const transformer = defineModel({
           const rows = catalogue.behaviours.length + 1;
           into.set('behaviour.embedding', embedding(rng, rows, width, 'behaviours', { table: false }));
         }
-        for (const name of new Set(blocks)) block.init(into, name, rng);
+        for (const names of blocks) block.init(into, names, rng);
         norm.init(into, 'norm', width);
         if (!config.tied) output.init(rng, into);
         return into;
@@ -173,8 +175,8 @@ export const transformer = defineModel({
         const absent = tf.sub(1, filled) as tf.Tensor2D;
         const buckets = config.relativeTime ? timeBuckets(batch.times!) : undefined;
         const layers: tf.Tensor3D[] = [];
-        for (const name of blocks) {
-          x = block.apply(params, name, x as tf.Tensor3D, absent, pass, buckets);
+        for (const names of blocks) {
+          x = block.apply(params, names, x as tf.Tensor3D, absent, pass, buckets);
           layers.push(x as tf.Tensor3D);
         }
         const states = similarity.state(norm.apply(params, 'norm', x) as tf.Tensor3D, config.temperature);
