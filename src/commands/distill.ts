@@ -1,5 +1,5 @@
 import { restoreModel } from '../model/restore.js';
-import { readCheckpoint } from '../storage/checkpoint.js';
+import { readCheckpoint, requireFloat32 } from '../storage/checkpoint.js';
 import { distillSchema } from '../training/distill/schema.js';
 import { distill } from '../training/distill.js';
 import { defineStage } from './stage.js';
@@ -12,16 +12,23 @@ export default defineStage({
   flags: {
     profile: profileFlag,
     data: { key: 'data', describe: 'prepared dataset', type: 'string', stdin: true },
+    from: { key: 'from', describe: 'student checkpoint to go on from', type: 'string' },
     teacher: { key: 'teacher', describe: 'teacher checkpoint', type: 'string', stdin: true },
   },
   defaultOut: 'student',
   resumes: true,
   async run(run) {
     const teacher = await readCheckpoint(run.config.teacher);
+    const from = run.config.from === undefined ? undefined : await readCheckpoint(run.config.from);
+    if (from) requireFloat32(from, 'distill --from');
     return runTraining(run, {
       stage: 'distill',
-      parents: [teacher],
-      train: (dataset, config, hooks) => distill(config, dataset, restoreModel(teacher), hooks, run),
+      continues: from,
+      parents: [teacher, ...(from ? [from] : [])],
+      train: (dataset, config, hooks) => {
+        const models = { teacher: restoreModel(teacher), from: from && restoreModel(from) };
+        return distill(config, dataset, models, hooks, run);
+      },
     });
   },
 });

@@ -1,5 +1,5 @@
 import { compileStep } from '../compute/compile.js';
-import { ParameterStore } from '../compute/parameters.js';
+import { type ParameterInits, ParameterStore } from '../compute/parameters.js';
 import type { Dataset } from '../data/dataset.js';
 import { RecsysError } from '../errors.js';
 import { glorot } from '../model/initial.js';
@@ -7,12 +7,13 @@ import type { Model } from '../model/model.js';
 import { createModel } from '../model/registry.js';
 import type { RestoredModel } from '../model/restore.js';
 import { Random } from '../random.js';
-import type { StageContext } from '../types.js';
+import type { Catalogue, StageContext } from '../types.js';
 import { teacherAnswers } from './distill/answers.js';
 import { distillObjective, PROJECTION, readsWhole } from './distill/objective.js';
 import type { DistillConfig } from './distill/schema.js';
 import { startAtTeacher } from './distill/start.js';
-import { growCatalogue, requireSameItems } from './growth.js';
+import { growCatalogue, growTensors, requireSameItems } from './growth.js';
+import { masked, masksOf } from './masks.js';
 import {
   keepsSparse,
   runFit,
@@ -21,6 +22,7 @@ import {
   taskBatches,
   updateOptions,
 } from './stage.js';
+import { tensorsOf } from './supervised.js';
 import { trainRows } from './train-rows.js';
 
 /**
@@ -30,7 +32,7 @@ import { trainRows } from './train-rows.js';
 export async function distill(
   config: DistillConfig,
   source: Dataset,
-  teacher: RestoredModel,
+  { teacher, from }: { readonly teacher: RestoredModel; readonly from?: RestoredModel | undefined },
   hooks: StageHooks & { readonly folder: string },
   context: StageContext,
 ): Promise<TrainedModel> {
@@ -43,8 +45,11 @@ export async function distill(
     );
   }
   const { dataset } = growCatalogue(teacher.catalogue, source);
-  const model = createModel(config.student, dataset.catalogue);
-  const inits = model.init(Random.of(config.seed, 'init'));
+  const modelConfig = from?.config ?? config.student;
+  const model = createModel(modelConfig, dataset.catalogue);
+  const fresh = model.init(Random.of(config.seed, 'init'));
+  const inits = from ? continued(fresh, from, dataset.catalogue) : fresh;
+  const keepZeros = config.keepZeros ? withZeros(inits) : new Set<string>();
   if (config.start === 'teacher') startAtTeacher(inits, teacher);
   const layer = alignment.weight > 0 ? layerIndex(teacher.model, alignment.layer) : -1;
   if (layer >= 0 && alignment.kind !== 'relational')
@@ -55,13 +60,15 @@ export async function distill(
   });
   const dir = config.answers.cache ?? hooks.folder;
   const answers = await teacherAnswers(config, teacher, { dataset, rows, layer, dir }, context);
-  const store = new ParameterStore(inits, model.constants(), {
+  const constants = new Map([...model.constants(), ...masksOf(inits, keepZeros)]);
+  const objective = distillObjective(config, model, answers.layout);
+  const store = new ParameterStore(inits, constants, {
     sparseTables: keepsSparse(inits, readsWhole(config)),
   });
   const step = compileStep({
     store,
     ...updateOptions(config),
-    loss: distillObjective(config, model, answers.layout),
+    loss: (params, inputs, pass) => objective(masked(params, keepZeros), inputs, pass),
   });
   const task = {
     ...config,
@@ -76,12 +83,40 @@ export async function distill(
     const parts = taskBatches({ ...model, masksItems: false }, dataset, task, given);
     const fit = await runFit('distill', { model, store, step, dataset, ...parts }, task, hooks, context);
     const tensors = new Map([...fit.best].filter(([name]) => name !== PROJECTION));
-    return { config: config.student, catalogue: dataset.catalogue, tensors, fit };
+    return { config: modelConfig, catalogue: dataset.catalogue, tensors, fit };
   } finally {
     step.dispose();
     store.dispose();
   }
 }
+
+/** The student's own weights in a skeleton of its grown vocabulary; CHECKPOINT_INCOMPATIBLE where that does not begin as its own. */
+function continued(fresh: ParameterInits, from: RestoredModel, catalogue: Catalogue): ParameterInits {
+  const lists = (of: Catalogue) => ({
+    items: of.items,
+    users: of.users,
+    behaviours: of.behaviours,
+    'item attributes': of.itemFeatures.tokenNames,
+    'user attributes': of.userFeatures.tokenNames,
+  });
+  const now = lists(catalogue);
+  for (const [what, own] of Object.entries(lists(from.catalogue))) {
+    const at = own.findIndex((id, i) => id !== now[what as keyof typeof now][i]);
+    if (at < 0) continue;
+    throw new RecsysError(
+      'CHECKPOINT_INCOMPATIBLE',
+      `distill --from: the ${what} of this student are not numbered as its teacher's, first "${own[at]}"`,
+      { remedy: 'Give a student that was distilled from this teacher, or from one of the same dataset.' },
+    );
+  }
+  return growTensors(fresh, tensorsOf(from.inits), 'distill --from');
+}
+
+/** The names of matrices with zeros in them. */
+const withZeros = (inits: ParameterInits): Set<string> =>
+  new Set(
+    [...inits].filter(([, { shape, data }]) => shape.length > 1 && data.includes(0)).map(([name]) => name),
+  );
 
 /** The teacher's layer asked for; CHECKPOINT_INCOMPATIBLE with those it has. */
 export function layerIndex(teacher: Model, layer: string): number {

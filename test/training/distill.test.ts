@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { pruneMagnitude } from '../../src/model/pruning/magnitude.js';
 import { createModel, modelSchema } from '../../src/model/registry.js';
 import { type RestoredModel, restoreModel } from '../../src/model/restore.js';
 import { modelScorer } from '../../src/model/scorer.js';
@@ -94,8 +95,8 @@ async function divergence(teacher: RestoredModel, student: RestoredModel): Promi
   return sum / QUERIES.length;
 }
 
-async function distilled(teacher: RestoredModel, more: object, dataset = DATASET) {
-  const trained = await distill(configOf(more), dataset, teacher, hooks(), recordingContext());
+async function distilled(teacher: RestoredModel, more: object, dataset = DATASET, from?: RestoredModel) {
+  const trained = await distill(configOf(more), dataset, { teacher, from }, hooks(), recordingContext());
   const { config, catalogue, tensors } = trained;
   const student = restoreModel({ path: 'student', manifest: { model: { config } }, tensors, catalogue });
   return { student, fit: trained.fit };
@@ -126,6 +127,45 @@ onBackend('wasm', 'distillation', () => {
         }));
     }
   }
+
+  test('a pruned student goes on from its checkpoint: its zeros stay, the rest comes nearer to the teacher', async () => {
+    const teacher = teacherOf(MODELS.transformer);
+    const { student } = await distilled(teacher, { student: MODELS.transformer, hard: { weight: 0 } });
+    const pruned = pruneMagnitude(student.inits, 0.5);
+    const sparse = { ...student, inits: pruned.inits };
+    const goingOn = { hard: { weight: 0 }, from: 'pruned', keepZeros: true };
+    const { student: tuned } = await distilled(teacher, goingOn, DATASET, sparse);
+    assert.deepEqual(tuned.config, student.config);
+    let zeros = 0;
+    for (const name of pruned.pruned) {
+      const [was, is] = [pruned.inits.get(name)!.data, tuned.inits.get(name)!.data];
+      was.forEach((weight, i) => {
+        if (weight !== 0) return;
+        zeros++;
+        assert.equal(is[i], 0, `${name}[${i}]`);
+      });
+    }
+    assert.ok(zeros > 50, `${zeros} zeros`);
+    const [before, after] = [await divergence(teacher, sparse), await divergence(teacher, tuned)];
+    assert.ok(after < 0.9 * before, `KL ${before} → ${after}`);
+    const { student: dense } = await distilled(teacher, { ...goingOn, keepZeros: false }, DATASET, sparse);
+    const name = 'blocks.0.attention.query';
+    assert.ok(!dense.inits.get(name)!.data.includes(0), 'without keepZeros they are learned again');
+  });
+
+  test('a student of other numbering than its teacher is refused, with what differs first', async () => {
+    const from = teacherOf(MODELS.transformer, { ...CATALOGUE, items: [...CATALOGUE.items].reverse() });
+    await assert.rejects(
+      distilled(teacherOf(MODELS.transformer), { from: 'other' }, DATASET, from),
+      (error: Error) =>
+        error.message.includes(`the items of this student`) && error.message.includes('"i10"'),
+    );
+  });
+
+  test('keepZeros without from, and two beginnings at once, are refused', () => {
+    assert.throws(() => configOf({ keepZeros: true }), /needs `from`/);
+    assert.throws(() => configOf({ from: 'x', start: 'teacher' }), /not both/);
+  });
 
   test('hard, soft and alignment together lower the loss, and the projection stays out of the student', async () => {
     const teacher = teacherOf(MODELS.transformer);
@@ -195,7 +235,7 @@ onBackend('wasm', 'distillation', () => {
     const run = async (more: object): Promise<{ logs: string[]; losses: number[] }> => {
       const context = recordingContext();
       const config = configOf({ student: MODELS.linear, epochs: 2, answers: { cache }, ...more });
-      const { fit } = await distill(config, DATASET, teacher, hooks(), context);
+      const { fit } = await distill(config, DATASET, { teacher }, hooks(), context);
       return {
         logs: context.lines,
         losses: fit.history.map((row) => row.loss),

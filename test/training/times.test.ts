@@ -111,7 +111,13 @@ onBackend('cpu', 'times in training', () => {
       const folder = mkdtempSync(join(tmpdir(), 'recsys-times-'));
       t.after(() => rmSync(folder, { recursive: true, force: true }));
       const distilling = distillSchema.parse({ data: 'x', teacher: 'y', student, epochs: 1 });
-      const { fit } = await distill(distilling, dataset, teacher, { ...HOOKS, folder }, recordingContext());
+      const { fit } = await distill(
+        distilling,
+        dataset,
+        { teacher },
+        { ...HOOKS, folder },
+        recordingContext(),
+      );
       assert.ok(Number.isFinite(fit.bestRow['ndcg@10']));
     }
   });

@@ -15,6 +15,11 @@ export const distillSchema = z
     student: modelSchema
       .prefault({ name: 'transformer', width: 32, depth: 1, heads: 1 })
       .describe('the student'),
+    from: path('student checkpoint to go on from; then `student` is not read').optional(),
+    keepZeros: z
+      .boolean()
+      .default(false)
+      .describe('weights of `from` that are 0 stay 0: for a pruned student'),
     start: z
       .enum(['fresh', 'teacher'])
       .default('fresh')
@@ -94,6 +99,13 @@ export const distillSchema = z
       .describe('share of the users that is learned from, drawn by the seed'),
     negatives: z.number().int().min(1).default(256).describe('negatives of a sampled hard loss'),
     targets: targetsSchema,
+  })
+  .superRefine(({ from, keepZeros, start }, context) => {
+    const refuse = (key: string, message: string): void =>
+      context.addIssue({ code: 'custom', path: [key], message });
+    if (keepZeros && from === undefined) refuse('keepZeros', 'needs `from`, the checkpoint with the zeros');
+    if (start === 'teacher' && from !== undefined)
+      refuse('start', 'a student goes on `from` a checkpoint, or starts at the teacher, not both');
   })
   .superRefine(({ ranking, answers }, context) => {
     if (ranking.weight === 0 || ranking.top <= answers.top) return;
