@@ -1,6 +1,6 @@
 /**
  * Keeps what a pipeline run measured: one small file a model in bench/results/<board>/, named <model>-<seed>.json.
- *   npx tsx bench/record.ts runs/ml1m ml1m
+ *   npx tsx bench/record.ts runs/ml1m ml1m [the evaluation's stage, by default `evaluation`]
  * bench/tables.ts makes the pages' tables from these files.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -24,6 +24,10 @@ export const recordSchema = z.object({
   intervals: z.record(z.string(), interval),
   /** Paired by user: this row minus others. */
   differences: z.array(z.object({ against: z.string(), 'ndcg@10': interval })),
+  /** What it keeps of the evaluation's reference: of NDCG@10, of the weights beside the embeddings, of the bytes. */
+  kept: z
+    .object({ of: z.string(), quality: interval, weights: z.number().optional(), bytes: z.number() })
+    .optional(),
   validation: z.record(z.string(), z.number()).optional(),
   parameters: z.number(),
   bytes: z.number(),
@@ -54,6 +58,13 @@ export function recordsOf(run: string, board: string, evaluation = 'evaluation')
   return results.rows.map((row) => {
     const pick = <T>(all: Record<string, T>): Record<string, T> =>
       Object.fromEntries(METRICS.flatMap((m) => (all[m] === undefined ? [] : [[m, all[m]]])));
+    const retention = results.retention?.find((r) => r.row === row.name);
+    const kept = retention && {
+      of: retention.reference,
+      quality: retention.quality,
+      ...(retention.weights === undefined ? {} : { weights: retention.weights }),
+      bytes: retention.bytes,
+    };
     const shared = {
       board,
       row: row.name,
@@ -65,6 +76,7 @@ export function recordsOf(run: string, board: string, evaluation = 'evaluation')
       differences: results.differences
         .filter((d) => d.row === row.name)
         .map((d) => ({ against: d.against, 'ndcg@10': d.metrics['ndcg@10']! })),
+      ...(kept ? { kept } : {}),
       parameters: row.parameters,
       bytes: row.bytes,
       ...(row.milliseconds === undefined ? {} : { milliseconds: row.milliseconds }),
@@ -85,12 +97,12 @@ export function recordsOf(run: string, board: string, evaluation = 'evaluation')
 }
 
 if (import.meta.filename === process.argv[1]) {
-  const [run, board] = parseArgs({ allowPositionals: true }).positionals;
+  const [run, board, stage] = parseArgs({ allowPositionals: true }).positionals;
   if (run === undefined || board === undefined)
-    throw new Error('usage: npx tsx bench/record.ts <run> <board>');
+    throw new Error('usage: npx tsx bench/record.ts <run> <board> [stage]');
   const folder = join(import.meta.dirname, 'results', board);
   mkdirSync(folder, { recursive: true });
-  for (const record of recordsOf(run, board)) {
+  for (const record of recordsOf(run, board, stage)) {
     const file = join(folder, `${record.row}-${record.seed}.json`);
     writeFileSync(file, `${JSON.stringify(withoutPaths(record), null, 1)}\n`);
     console.log(file);

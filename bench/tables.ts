@@ -42,8 +42,24 @@ interface Line {
   readonly ndcg: number;
 }
 
-/** Rows of one model: mean and spread over its seeds, the interval of its first seed. */
-function line(row: string, records: readonly ResultRecord[]): Line {
+const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
+
+/** What a model keeps of the board's reference: means over its seeds, and the widest interval of its quality. */
+function keptCells(records: readonly ResultRecord[]): string[] {
+  const kept = records.flatMap((r) => (r.kept ? [r.kept] : []));
+  if (kept.length === 0) return ['–', '–', '–'];
+  const low = Math.min(...kept.map((k) => k.quality.low));
+  const high = Math.max(...kept.map((k) => k.quality.high));
+  const weights = kept.flatMap((k) => (k.weights === undefined ? [] : [k.weights]));
+  return [
+    `${percent(average(kept.map((k) => k.quality.mean)))} [${percent(low)}, ${percent(high)}]`,
+    weights.length === 0 ? '–' : percent(average(weights)),
+    percent(average(kept.map((k) => k.bytes))),
+  ];
+}
+
+/** Rows of one model: mean and spread over its seeds, the interval of its first seed; `keeps`: beside what it keeps. */
+function line(row: string, records: readonly ResultRecord[], keeps: boolean): Line {
   const ndcg = records.map((r) => r.metrics['ndcg@10']!);
   const first = records[0]!.intervals['ndcg@10']!;
   const spread = ndcg.length > 1 ? ` ± ${four(deviation(ndcg))}` : '';
@@ -55,6 +71,7 @@ function line(row: string, records: readonly ResultRecord[]): Line {
       `${four(average(ndcg))}${spread} [${four(first.low)}, ${four(first.high)}]`,
       four(average(records.map((r) => r.metrics['hr@10']!))),
       size(records[0]!.bytes),
+      ...(keeps ? keptCells(records) : []),
     ],
   };
 }
@@ -86,18 +103,25 @@ export function boardTable(board: string): string {
   );
   const published = all[board];
   const names = [...new Set(records.map((r) => r.row))];
-  const ours = names.map((name) =>
-    line(
-      name,
-      records.filter((r) => r.row === name),
-    ),
-  );
+  const reference = records.find((r) => r.kept)?.kept?.of;
+  const ours = names.map((name) => {
+    const own = records.filter((r) => r.row === name);
+    return line(name, own, reference !== undefined);
+  });
   const theirs = (published?.rows ?? []).map((r) => ({
     ndcg: r['ndcg@10'],
-    cells: [`*${r.row}*`, '', four(r['ndcg@10']), r['hr@10'] === undefined ? '–' : four(r['hr@10']), '–'],
+    cells: [
+      `*${r.row}*`,
+      '',
+      four(r['ndcg@10']),
+      r['hr@10'] === undefined ? '–' : four(r['hr@10']),
+      '–',
+      ...(reference ? ['', '', ''] : []),
+    ],
   }));
   const lines = [...ours, ...theirs].sort((a, b) => a.ndcg - b.ndcg);
   const head = ['model', 'seeds', 'NDCG@10', 'HR@10', 'size'];
+  if (reference) head.push(`kept of ${reference}`, 'weights beside embeddings', 'bytes');
   const rule = head.map((_, i) => (i === 0 ? '---' : '---:'));
   const table = [head, rule, ...lines.map((l) => l.cells)].map((cells) => `| ${cells.join(' | ')} |`);
   const paired = pairedDifferences(records);
