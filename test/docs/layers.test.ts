@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import * as tf from '@tensorflow/tfjs-core';
 import { dropoutMask, INFERENCE } from '../../src/compute/dropout.js';
+import { gru } from '../../src/compute/ops/gru.js';
 import type { Params } from '../../src/compute/parameters.js';
 import { ATTENTIONS, type AttentionName } from '../../src/model/layers/attention/index.js';
 import { timeBuckets } from '../../src/model/layers/attention/relative-time.js';
@@ -280,4 +281,50 @@ onBackend('cpu', 'docs/concepts.md: feed-forward, residual, similarity', () => {
     assert.deepEqual([...new Set(mask)].sort(), [0, Math.fround(1 / 0.75)]);
     assertClose([mean(mask)], [1], 'mean', 0.02, 0);
   });
+});
+
+onBackend('cpu', 'docs/concepts.md: the recurrent unit', () => {
+  stated(
+    [
+      'r = σ(x W_r + b_r + h U_r)        z = σ(x W_z + b_z + h U_z)',
+      'n = tanh(x W_n + b_n + r ⊙ h U_n)        h ← h + z ⊙ (n − h)',
+    ],
+    () => {
+      // What x W + b says at each of two steps, and U: for each gate two values.
+      const says = [
+        { r: [0.3, -0.5], z: [1.2, 0.1], n: [-0.4, 0.9] },
+        { r: [-1, 0.7], z: [0, -0.6], n: [2, 0.2] },
+      ];
+      const u = {
+        r: [
+          [0.5, -1],
+          [0.2, 0.4],
+        ],
+        z: [
+          [1.5, 0.3],
+          [-0.7, 0.6],
+        ],
+        n: [
+          [-0.2, 0.8],
+          [0.9, -1.1],
+        ],
+      };
+      const parts = ['r', 'z', 'n'] as const;
+      let h = [0.4, -0.3];
+      const expected = says.flatMap((a) => {
+        const b = (part: 'r' | 'z' | 'n', c: number): number => sum(h.map((v, i) => v * u[part][i]![c]!));
+        h = h.map((v, c) => {
+          const [r, z] = [sigmoid(a.r[c]! + b('r', c)), sigmoid(a.z[c]! + b('z', c))];
+          return v + z * (Math.tanh(a.n[c]! + r * b('n', c)) - v);
+        });
+        return h;
+      });
+      const found = valuesOf(() => {
+        const inputs = tf.tensor3d([says.map((a) => parts.flatMap((part) => a[part]))]);
+        const recurrent = tf.tensor2d([0, 1].map((i) => parts.flatMap((part) => u[part][i]!)));
+        return gru(inputs, recurrent, tf.tensor2d([[0.4, -0.3]]));
+      });
+      assertClose(found, expected, 'states');
+    },
+  );
 });

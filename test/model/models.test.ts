@@ -63,6 +63,17 @@ const CASES = {
     },
     ...PARTS,
   ],
+  gru: [
+    { depth: 2, userAttributes: true },
+    { hidden: 6, depth: 2 },
+    { itemAttributes: false, behaviours: false, tied: false },
+  ].map((parts) => ({
+    label: `gru of ${JSON.stringify(parts)}`,
+    config: modelSchema.parse({ ...small, ...parts, name: 'gru', dropout: 0 }),
+    readsHistory: true,
+    readsUser: parts.userAttributes ?? false,
+    steps: 80,
+  })),
   mlp: (['id', 'history', 'both'] as const).map((user) => ({
     label: `mlp of user ${user}`,
     config: modelSchema.parse({ ...small, name: 'mlp', hidden: [12, 8], user }),

@@ -1,4 +1,5 @@
 import type { ModelConfig } from '../registry.js';
+import { gruAnatomy } from './gru.js';
 import { linearAnatomy } from './linear.js';
 import { mlpAnatomy } from './mlp.js';
 import { type Anatomy, PART_NAMES, type PartName } from './parts.js';
@@ -9,6 +10,8 @@ export function anatomyOf(config: ModelConfig): Anatomy {
   switch (config.name) {
     case 'transformer':
       return transformerAnatomy(config);
+    case 'gru':
+      return gruAnatomy(config);
     case 'mlp':
       return mlpAnatomy(config);
     case 'linear':
