@@ -6,15 +6,23 @@ import { gru } from './models/gru.js';
 import { linear } from './models/linear.js';
 import { mlp } from './models/mlp.js';
 import { transformer } from './models/transformer.js';
+import { twoTower } from './models/two-tower.js';
 
 /** Every model, by its name in the YAML. Adding one: its file in models/ and a line here and in `modelSchema`. */
-export const MODELS = { transformer, gru, mlp, linear } as const satisfies Record<string, ModelDefinition>;
+export const MODELS = {
+  transformer,
+  gru,
+  'two-tower': twoTower,
+  mlp,
+  linear,
+} as const satisfies Record<string, ModelDefinition>;
 export type ModelName = keyof typeof MODELS;
 
 /** `model:` in the YAML of pretrain and distill. */
 export const modelSchema = z.discriminatedUnion('name', [
   transformer.schema,
   gru.schema,
+  twoTower.schema,
   mlp.schema,
   linear.schema,
 ]);
@@ -27,6 +35,8 @@ export function createModel(config: ModelConfig, catalogue: Catalogue): Model {
       return transformer.create(config, catalogue);
     case 'gru':
       return gru.create(config, catalogue);
+    case 'two-tower':
+      return twoTower.create(config, catalogue);
     case 'mlp':
       return mlp.create(config, catalogue);
     case 'linear':

@@ -45,6 +45,7 @@ const MODELS = {
     userAttributes: true,
   },
   gru: { name: 'gru', width: 4, hidden: 6, length: 4, dropout: 0, userAttributes: true, behaviours: false },
+  'two-tower': { name: 'two-tower', width: 4, hidden: [6], length: 4, dropout: 0 },
   mlp: { name: 'mlp', width: 4, hidden: [6], length: 4 },
   linear: { name: 'linear', width: 4, length: 4 },
 } as const;

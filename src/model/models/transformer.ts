@@ -4,7 +4,7 @@ import type { ParameterInits } from '../../compute/parameters.js';
 import type { TensorMap } from '../../types.js';
 import { itemEncoder, userEncoder } from '../entity.js';
 import { EventEncoder } from '../events.js';
-import { dotCandidates, dotLogits, type ItemVectors, paddingMask } from '../factorised.js';
+import { dotCandidates, dotLogits, paddingMask, similarItems } from '../factorised.js';
 import { constant, normal } from '../initial.js';
 import { ATTENTION_NAMES } from '../layers/attention/index.js';
 import { timeBuckets } from '../layers/attention/relative-time.js';
@@ -98,10 +98,7 @@ export const transformer = defineModel({
     const block = blockOf(config);
     const norm = NORMS[config.norm];
     const similarity = SIMILARITIES[config.similarity];
-    const scored: ItemVectors = {
-      all: (params) => similarity.item(output.all(params)),
-      encode: (params, ids) => similarity.item(output.encode(params, ids)),
-    };
+    const scored = similarItems(similarity, output);
     const layerNames = Array.from({ length: depth }, (_, i) => `blocks.${i}`);
     // The blocks' parameters, in the order in which they are run.
     const blocks = layerNames.map((name) => (config.sharedBlocks ? layerNames[0]! : name));
