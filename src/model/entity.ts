@@ -3,7 +3,7 @@ import { gatherRows } from '../compute/gather.js';
 import { embeddingBag } from '../compute/ops/embedding-bag.js';
 import { embeddingLookup, type ParameterInits, type Params } from '../compute/parameters.js';
 import type { Random } from '../random.js';
-import type { FeatureTable, TensorMap } from '../types.js';
+import type { Catalogue, FeatureTable, TensorMap } from '../types.js';
 import { embedding, normal } from './initial.js';
 
 export interface EntityOptions {
@@ -115,4 +115,21 @@ export class EntityEncoder {
     if (!first) return tf.zeros([rows, this.width]);
     return rest.reduce((a, b) => tf.add(a, b), first);
   }
+}
+
+/** Vectors of items: of their ids and, where wanted, their attributes. */
+export function itemEncoder(
+  catalogue: Catalogue,
+  width: number,
+  attributes: boolean,
+  prefix = 'item',
+): EntityEncoder {
+  const options = { kind: 'item', prefix, ids: true, attributes } as const;
+  return new EntityEncoder(options, catalogue.items.length, width, catalogue.itemFeatures);
+}
+
+/** Vectors of users by their attributes alone; 0 where those are not wanted. */
+export function userEncoder(catalogue: Catalogue, width: number, attributes: boolean): EntityEncoder {
+  const options = { kind: 'user', ids: false, attributes } as const;
+  return new EntityEncoder(options, catalogue.users.length, width, catalogue.userFeatures);
 }

@@ -1,12 +1,21 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { DotCandidates } from '../compute/ops/softmax-loss.js';
 import type { Params } from '../compute/parameters.js';
+import type { Similarity } from './layers/similarity/similarity.js';
 import type { Candidates } from './model.js';
 
 /** Item vectors as a score reads them: all [V + 1, D], or those of ids of any shape [...ids.shape, D]. */
 export interface ItemVectors {
   all(params: Params): tf.Tensor2D;
   encode(params: Params, ids: tf.Tensor): tf.Tensor;
+}
+
+/** Item vectors made ready for a similarity. */
+export function similarItems({ item }: Similarity, items: ItemVectors): ItemVectors {
+  return {
+    all: (params) => item(items.all(params)),
+    encode: (params, ids) => item(items.encode(params, ids)),
+  };
 }
 
 /** What the score of a dot-product model is made of: 'all' → V + 1 candidates, padding at −1e9; ids [C] → C candidates. */

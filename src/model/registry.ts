@@ -2,16 +2,30 @@ import { z } from 'zod';
 import { RecsysError } from '../errors.js';
 import type { Catalogue } from '../types.js';
 import type { Model, ModelDefinition } from './model.js';
+import { gru } from './models/gru.js';
 import { linear } from './models/linear.js';
 import { mlp } from './models/mlp.js';
 import { transformer } from './models/transformer.js';
+import { twoTower } from './models/two-tower.js';
 
 /** Every model, by its name in the YAML. Adding one: its file in models/ and a line here and in `modelSchema`. */
-export const MODELS = { transformer, mlp, linear } as const satisfies Record<string, ModelDefinition>;
+export const MODELS = {
+  transformer,
+  gru,
+  'two-tower': twoTower,
+  mlp,
+  linear,
+} as const satisfies Record<string, ModelDefinition>;
 export type ModelName = keyof typeof MODELS;
 
 /** `model:` in the YAML of pretrain and distill. */
-export const modelSchema = z.discriminatedUnion('name', [transformer.schema, mlp.schema, linear.schema]);
+export const modelSchema = z.discriminatedUnion('name', [
+  transformer.schema,
+  gru.schema,
+  twoTower.schema,
+  mlp.schema,
+  linear.schema,
+]);
 export type ModelConfig = z.output<typeof modelSchema>;
 
 /** Builds a model from its config (as in a YAML or a checkpoint's manifest). */
@@ -19,6 +33,10 @@ export function createModel(config: ModelConfig, catalogue: Catalogue): Model {
   switch (config.name) {
     case 'transformer':
       return transformer.create(config, catalogue);
+    case 'gru':
+      return gru.create(config, catalogue);
+    case 'two-tower':
+      return twoTower.create(config, catalogue);
     case 'mlp':
       return mlp.create(config, catalogue);
     case 'linear':

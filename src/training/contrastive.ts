@@ -29,7 +29,10 @@ export function requireDropout(model: Model, { weight }: ContrastiveConfig): voi
   throw new RecsysError(
     'CONFIG_INVALID',
     `contrastive.weight: the model ${model.name} reads histories without dropout, so that both encodings of one are equal`,
-    { remedy: 'Take a transformer with a `dropout` above 0, or set `contrastive.weight: 0`.' },
+    {
+      remedy:
+        'Take a transformer, gru or two-tower with a `dropout` above 0, or set `contrastive.weight: 0`.',
+    },
   );
 }
 

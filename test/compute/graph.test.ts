@@ -46,6 +46,8 @@ const MODELS: Record<string, ModelConfig> = {
     attention: 'gated',
     relativeTime: true,
   }),
+  gru: modelSchema.parse({ name: 'gru', width: 8, hidden: 6, depth: 2, length: 6, dropout: 0.2 }),
+  'two-tower': modelSchema.parse({ name: 'two-tower', width: 8, hidden: [10], length: 6, dropout: 0.2 }),
   mlp: modelSchema.parse({ name: 'mlp', width: 8, hidden: [8, 4], length: 6, dropout: 0.2 }),
   linear: modelSchema.parse({ name: 'linear', width: 8, length: 6 }),
 };
@@ -139,7 +141,7 @@ const skip = activeInstall() ? false : 'the native backend is not installed';
 describe('a recorded step equals the eager one', { skip }, () => {
   before(() => selectBackend('tensorflow'));
   const runs: Run[] = [];
-  for (const model of ['transformer', 'mlp', 'linear']) {
+  for (const model of ['transformer', 'gru', 'two-tower', 'mlp', 'linear']) {
     for (const loss of Object.keys(LOSSES) as LossName[]) {
       runs.push({ model, loss, sparse: !LOSSES[loss].readsCatalogue, steps: 20 });
     }

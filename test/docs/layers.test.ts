@@ -1,15 +1,19 @@
 import assert from 'node:assert/strict';
 import * as tf from '@tensorflow/tfjs-core';
 import { dropoutMask, INFERENCE } from '../../src/compute/dropout.js';
-import type { Params } from '../../src/compute/parameters.js';
+import { gru } from '../../src/compute/ops/gru.js';
+import { ParameterStore, type Params } from '../../src/compute/parameters.js';
 import { ATTENTIONS, type AttentionName } from '../../src/model/layers/attention/index.js';
 import { timeBuckets } from '../../src/model/layers/attention/relative-time.js';
 import { FEED_FORWARDS } from '../../src/model/layers/feedforward/index.js';
 import { NORMS } from '../../src/model/layers/norm/index.js';
 import { RESIDUALS } from '../../src/model/layers/residual/index.js';
 import { SIMILARITIES } from '../../src/model/layers/similarity/index.js';
+import { createModel, modelSchema } from '../../src/model/registry.js';
+import { Random } from '../../src/random.js';
 import { assertClose, valuesOf } from '../suites/assertions.js';
 import { onBackend } from '../suites/backends.js';
+import { catalogueOf, withNoise } from '../suites/fixtures.js';
 import { agrees, dot, length, mean, params, sigmoid, softmax, stated, sum } from './formulas.js';
 
 const S = [0.3, -1.2, 2.1, 0.4, -0.7];
@@ -280,4 +284,101 @@ onBackend('cpu', 'docs/concepts.md: feed-forward, residual, similarity', () => {
     assert.deepEqual([...new Set(mask)].sort(), [0, Math.fround(1 / 0.75)]);
     assertClose([mean(mask)], [1], 'mean', 0.02, 0);
   });
+});
+
+onBackend('cpu', 'docs/concepts.md: the recurrent unit', () => {
+  stated(
+    [
+      'r = σ(x W_r + b_r + h U_r)        z = σ(x W_z + b_z + h U_z)',
+      'n = tanh(x W_n + b_n + r ⊙ h U_n)        h ← h + z ⊙ (n − h)',
+    ],
+    () => {
+      // What x W + b says at each of two steps, and U: for each gate two values.
+      const says = [
+        { r: [0.3, -0.5], z: [1.2, 0.1], n: [-0.4, 0.9] },
+        { r: [-1, 0.7], z: [0, -0.6], n: [2, 0.2] },
+      ];
+      const u = {
+        r: [
+          [0.5, -1],
+          [0.2, 0.4],
+        ],
+        z: [
+          [1.5, 0.3],
+          [-0.7, 0.6],
+        ],
+        n: [
+          [-0.2, 0.8],
+          [0.9, -1.1],
+        ],
+      };
+      const parts = ['r', 'z', 'n'] as const;
+      let h = [0.4, -0.3];
+      const expected = says.flatMap((a) => {
+        const b = (part: 'r' | 'z' | 'n', c: number): number => sum(h.map((v, i) => v * u[part][i]![c]!));
+        h = h.map((v, c) => {
+          const [r, z] = [sigmoid(a.r[c]! + b('r', c)), sigmoid(a.z[c]! + b('z', c))];
+          return v + z * (Math.tanh(a.n[c]! + r * b('n', c)) - v);
+        });
+        return h;
+      });
+      const found = valuesOf(() => {
+        const inputs = tf.tensor3d([says.map((a) => parts.flatMap((part) => a[part]))]);
+        const recurrent = tf.tensor2d([0, 1].map((i) => parts.flatMap((part) => u[part][i]!)));
+        return gru(inputs, recurrent, tf.tensor2d([[0.4, -0.3]]));
+      });
+      assertClose(found, expected, 'states');
+    },
+  );
+});
+
+onBackend('cpu', 'docs/concepts.md: the two towers', () => {
+  stated(
+    [
+      'x = Σ_t a_t e_{i_t} / Σ_t a_t + attributes',
+      'h = relu(x W₁ + b₁) W₂ + b₂        o_j = relu(e_j V₁ + c₁) V₂ + c₂        s_j = h · o_j / (‖h‖ ‖o_j‖ τ)',
+    ],
+    () => {
+      const tau = 0.2;
+      const settings = { name: 'two-tower', width: 3, hidden: [4], length: 5, temperature: tau };
+      const model = createModel(modelSchema.parse(settings), catalogueOf(2, 6));
+      // Biases are 0 without it.
+      const inits = withNoise(model.init(new Random(8)), 2, 0.3);
+      const rows = (name: string): number[][] => {
+        const { shape, data } = inits.get(name)!;
+        const width = shape.at(-1)!;
+        return Array.from({ length: data.length / width }, (_, i) => [
+          ...data.subarray(i * width, (i + 1) * width),
+        ]);
+      };
+      const affine = (x: readonly number[], name: string): number[] => {
+        const w = rows(`${name}.weight`);
+        return rows(`${name}.bias`)[0]!.map((b, c) => b + sum(x.map((v, i) => v * w[i]![c]!)));
+      };
+      const through = (x: readonly number[], name: string): number[] =>
+        affine(
+          affine(x, `${name}.0`).map((v) => Math.max(0, v)),
+          `${name}.1`,
+        );
+      const e = rows('item.embedding');
+      const history = [2, 5, 3];
+      const a = [3, 2, 1].map((lag) => Math.exp(rows('recency')[lag]![0]!));
+      const x = [0, 1, 2].map((d) => sum(history.map((item, t) => a[t]! * e[item]![d]!)) / sum(a));
+      const h = through(x, 'userTower');
+      const expected = [1, 2, 3, 4, 5, 6].map((j) => {
+        const o = through(e[j]!, 'itemTower');
+        return dot(h, o) / (length(h) * length(o) * tau);
+      });
+      const store = new ParameterStore(inits, model.constants());
+      const found = valuesOf(() => {
+        const items = tf.tensor2d([history], [1, 3], 'int32');
+        const batch = { users: tf.tensor1d([1], 'int32'), items, behaviours: tf.onesLike(items) };
+        const { states } = model.encode(store.reader(), batch, INFERENCE);
+        const newest = tf.reshape(tf.slice(states, [0, 2, 0], [1, 1, 3]), [1, 3]) as tf.Tensor2D;
+        return model.logits(store.reader(), newest, tf.range(1, 7, 1, 'int32'), INFERENCE);
+      });
+      store.dispose();
+      assertClose(found, expected, 'scores', 1e-4, 1e-4);
+    },
+  );
 });

@@ -63,6 +63,28 @@ const CASES = {
     },
     ...PARTS,
   ],
+  gru: [
+    { depth: 2, userAttributes: true },
+    { hidden: 6, depth: 2 },
+    { itemAttributes: false, behaviours: false, tied: false },
+  ].map((parts) => ({
+    label: `gru of ${JSON.stringify(parts)}`,
+    config: modelSchema.parse({ ...small, ...parts, name: 'gru', dropout: 0 }),
+    readsHistory: true,
+    readsUser: parts.userAttributes ?? false,
+    steps: 80,
+  })),
+  'two-tower': [
+    {},
+    { similarity: 'dot', hidden: [12, 6], outputBias: true, userAttributes: false },
+    { temperature: 0.4, itemAttributes: false },
+  ].map((parts) => ({
+    label: `two-tower of ${JSON.stringify(parts)}`,
+    config: modelSchema.parse({ ...small, hidden: [10], ...parts, name: 'two-tower', dropout: 0 }),
+    readsHistory: true,
+    readsUser: parts.userAttributes ?? true,
+    steps: 80,
+  })),
   mlp: (['id', 'history', 'both'] as const).map((user) => ({
     label: `mlp of user ${user}`,
     config: modelSchema.parse({ ...small, name: 'mlp', hidden: [12, 8], user }),

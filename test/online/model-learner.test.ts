@@ -23,6 +23,8 @@ const CONFIGS: Record<string, unknown> = {
   linear: { name: 'linear', width: 8, length: 6 },
   transformer: { name: 'transformer', width: 8, depth: 1, heads: 2, length: 6 },
   'timed transformer': { name: 'transformer', width: 8, depth: 1, heads: 2, length: 6, relativeTime: true },
+  gru: { name: 'gru', width: 8, hidden: 6, length: 6 },
+  'two-tower': { name: 'two-tower', width: 8, hidden: [10], length: 6 },
   mlp: { name: 'mlp' },
 };
 
@@ -74,7 +76,7 @@ for (const name of Object.keys(CONFIGS)) {
   }
 }
 
-for (const name of ['linear', 'transformer', 'timed transformer']) {
+for (const name of ['linear', 'transformer', 'timed transformer', 'gru', 'two-tower']) {
   test(`${name}: going on from a snapshot equals never having stopped`, async () => {
     const config = learning({ optimizer: 'adam' });
     const events = Array.from({ length: 6 }, (_, i) => [example(i, [i + 1, i + 2], i + 9)]);

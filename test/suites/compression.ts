@@ -69,8 +69,12 @@ function emptied(config: ModelConfig, inits: ParameterInits, part: PartName): Pa
   );
 }
 
-/** Whether what is 0 plays no part: a norm over the width counts how many dimensions there are, a gated residual what it is given. */
+/**
+ * Whether what is 0 plays no part: a norm over the width counts how many dimensions there are, a gated residual what it is given; and
+ * vectors of events are multiplied by the root of the width.
+ */
 function isNeutral(config: ModelConfig, part: string): boolean {
+  if (config.name === 'gru') return part !== 'width';
   if (config.name !== 'transformer') return true;
   if (part === 'width') return false;
   return part !== 'heads' || config.attention !== 'gated';

@@ -45,6 +45,8 @@ const MODELS = {
     dropout: 0,
     userAttributes: true,
   },
+  gru: { name: 'gru', width: 4, hidden: 6, length: 4, dropout: 0, userAttributes: true, behaviours: false },
+  'two-tower': { name: 'two-tower', width: 4, hidden: [6], length: 4, dropout: 0 },
   mlp: { name: 'mlp', width: 4, hidden: [6], length: 4 },
   linear: { name: 'linear', width: 4, length: 4 },
 } as const;
@@ -324,12 +326,11 @@ onBackend('wasm', 'distillation', () => {
       code: 'CONFIG_INVALID',
       message: /wider \(16\) than the teacher's \(8\)/,
     });
-    const { fit } = await distilled(teacher, {
-      student: { ...MODELS.linear, width: 2 },
-      start: 'teacher',
-      epochs: 3,
-    });
-    assert.ok(fit.history.at(-1)!.loss < fit.history[0]!.loss);
+    for (const model of [MODELS.linear, MODELS.gru]) {
+      const student = { ...model, width: 2 };
+      const { fit } = await distilled(teacher, { student, start: 'teacher', epochs: 3 });
+      assert.ok(fit.history.at(-1)!.loss < fit.history[0]!.loss, model.name);
+    }
   });
 
   test('layers are named: middle, top, by name, and an unknown one lists those there are', () => {

@@ -1,6 +1,6 @@
 import { attributeValue } from '../graph/attribute.js';
 import type { Node } from '../graph/graph-def.js';
-import type { Emitter } from './emitter.js';
+import { type Emitter, valueName } from './emitter.js';
 import { ONNX_TYPE, type OnnxAttribute, onnxType } from './proto.js';
 
 /** Writes a TensorFlow node as ONNX nodes, the last of which gives the value of the node's name. */
@@ -43,6 +43,9 @@ function constants(node: Node, input: number, e: Emitter): number[] {
   if (!values) throw new Error(`onnx: input ${input} of ${node.op} is no constant`);
   return values;
 }
+
+/** The name of one of several outputs, as the inputs of other nodes say it. */
+const outputOf = (node: Node, index: number): string => valueName(`${node.name}:${index}`);
 
 /** Past the end of any axis. */
 const END = 2 ** 31 - 1;
@@ -121,6 +124,23 @@ export const CONVERTERS: Readonly<Record<string, Converter>> = {
     const axis = constants(node, node.inputs.length - 1, e)[0]!;
     e.emit('Concat', e.inputs(node).slice(0, -1), { axis: { int: axis } }, node.name);
   },
+  SplitV: (node, e) => {
+    const outputs = constants(node, 1, e).map((_, i) => outputOf(node, i));
+    const axis = { int: constants(node, 2, e)[0]! };
+    e.emitAll('Split', [e.inputs(node)[0]!, e.int64(constants(node, 1, e))], outputs, { axis });
+  },
+  // A number for an index takes the axis away.
+  Unpack: (node, e) => {
+    const axis = { int: attributeValue(node.attributes, 'axis', 'int')! };
+    const count = attributeValue(node.attributes, 'num', 'int')!;
+    for (let i = 0; i < count; i++)
+      e.emit('Gather', [e.inputs(node)[0]!, e.index(i)], { axis }, outputOf(node, i));
+  },
+  Pack: (node, e) => {
+    const axis = attributeValue(node.attributes, 'axis', 'int')!;
+    const parts = e.inputs(node).map((input) => e.emit('Unsqueeze', [input, e.int64([axis])]));
+    e.emit('Concat', parts, { axis: { int: axis } }, node.name);
+  },
   Fill: (node, e) => {
     e.emit('Expand', [e.inputs(node)[1]!, e.wide(node.inputs[0]!)], {}, node.name);
   },
@@ -132,6 +152,6 @@ export const CONVERTERS: Readonly<Record<string, Converter>> = {
     const wide = `${node.name}/int64`;
     const k = e.int64(constants(node, 1, e));
     e.emitAll('TopK', [e.inputs(node)[0]!, k], [node.name, wide], { axis: { int: -1 } });
-    e.emit('Cast', [wide], { to: { int: ONNX_TYPE.int32 } }, `${node.name}:1`);
+    e.emit('Cast', [wide], { to: { int: ONNX_TYPE.int32 } }, outputOf(node, 1));
   },
 };

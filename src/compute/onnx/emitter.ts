@@ -65,6 +65,14 @@ export class Emitter {
     return name;
   }
 
+  /** A constant number of int64. */
+  index(value: number): string {
+    const name = `int64/scalar/${value}`;
+    const data = new Uint8Array(BigInt64Array.of(BigInt(value)).buffer);
+    this.initializers.set(name, { dtype: ONNX_TYPE.int64, shape: [], data });
+    return name;
+  }
+
   constant(node: Node): void {
     const { dtype, shape, data } = attributeValue(node.attributes, 'value', 'tensor')!;
     this.initializers.set(node.name, { dtype: onnxType(dtype), shape, data });

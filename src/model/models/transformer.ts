@@ -2,9 +2,10 @@ import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
 import type { ParameterInits } from '../../compute/parameters.js';
 import type { TensorMap } from '../../types.js';
-import { EntityEncoder } from '../entity.js';
-import { dotCandidates, dotLogits, type ItemVectors, paddingMask } from '../factorised.js';
-import { constant, embedding, normal } from '../initial.js';
+import { itemEncoder, userEncoder } from '../entity.js';
+import { EventEncoder } from '../events.js';
+import { dotCandidates, dotLogits, paddingMask, similarItems } from '../factorised.js';
+import { constant, normal } from '../initial.js';
 import { ATTENTION_NAMES } from '../layers/attention/index.js';
 import { timeBuckets } from '../layers/attention/relative-time.js';
 import { blockOf } from '../layers/block.js';
@@ -88,31 +89,16 @@ export const transformer = defineModel({
     }),
   create(config, catalogue): Model {
     const { width, depth, length, dropout } = config;
-    const itemEncoder = (prefix: string): EntityEncoder =>
-      new EntityEncoder(
-        { kind: 'item', prefix, ids: true, attributes: config.itemAttributes },
-        catalogue.items.length,
-        width,
-        catalogue.itemFeatures,
-      );
-    const items = itemEncoder('item');
-    const output = config.tied ? items : itemEncoder('output');
-    const users = new EntityEncoder(
-      { kind: 'user', ids: false, attributes: config.userAttributes },
-      catalogue.users.length,
-      width,
-      catalogue.userFeatures,
-    );
-    const typed = config.behaviours && catalogue.behaviours.length > 1;
+    const items = itemEncoder(catalogue, width, config.itemAttributes);
+    const output = config.tied ? items : itemEncoder(catalogue, width, config.itemAttributes, 'output');
+    const users = userEncoder(catalogue, width, config.userAttributes);
+    const events = new EventEncoder(items, width, catalogue.behaviours, config.behaviours);
     const bias = config.outputBias ? BIAS : undefined;
     const masksItems = config.direction === 'both';
     const block = blockOf(config);
     const norm = NORMS[config.norm];
     const similarity = SIMILARITIES[config.similarity];
-    const scored: ItemVectors = {
-      all: (params) => similarity.item(output.all(params)),
-      encode: (params, ids) => similarity.item(output.encode(params, ids)),
-    };
+    const scored = similarItems(similarity, output);
     const layerNames = Array.from({ length: depth }, (_, i) => `blocks.${i}`);
     const blocks = layerNames.map((norms) => ({
       weights: config.sharedBlocks ? layerNames[0]! : norms,
@@ -135,10 +121,7 @@ export const transformer = defineModel({
           into.set(BIAS, { ...constant([catalogue.items.length, 1], 0), table: true, grows: 'items' });
         into.set(masksItems ? 'mask' : 'start', normal(rng, [1, width], 0.1));
         into.set('position.embedding', normal(rng, [length, width], 0.02));
-        if (typed) {
-          const rows = catalogue.behaviours.length + 1;
-          into.set('behaviour.embedding', embedding(rng, rows, width, 'behaviours', { table: false }));
-        }
+        events.init(rng, into);
         for (const names of blocks) block.init(into, names, rng);
         norm.init(into, 'norm', width);
         if (!config.tied) output.init(rng, into);
@@ -157,11 +140,9 @@ export const transformer = defineModel({
         const [size, steps] = batch.items.shape;
         const present = tf.cast(tf.notEqual(batch.items, 0), 'float32') as tf.Tensor2D;
         const masked = batch.masked && tf.cast(batch.masked, 'float32');
-        const scale = Math.sqrt(width);
         const filled = masked ? tf.maximum(present, masked) : present;
         const positions = tf.slice(params.get('position.embedding'), [length - steps, 0], [steps, width]);
-        let x = tf.mul(items.encode(params, batch.items), scale);
-        if (typed) x = tf.add(x, params.lookup('behaviour.embedding', batch.behaviours));
+        let x = events.encode(params, batch);
         // Another vector stands for a hidden item, and one for the empty history.
         const other = tf.expandDims(masked ?? beforeFirst(present), 2);
         const shown = tf.expandDims(masked ? tf.sub(present, tf.mul(present, masked)) : present, 2);
