@@ -4,14 +4,23 @@ import type { Catalogue } from '../types.js';
 import type { Model, ModelDefinition } from './model.js';
 import { linear } from './models/linear.js';
 import { mlp } from './models/mlp.js';
+import { sparseLinear } from './models/sparse-linear.js';
 import { transformer } from './models/transformer.js';
 
 /** Every model, by its name in the YAML. Adding one: its file in models/ and a line here and in `modelSchema`. */
-export const MODELS = { transformer, mlp, linear } as const satisfies Record<string, ModelDefinition>;
+export const MODELS = { transformer, mlp, linear, 'sparse-linear': sparseLinear } as const satisfies Record<
+  string,
+  ModelDefinition
+>;
 export type ModelName = keyof typeof MODELS;
 
 /** `model:` in the YAML of pretrain and distill. */
-export const modelSchema = z.discriminatedUnion('name', [transformer.schema, mlp.schema, linear.schema]);
+export const modelSchema = z.discriminatedUnion('name', [
+  transformer.schema,
+  mlp.schema,
+  linear.schema,
+  sparseLinear.schema,
+]);
 export type ModelConfig = z.output<typeof modelSchema>;
 
 /** Builds a model from its config (as in a YAML or a checkpoint's manifest). */
@@ -23,6 +32,8 @@ export function createModel(config: ModelConfig, catalogue: Catalogue): Model {
       return mlp.create(config, catalogue);
     case 'linear':
       return linear.create(config, catalogue);
+    case 'sparse-linear':
+      return sparseLinear.create(config, catalogue);
   }
 }
 
