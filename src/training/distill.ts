@@ -13,6 +13,7 @@ import { distillObjective, PROJECTION, readsWhole } from './distill/objective.js
 import type { DistillConfig } from './distill/schema.js';
 import { startAtTeacher } from './distill/start.js';
 import { growCatalogue, requireSameItems } from './growth.js';
+import { fitToTeacher } from './ridge/stages.js';
 import {
   keepsSparse,
   runFit,
@@ -43,6 +44,8 @@ export async function distill(
     );
   }
   const { dataset } = growCatalogue(teacher.catalogue, source);
+  if (config.student.name === 'sparse-linear')
+    return fitToTeacher({ ...config, student: config.student }, dataset, teacher, hooks, context);
   const model = createModel(config.student, dataset.catalogue);
   const inits = model.init(Random.of(config.seed, 'init'));
   if (config.start === 'teacher') startAtTeacher(inits, teacher);
