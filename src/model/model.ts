@@ -62,7 +62,7 @@ export interface Model {
   candidates?(params: Params, candidates: Candidates): DotCandidates;
   /**
    * Of a model that is faster without tensors: scores of all items for one query from the weights themselves, [items + 1], as
-   * `logits` gives them.
+   * `logits` gives them. Values that change later, in place, are read as they are then.
    */
   direct?(inits: ParameterInits): (query: Query) => Float32Array;
 }

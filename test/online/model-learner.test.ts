@@ -24,6 +24,7 @@ const CONFIGS: Record<string, unknown> = {
   transformer: { name: 'transformer', width: 8, depth: 1, heads: 2, length: 6 },
   'timed transformer': { name: 'transformer', width: 8, depth: 1, heads: 2, length: 6, relativeTime: true },
   mlp: { name: 'mlp' },
+  'sparse-linear': { name: 'sparse-linear', length: 6 },
 };
 
 function restored(name: string): RestoredModel {

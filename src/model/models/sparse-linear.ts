@@ -31,7 +31,7 @@ const schema = z.strictObject({
   userAttributes: z.boolean().default(true).describe('weights of the values of user attributes, too'),
 });
 
-/** The longest part of a history that counts in float32: d^t of older events is lost beside that of the newest one. */
+/** d^t of the places of a history, oldest first. */
 export function decayWeights(decay: number, length: number): Float32Array {
   return Float32Array.from({ length }, (_, t) => decay ** (length - 1 - t));
 }
@@ -143,13 +143,13 @@ function direct(
     numbers: Int32Array.from(inits.get(`${table}.neighbours`)!.data),
     weights: inits.get(`${table}.weights`)!.data,
   });
-  const offsets = Float32Array.from(inits.get('output.bias')!.data);
-  offsets[0]! -= 1e9;
+  const bias = inits.get('output.bias')!.data;
   const item = rowsOf('item');
   const user = users && rowsOf('user');
   const ages = decayWeights(decay, length);
   return ({ items, user: who }) => {
-    const scores = offsets.slice();
+    const scores = bias.slice();
+    scores[0]! -= 1e9;
     const addRow = ({ numbers, weights }: typeof item, row: number, scale: number): void => {
       const end = (row + 1) * neighbours;
       for (let k = row * neighbours; k < end; k++) scores[numbers[k]!]! += scale * weights[k]!;

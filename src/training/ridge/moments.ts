@@ -65,8 +65,7 @@ export async function moments(rows: TrainRows, options: MomentOptions): Promise<
     z.fill(0);
     total.fill(0);
     for (let s = n - 1; s >= 0; s--) {
-      addRow(cross, items[s]! * columns, z);
-      for (let j = 0; j < columns; j++) z[j] = z[j]! * decay;
+      handOn(cross, items[s]! * columns, z, decay);
       addTargets(z, targets, s, weights[s]!);
       if (s + length < n) addTargets(z, targets, s + length, gone * weights[s + length]!);
       addTargets(total, targets, s, weights[s]!);
@@ -82,6 +81,15 @@ export async function moments(rows: TrainRows, options: MomentOptions): Promise<
 
 function addRow(matrix: Float64Array, at: number, row: Float64Array): void {
   for (let j = 0; j < row.length; j++) matrix[at + j]! += row[j]!;
+}
+
+/** Adds z to a row, and makes z the next event's: by far the most of the time, so in one go. */
+function handOn(matrix: Float64Array, at: number, z: Float64Array, decay: number): void {
+  for (let j = 0; j < z.length; j++) {
+    const value = z[j]!;
+    matrix[at + j]! += value;
+    z[j] = value * decay;
+  }
 }
 
 function addTargets(into: Float64Array, { each, ids, shares }: Targets, row: number, weight: number): void {
