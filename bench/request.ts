@@ -53,6 +53,7 @@ const MODELS: readonly (readonly [string, string, 'model' | 'student'])[] = [
   ['teacher', 'pretrain-teacher.yaml', 'model'],
   ['student', 'distill-student.yaml', 'student'],
   ['linear', 'distill-linear.yaml', 'student'],
+  ['sparse-linear', 'distill-sparse-linear.yaml', 'student'],
 ];
 
 async function contenders(): Promise<(readonly [string, RestoredModel])[]> {

@@ -241,7 +241,7 @@ function rounded(row: Row): Record<string, number> {
 }
 
 function validationMetrics(row: Row): Record<string, number> {
-  const { step: _step, learningRate: _rate, epoch: _epoch, loss: _loss, ...metrics } = row;
+  const { step: _step, learningRate: _rate, epoch: _epoch, loss: _loss, lambda: _lambda, ...metrics } = row;
   return metrics;
 }
 

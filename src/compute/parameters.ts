@@ -12,6 +12,8 @@ export interface ParameterInit {
   readonly table: boolean;
   /** Rows follow this vocabulary and grow with it; row 0 is padding. */
   readonly grows?: Vocabulary;
+  /** Whole numbers from 0, below this (at most 2²⁴): saved and read, as int32, but never trained. */
+  readonly fixed?: { readonly below: number };
 }
 export type Vocabulary = 'users' | 'items' | 'behaviours' | 'itemTokens' | 'userTokens';
 export type ParameterInits = Map<string, ParameterInit>;
@@ -49,6 +51,8 @@ export class ParameterStore {
   holder?: { pull(): void; drop(): void };
   readonly variables = new Map<string, tf.Variable>();
   readonly tables = new Map<string, Table>();
+  /** What is saved like a variable, and stays as it is. */
+  private readonly fixed = new Map<string, HostTensor>();
   private readonly constants = new Map<string, tf.Tensor>();
 
   constructor(
@@ -57,7 +61,11 @@ export class ParameterStore {
     options: { sparseTables?: boolean } = {},
   ) {
     for (const [name, init] of inits) {
-      if (init.table && options.sparseTables) {
+      if (init.fixed) {
+        const whole = hostTensor(init);
+        this.fixed.set(name, whole);
+        this.constants.set(name, upload(whole));
+      } else if (init.table && options.sparseTables) {
         const [rows, width] = init.shape as [number, number];
         this.tables.set(name, { rows, width, data: Float32Array.from(init.data) });
       } else {
@@ -150,10 +158,14 @@ export class ParameterStore {
     for (const [name, t] of this.tables) {
       out.set(name, { dtype: 'F32', shape: [t.rows, t.width], data: Float32Array.from(t.data) });
     }
+    for (const [name, whole] of this.fixed) out.set(name, whole);
     return out;
   }
 
-  /** Replaces all parameters. Throws CHECKPOINT_INCOMPATIBLE naming the tensor, what was expected and found. */
+  /**
+   * Replaces all parameters that are not fixed. Throws CHECKPOINT_INCOMPATIBLE naming the tensor, what was expected and found, also
+   * for other fixed values than the store's.
+   */
   load(tensors: TensorMap): void {
     this.holder?.drop();
     const check = (name: string, shape: readonly number[]): Float32Array => {
@@ -172,6 +184,11 @@ export class ParameterStore {
       tf.tidy(() => v.assign(tf.tensor(data, v.shape)));
     }
     for (const [name, t] of this.tables) t.data.set(check(name, [t.rows, t.width]));
+    for (const [name, { data }] of this.fixed) {
+      const found = tensors.get(name)?.data;
+      if (found?.length !== data.length || found.some((value, i) => value !== data[i]))
+        throw new RecsysError('CHECKPOINT_INCOMPATIBLE', `tensor "${name}" is not that of this model`);
+    }
   }
 
   dispose(): void {
@@ -179,8 +196,14 @@ export class ParameterStore {
     for (const c of this.constants.values()) c.dispose();
     this.variables.clear();
     this.constants.clear();
+    this.fixed.clear();
     this.tables.clear();
   }
+}
+
+/** A parameter's values as they are stored. */
+export function hostTensor({ shape, data, fixed }: ParameterInit): HostTensor {
+  return fixed ? { dtype: 'I32', shape, data: Int32Array.from(data) } : { dtype: 'F32', shape, data };
 }
 
 /** Uploads a host tensor. The caller owns the result. */

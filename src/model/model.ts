@@ -4,7 +4,7 @@ import type { PassContext } from '../compute/dropout.js';
 import type { DotCandidates } from '../compute/ops/softmax-loss.js';
 import type { ParameterInits, Params } from '../compute/parameters.js';
 import type { Random } from '../random.js';
-import type { Catalogue, TensorMap } from '../types.js';
+import type { Catalogue, Query, TensorMap } from '../types.js';
 
 /** A batch of histories, right-aligned: position length − 1 is the most recent, 0 pads on the left. */
 export interface SequenceBatch {
@@ -60,6 +60,11 @@ export interface Model {
   logits(params: Params, states: Tensor2D, candidates: Candidates, pass: PassContext): Tensor2D;
   /** Of a model whose logit is a dot product: the vectors and offsets of all items, or of ids [C]. */
   candidates?(params: Params, candidates: Candidates): DotCandidates;
+  /**
+   * Of a model that is faster without tensors: scores of all items for one query from the weights themselves, [items + 1], as
+   * `logits` gives them. Values that change later, in place, are read as they are then.
+   */
+  direct?(inits: ParameterInits): (query: Query) => Float32Array;
 }
 
 /** What the registry holds: the model's own config schema and how to build it for a catalogue. */

@@ -5,6 +5,7 @@ import type { Model, ModelDefinition } from './model.js';
 import { gru } from './models/gru.js';
 import { linear } from './models/linear.js';
 import { mlp } from './models/mlp.js';
+import { sparseLinear } from './models/sparse-linear.js';
 import { transformer } from './models/transformer.js';
 import { twoTower } from './models/two-tower.js';
 
@@ -15,6 +16,7 @@ export const MODELS = {
   'two-tower': twoTower,
   mlp,
   linear,
+  'sparse-linear': sparseLinear,
 } as const satisfies Record<string, ModelDefinition>;
 export type ModelName = keyof typeof MODELS;
 
@@ -25,6 +27,7 @@ export const modelSchema = z.discriminatedUnion('name', [
   twoTower.schema,
   mlp.schema,
   linear.schema,
+  sparseLinear.schema,
 ]);
 export type ModelConfig = z.output<typeof modelSchema>;
 
@@ -41,6 +44,8 @@ export function createModel(config: ModelConfig, catalogue: Catalogue): Model {
       return mlp.create(config, catalogue);
     case 'linear':
       return linear.create(config, catalogue);
+    case 'sparse-linear':
+      return sparseLinear.create(config, catalogue);
   }
 }
 

@@ -1,4 +1,4 @@
-import type { ParameterInits } from '../compute/parameters.js';
+import { hostTensor, type ParameterInits } from '../compute/parameters.js';
 import { RecsysError } from '../errors.js';
 import { Random } from '../random.js';
 import { unpack } from '../storage/quantization.js';
@@ -50,11 +50,20 @@ export function fill(skeleton: ParameterInits, tensors: TensorMap, where: string
   };
   for (const [name, init] of skeleton) {
     const found = tensors.get(name);
-    if (!found) return bad(`tensor "${name}" (expected F32 [${init.shape}]) is missing`);
-    if (found.dtype !== 'F32' || found.shape.join() !== init.shape.join()) {
-      return bad(`tensor "${name}": expected F32 [${init.shape}], found ${found.dtype} [${found.shape}]`);
+    const { dtype } = hostTensor(init);
+    if (!found) return bad(`tensor "${name}" (expected ${dtype} [${init.shape}]) is missing`);
+    if (found.dtype !== dtype || found.shape.join() !== init.shape.join()) {
+      return bad(
+        `tensor "${name}": expected ${dtype} [${init.shape}], found ${found.dtype} [${found.shape}]`,
+      );
     }
-    filled.set(name, { ...init, data: found.data as Float32Array });
+    const { fixed } = init;
+    if (fixed && found.data.some((value) => value < 0 || value >= fixed.below))
+      return bad(`tensor "${name}": a value is not one of 0 … ${fixed.below - 1}`);
+    filled.set(name, {
+      ...init,
+      data: found.data instanceof Float32Array ? found.data : Float32Array.from(found.data),
+    });
   }
   for (const name of tensors.keys()) {
     if (!skeleton.has(name)) return bad(`unexpected tensor "${name}"`);

@@ -101,11 +101,30 @@ function inChunks(size: number, width: number, score: Score): Score {
   };
 }
 
+/** A scorer of a model's `direct` way. */
+export function directScorer(direct: (query: Query) => Float32Array, items: number, name: string): Scorer {
+  return {
+    name,
+    items,
+    score: async (queries) => {
+      const [first, ...more] = queries;
+      if (first && more.length === 0) return direct(first);
+      const out = new Float32Array(queries.length * (items + 1));
+      queries.forEach((query, row) => {
+        out.set(direct(query), row * (items + 1));
+      });
+      return out;
+    },
+  };
+}
+
 /** A scorer for a restored checkpoint. It holds the weights on the backend until disposed. */
 export function modelScorer(restored: RestoredModel, name?: string): Scorer & { dispose(): void } {
   const { model, catalogue } = restored;
-  const store = new ParameterStore(restored.inits, model.constants());
   const items = catalogue.items.length - 1;
+  const direct = model.direct?.(restored.inits);
+  if (direct) return { ...directScorer(direct, items, name ?? model.name), dispose: () => undefined };
+  const store = new ParameterStore(restored.inits, model.constants());
   const compiled = compileFunction(
     (inputs) => ({ scores: scoresOf(model, store.reader(), inputs) }),
     countWeights(restored.inits),

@@ -1,8 +1,8 @@
 import { compileStep } from '../compute/compile.js';
 import { OPTIMIZERS } from '../compute/optimizers/index.js';
-import { ParameterStore } from '../compute/parameters.js';
+import { type ParameterInits, ParameterStore } from '../compute/parameters.js';
 import type { RestoredModel } from '../model/restore.js';
-import { paramsScorer } from '../model/scorer.js';
+import { directScorer, paramsScorer } from '../model/scorer.js';
 import type { TensorMap } from '../types.js';
 import { CachedParams } from './cached-params.js';
 import type { OnlineLearner } from './learner.js';
@@ -25,7 +25,11 @@ export function modelLearner(
   const { model, catalogue } = restored;
   const store = new ParameterStore(restored.inits, model.constants(), { sparseTables: true });
   const params = new CachedParams(store);
-  const scorer = paramsScorer(model, params, catalogue.items.length - 1, model.name);
+  const items = catalogue.items.length - 1;
+  const live = model.direct && liveInits(restored.inits, store);
+  const scorer = live
+    ? directScorer(model.direct!(live), items, model.name)
+    : paramsScorer(model, params, items, model.name);
   const step = compileStep({
     store,
     optimizer: OPTIMIZERS[config.optimizer](),
@@ -57,4 +61,15 @@ export function modelLearner(
       store.dispose();
     },
   };
+}
+
+/** Parameters whose values are the store's own memory, which updates change; undefined where some are held elsewhere. */
+function liveInits(inits: ParameterInits, { tables }: ParameterStore): ParameterInits | undefined {
+  const live: ParameterInits = new Map();
+  for (const [name, init] of inits) {
+    const data = init.fixed ? init.data : tables.get(name)?.data;
+    if (!data) return undefined;
+    live.set(name, { ...init, data });
+  }
+  return live;
 }

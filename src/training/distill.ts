@@ -14,6 +14,7 @@ import type { DistillConfig } from './distill/schema.js';
 import { startAtTeacher } from './distill/start.js';
 import { growCatalogue, growTensors, requireSameItems } from './growth.js';
 import { masked, masksOf } from './masks.js';
+import { fitToTeacher } from './ridge/stages.js';
 import {
   keepsSparse,
   runFit,
@@ -45,6 +46,8 @@ export async function distill(
     );
   }
   const { dataset } = growCatalogue(teacher.catalogue, source);
+  if (!from && config.student.name === 'sparse-linear')
+    return fitToTeacher({ ...config, student: config.student }, dataset, teacher, hooks, context);
   const modelConfig = from?.config ?? config.student;
   const model = createModel(modelConfig, dataset.catalogue);
   const fresh = model.init(Random.of(config.seed, 'init'));
@@ -115,7 +118,9 @@ function continued(fresh: ParameterInits, from: RestoredModel, catalogue: Catalo
 /** The names of matrices with zeros in them. */
 const withZeros = (inits: ParameterInits): Set<string> =>
   new Set(
-    [...inits].filter(([, { shape, data }]) => shape.length > 1 && data.includes(0)).map(([name]) => name),
+    [...inits]
+      .filter(([, { shape, data, fixed }]) => !fixed && shape.length > 1 && data.includes(0))
+      .map(([name]) => name),
   );
 
 /** The teacher's layer asked for; CHECKPOINT_INCOMPATIBLE with those it has. */

@@ -184,7 +184,7 @@ export function growTensors(fresh: ParameterInits, old: TensorMap, where: string
       );
     }
     const data = Float32Array.from(init.data);
-    data.set(before.data as Float32Array);
+    data.set(before.data);
     grown.set(name, { ...init, data });
   }
   return grown;

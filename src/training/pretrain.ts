@@ -5,6 +5,8 @@ import { modelSchema } from '../model/registry.js';
 import type { RestoredModel } from '../model/restore.js';
 import type { StageContext } from '../types.js';
 import { PRESET_NAMES, PRESETS } from './presets.js';
+import { ridgeSchema } from './ridge/schema.js';
+import { fitToLabels } from './ridge/stages.js';
 import { commonTraining, supervisedTask } from './schema.js';
 import type { StageHooks, TrainedModel } from './stage.js';
 import { trainOnLabels } from './supervised.js';
@@ -22,6 +24,7 @@ export const pretrainSchema = z
     ).optional(),
     model: modelSchema.prefault({ name: 'transformer' }).describe('the teacher; ignored with `from`'),
     ...supervisedTask,
+    ridge: ridgeSchema,
   })
   .register(presets, PRESETS);
 
@@ -35,6 +38,8 @@ export function pretrain(
   hooks: StageHooks,
   context: StageContext,
 ): Promise<TrainedModel> {
+  if (!from && config.model.name === 'sparse-linear')
+    return fitToLabels({ ...config, model: config.model }, dataset, hooks, context);
   const modelConfig = from?.config ?? config.model;
   return trainOnLabels({ name: 'pretrain', modelConfig, from }, config, dataset, hooks, context);
 }

@@ -1,5 +1,5 @@
 import { compileStep } from '../compute/compile.js';
-import { type ParameterInits, ParameterStore } from '../compute/parameters.js';
+import { hostTensor, type ParameterInits, ParameterStore } from '../compute/parameters.js';
 import type { Dataset } from '../data/dataset.js';
 import { LOSSES } from '../model/losses/index.js';
 import { createModel, type ModelConfig } from '../model/registry.js';
@@ -46,7 +46,7 @@ export async function trainOnLabels(
   requireDropout(model, config.contrastive);
   const fresh = model.init(Random.of(config.seed, 'init'));
   const inits: ParameterInits = from ? growTensors(fresh, tensorsOf(from.inits), `${name} --from`) : fresh;
-  const stay = frozen?.([...inits.keys()]) ?? new Set();
+  const stay = frozen?.([...inits.keys()].filter((of) => !inits.get(of)!.fixed)) ?? new Set();
   const loss = LOSSES[config.loss];
   const sparseTables = keepsSparse(inits, loss.readsCatalogue);
   const constants = new Map([...model.constants(), ...masksOf(inits, keepZeros)]);
@@ -70,5 +70,5 @@ export async function trainOnLabels(
 
 /** A model's values as tensors. */
 export function tensorsOf(inits: ParameterInits): TensorMap {
-  return new Map([...inits].map(([name, { shape, data }]) => [name, { dtype: 'F32', shape, data }]));
+  return new Map([...inits].map(([name, init]) => [name, hostTensor(init)]));
 }

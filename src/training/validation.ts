@@ -4,6 +4,7 @@ import { evaluateScorer } from '../evaluation/evaluate.js';
 import { evaluationQueries } from '../evaluation/queries.js';
 import type { Model } from '../model/model.js';
 import { paramsScorer } from '../model/scorer.js';
+import type { Scorer } from '../types.js';
 import type { TargetsConfig, ValidationConfig } from './schema.js';
 
 /** Whether a validation row has one of the target behaviours. */
@@ -16,7 +17,23 @@ function hasValidation({ interactions: rows, catalogue }: Dataset, targets: Targ
   return false;
 }
 
-/** Full-ranking metrics on the dataset's validation rows, with the parameters as they are at the call. */
+/** Full-ranking metrics of a scorer on the dataset's validation rows; undefined where there are none. */
+export function rankingEvaluation(
+  dataset: Dataset,
+  config: ValidationConfig,
+  targets: TargetsConfig,
+  seed: number,
+): ((scorer: Scorer) => Promise<Record<string, number>>) | undefined {
+  if (!hasValidation(dataset, targets)) return undefined;
+  const evaluation = evaluationQueries(dataset, 'validation', {
+    ...(targets.behaviours ? { targetBehaviours: targets.behaviours } : {}),
+    maxUsers: config.users,
+    seed,
+  });
+  return async (scorer) => (await evaluateScorer(scorer, evaluation, { ks: [10] })).metrics;
+}
+
+/** The same of a model, with the parameters as they are at the call. */
 export function rankingValidation(
   model: Model,
   store: ParameterStore,
@@ -25,12 +42,8 @@ export function rankingValidation(
   targets: TargetsConfig,
   seed: number,
 ): (() => Promise<Record<string, number>>) | undefined {
-  if (!hasValidation(dataset, targets)) return undefined;
-  const evaluation = evaluationQueries(dataset, 'validation', {
-    ...(targets.behaviours ? { targetBehaviours: targets.behaviours } : {}),
-    maxUsers: config.users,
-    seed,
-  });
+  const evaluate = rankingEvaluation(dataset, config, targets, seed);
+  if (!evaluate) return undefined;
   const items = dataset.catalogue.items.length - 1;
   return async () => {
     const reader = store.reader();
@@ -40,10 +53,7 @@ export function rankingValidation(
       lookup: reader.lookup,
     };
     try {
-      const { metrics } = await evaluateScorer(paramsScorer(model, params, items, model.name), evaluation, {
-        ks: [10],
-      });
-      return metrics;
+      return await evaluate(paramsScorer(model, params, items, model.name));
     } finally {
       for (const tensor of whole.values()) tensor.dispose();
     }

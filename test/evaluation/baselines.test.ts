@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { blockMatrix, invertPositiveDefinite } from '../../src/evaluation/baselines/cholesky.js';
+import { blockMatrix, invertPositiveDefinite } from '../../src/compute/cholesky.js';
 import { easeScorer, fitEase } from '../../src/evaluation/baselines/ease.js';
 import { nearestItems, neighbourScorer } from '../../src/evaluation/baselines/itemknn.js';
 import { recentCounts } from '../../src/evaluation/baselines/recent-popularity.js';

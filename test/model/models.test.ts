@@ -99,6 +99,22 @@ const CASES = {
       readsUser: true,
     },
   ],
+  'sparse-linear': [
+    // With places that stay empty, and with fewer neighbours than items, which steps do not choose.
+    {
+      label: 'sparse-linear',
+      config: modelSchema.parse({ name: 'sparse-linear', length: 5, neighbours: 13 }),
+      readsHistory: true,
+      readsUser: true,
+    },
+    {
+      label: 'sparse-linear of 4 neighbours',
+      config: modelSchema.parse({ name: 'sparse-linear', length: 5, neighbours: 4, userAttributes: false }),
+      readsHistory: true,
+      readsUser: false,
+      learns: false,
+    },
+  ],
 } satisfies Record<ModelName, readonly ModelCase[]>;
 
 onEachBackend('model contract', (backend) => {

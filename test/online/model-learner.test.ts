@@ -26,6 +26,7 @@ const CONFIGS: Record<string, unknown> = {
   gru: { name: 'gru', width: 8, hidden: 6, length: 6 },
   'two-tower': { name: 'two-tower', width: 8, hidden: [10], length: 6 },
   mlp: { name: 'mlp' },
+  'sparse-linear': { name: 'sparse-linear', length: 6 },
 };
 
 function restored(name: string): RestoredModel {

@@ -178,7 +178,7 @@ export function withNoise(inits: ParameterInits, seed: number, size = 0.3): Para
   return new Map(
     [...inits].map(([name, init]) => [
       name,
-      { ...init, data: Float32Array.from(init.data, (v) => v + size * rng.normal()) },
+      init.fixed ? init : { ...init, data: Float32Array.from(init.data, (v) => v + size * rng.normal()) },
     ]),
   );
 }

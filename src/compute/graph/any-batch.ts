@@ -10,7 +10,7 @@ export interface OneSize {
 
 /**
  * A graph for batches of any size, from two recordings of one function at different sizes. What differs between them followed
- * the size: a size in a shape becomes "the rest" (−1), a constant filled for each row is filled for as many as there are.
+ * the size: a size in a shape becomes "the rest" (−1), or as many as there are, and a constant filled for each row is filled for as many.
  * Throws NotRecordable, naming the operation, for anything else that follows the size.
  */
 export function forAnyBatch(a: OneSize, b: OneSize): Node[] {
@@ -40,7 +40,10 @@ export function forAnyBatch(a: OneSize, b: OneSize): Node[] {
     const usedAs = users.get(node.name) ?? [];
     const rest = restOf(first, second, a.size, b.size, usedAs);
     if (rest) return [{ ...node, attributes: { ...node.attributes, value: rest } }];
-    const filled = filledRows(node, first, second, a.size, b.size);
+    const filled =
+      scatteredSize(node, first, second, a.size, b.size, usedAs) ??
+      rangeLimit(node, first, second, a.size, b.size, usedAs) ??
+      filledRows(node, first, second, a.size, b.size);
     if (!filled || !source) throw new NotRecordable(`${usedAs[0]?.op}: an input follows the batch size`);
     const rows = rowsAdded ? [] : rowsOf(source.name);
     rowsAdded = true;
@@ -102,6 +105,51 @@ function rowsOf(input: string): Node[] {
       inputs: ['batch/shape:0', 'batch/begin:0', 'batch/size:0'],
       attributes: { T: int, Index: int },
       rank: 1,
+    },
+  ];
+}
+
+/** The shape [c · rows] of what a ScatterNd makes, a whole number of places for each row of the batch. */
+function scatteredSize(
+  { name }: Node,
+  a: Held,
+  b: Held,
+  sizeA: number,
+  sizeB: number,
+  users: readonly { op: string; slot: number }[],
+): Node[] | undefined {
+  if (!users.every(({ op, slot }) => op === 'ScatterNd' && slot === 2)) return undefined;
+  const [first, second] = [intsOf(a), intsOf(b)];
+  const each = first[0]! / sizeA;
+  if (first.length !== 1 || second.length !== 1 || !Number.isInteger(each) || each !== second[0]! / sizeB)
+    return undefined;
+  const int = attr.type(DT.int32);
+  return [
+    constant(`${name}/each`, [1], Int32Array.of(each)),
+    { name, op: 'Mul', inputs: [`${ROWS}:0`, `${name}/each:0`], attributes: { T: int }, rank: 1 },
+  ];
+}
+
+/** The number of rows, as the end of a Range. */
+function rangeLimit(
+  { name }: Node,
+  a: Held,
+  b: Held,
+  sizeA: number,
+  sizeB: number,
+  users: readonly { op: string; slot: number }[],
+): Node[] | undefined {
+  if (!users.every(({ op, slot }) => op === 'Range' && slot === 1)) return undefined;
+  if (intsOf(a).join() !== `${sizeA}` || intsOf(b).join() !== `${sizeB}`) return undefined;
+  const int = attr.type(DT.int32);
+  return [
+    constant(`${name}/scalar`, [0], new Int32Array(0)),
+    {
+      name,
+      op: 'Reshape',
+      inputs: [`${ROWS}:0`, `${name}/scalar:0`],
+      attributes: { T: int, Tshape: int },
+      rank: 0,
     },
   ];
 }

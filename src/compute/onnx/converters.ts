@@ -144,6 +144,13 @@ export const CONVERTERS: Readonly<Record<string, Converter>> = {
   Fill: (node, e) => {
     e.emit('Expand', [e.inputs(node)[1]!, e.wide(node.inputs[0]!)], {}, node.name);
   },
+  Range: same('Range'),
+  ScatterNd: (node, e) => {
+    const [places, values] = e.inputs(node);
+    const zeros = e.emit('ConstantOfShape', [e.wide(node.inputs[2]!)]);
+    const wide = e.emit('Cast', [places!], { to: { int: ONNX_TYPE.int64 } });
+    e.emit('ScatterND', [zeros, wide, values!], { reduction: { string: 'add' } }, node.name);
+  },
   Shape: (node, e) => {
     const to: OnnxAttribute = { int: ONNX_TYPE.int32 };
     e.emit('Cast', [e.emit('Shape', e.inputs(node))], { to }, node.name);

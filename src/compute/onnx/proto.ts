@@ -21,6 +21,7 @@ export function onnxType(dtype: number): number {
 export type OnnxAttribute =
   | { readonly int: number }
   | { readonly float: number }
+  | { readonly string: string }
   | { readonly ints: readonly number[] };
 
 export interface OnnxNode {
@@ -70,6 +71,7 @@ function attributeProto(name: string, value: OnnxAttribute): Message {
   const message = new Message().bytes(1, name);
   if ('int' in value) return message.int(3, value.int).int(20, 2);
   if ('float' in value) return message.float(2, value.float).int(20, 1);
+  if ('string' in value) return message.bytes(4, value.string).int(20, 3);
   return value.ints.reduce((list, n) => list.int(8, n), message).int(20, 7);
 }
 

@@ -1,9 +1,9 @@
 import { setImmediate } from 'node:timers/promises';
+import { blockMatrix, invertPositiveDefinite } from '../../compute/cholesky.js';
 import type { Dataset } from '../../data/dataset.js';
 import { RecsysError } from '../../errors.js';
 import type { Query, Scorer } from '../../types.js';
 import type { BaselineDefinition, FitOptions } from './baseline.js';
-import { blockMatrix, invertPositiveDefinite } from './cholesky.js';
 import { choose, validationNdcg } from './choose.js';
 import { distinct, type TrainMatrix, trainMatrix } from './train.js';
 

@@ -12,7 +12,7 @@ export function pruneMagnitude(
   const pruned = new Set<string>();
   const sparse: ParameterInits = new Map();
   for (const [name, init] of inits) {
-    const matrix = isMatrix(init);
+    const matrix = isMatrix(init) && !init.fixed;
     if (matrix) pruned.add(name);
     sparse.set(name, matrix ? { ...init, data: withoutSmallest(init.data, share) } : init);
   }

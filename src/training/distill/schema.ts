@@ -3,6 +3,7 @@ import { path } from '../../config/fields.js';
 import { ALIGNMENTS } from '../../model/losses/distillation/feature-alignment.js';
 import { SOFT_CANDIDATES } from '../../model/losses/distillation/soft-labels.js';
 import { modelSchema } from '../../model/registry.js';
+import { ridgeSchema } from '../ridge/schema.js';
 import { commonTraining, lossName, targetsSchema } from '../schema.js';
 
 const weight = (value: number) => z.number().min(0).default(value).describe('weight in the loss');
@@ -97,6 +98,7 @@ export const distillSchema = z
       .max(1)
       .default(1)
       .describe('share of the users that is learned from, drawn by the seed'),
+    ridge: ridgeSchema,
     negatives: z.number().int().min(1).default(256).describe('negatives of a sampled hard loss'),
     targets: targetsSchema,
   })
