@@ -47,7 +47,8 @@ describe('a sparse-linear student', { skip: built ? false : 'not built (npm run 
       'teacher.yaml': 'model: { name: linear, width: 8 }\nepochs: 2\n',
       'student.yaml':
         'student: { name: sparse-linear, neighbours: 8 }\nhard: { weight: 0.5 }\nridge: { lambda: [1, 10], decay: [0.3, 0.8] }\n',
-      'alone.yaml': 'model: { name: sparse-linear, neighbours: 8 }\nridge: { lambda: [1, 10], decay: [0.3, 0.8] }\n',
+      'alone.yaml':
+        'model: { name: sparse-linear, neighbours: 8 }\nridge: { lambda: [1, 10], decay: [0.3, 0.8] }\n',
       'wide.yaml': 'model: { name: sparse-linear }\nridge: { inputs: 40 }\n',
     };
     for (const [name, text] of Object.entries(files)) await writeFile(join(cwd, name), text);
@@ -70,8 +71,8 @@ describe('a sparse-linear student', { skip: built ? false : 'not built (npm run 
     assert.deepEqual(tensors.get('item.weights')!.shape, [41, 8]);
     const lines = (await readFile(join(cwd, 'student/metrics.jsonl'), 'utf8')).trim().split('\n');
     assert.equal(lines.length, 1);
-    assert.ok([1, 10].includes(JSON.parse(lines[0]!).lambda));
-    assert.ok(existsSync(join(cwd, 'student/report.html')));
+    assert.ok([1, 10].includes(JSON.parse(lines[0]!).lambda), lines[0]);
+    assert.ok(existsSync(join(cwd, 'student/report.html')), 'a report');
     await ok(recsys('inspect', 'student'));
   });
 
@@ -86,8 +87,22 @@ describe('a sparse-linear student', { skip: built ? false : 'not built (npm run 
   });
 
   test('is evaluated, compressed and fine-tuned like others', async () => {
-    await ok(wasm('evaluate', '--data', 'dataset', '--model', 'student', '-o', 'evaluation', '--set', 'baselines=[]'));
-    await ok(wasm('compress', '--from', 'student', '--data', 'dataset', '-o', 'int8', '--set', 'quantize=int8'));
+    await ok(
+      wasm(
+        'evaluate',
+        '--data',
+        'dataset',
+        '--model',
+        'student',
+        '-o',
+        'evaluation',
+        '--set',
+        'baselines=[]',
+      ),
+    );
+    await ok(
+      wasm('compress', '--from', 'student', '--data', 'dataset', '-o', 'int8', '--set', 'quantize=int8'),
+    );
     const { tensors } = await readCheckpoint(join(cwd, 'int8'));
     assert.equal(tensors.get('item.weights')!.dtype, 'I8');
     assert.equal(tensors.get('item.neighbours')!.dtype, 'I32');

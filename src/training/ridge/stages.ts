@@ -4,15 +4,14 @@ import type { RestoredModel } from '../../model/restore.js';
 import type { StageContext } from '../../types.js';
 import { teacherAnswers } from '../distill/answers.js';
 import type { DistillConfig } from '../distill/schema.js';
-import type { PretrainConfig } from '../pretrain.js';
-import type { StageHooks, TrainedModel } from '../stage.js';
+import type { StageHooks, TaskConfig, TrainedModel } from '../stage.js';
 import { trainRows } from '../train-rows.js';
-import { fitRidge, type SparseLinearConfig } from './fit.js';
+import { type Fitting, fitRidge, type SparseLinearConfig } from './fit.js';
 import { hardTargets, softTargets } from './targets.js';
 
 /** Fits a sparse-linear model to the items that were chosen. Throws CONFIG_INVALID for the label task. */
-export function fitToLabels(
-  config: PretrainConfig & { readonly model: SparseLinearConfig },
+export async function fitToLabels(
+  config: Omit<Fitting, 'name' | 'dataset' | 'rows' | 'source'> & Pick<TaskConfig, 'task'>,
   dataset: Dataset,
   hooks: StageHooks,
   context: StageContext,
