@@ -43,7 +43,7 @@ for (const name of WITH_SETTINGS) {
     const shape = shapeOf(stage.schema);
     assert.deepEqual(undescribed(shape, shape, ''), []);
     parseYaml(starterYaml(name, shape), name);
-    parseYaml(starterYaml(name, shape).replaceAll(/^#((?:  )*[\w-]+:)/gm, '$1'), name);
+    parseYaml(starterYaml(name, shape).replaceAll(/^#((?: {2})*[\w-]+:)/gm, '$1'), name);
   });
 
   test(`${name}: its flags set keys that exist`, async () => {
