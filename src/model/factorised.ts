@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { DotCandidates } from '../compute/ops/softmax-loss.js';
 import type { Params } from '../compute/parameters.js';
+import type { TensorMap } from '../types.js';
 import type { Similarity } from './layers/similarity/similarity.js';
 import type { Candidates } from './model.js';
 
@@ -58,9 +59,9 @@ export function dotLogits(
   return (biases ? tf.add(logits, biases) : logits) as tf.Tensor2D;
 }
 
-/** The additive mask [V + 1] that keeps padding out of a ranking. */
-export function paddingMask(items: number): Float32Array {
-  const mask = new Float32Array(items);
+/** `padding.mask` [V + 1], which is added to logits and keeps padding out of a ranking. */
+export function paddingConstants(into: TensorMap, rows: number): void {
+  const mask = new Float32Array(rows);
   mask[0] = -1e9;
-  return mask;
+  into.set('padding.mask', { dtype: 'F32', shape: [rows], data: mask });
 }

@@ -28,6 +28,11 @@ export function embedding(
   return { ...init, table: options.table ?? true, grows };
 }
 
+/** A learned offset for each item's score [items + 1, 1], 0 at first. */
+export function itemBias(rows: number): ParameterInit {
+  return { ...constant([rows, 1], 0), table: true, grows: 'items' };
+}
+
 export function constant(shape: readonly number[], value: number): ParameterInit {
   return { shape, data: new Float32Array(size(shape)).fill(value), table: false };
 }

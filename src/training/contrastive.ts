@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
+import { present } from '../compute/ops/present.js';
 import type { Inputs } from '../compute/step.js';
 import { RecsysError } from '../errors.js';
 import { contrastive } from '../model/losses/contrastive.js';
@@ -50,7 +51,7 @@ export function contrast(
     first: atLast(first.states),
     second: atLast(second.states),
     users: inputs.users!,
-    present: tf.cast(tf.notEqual(newest, 0), 'float32'),
+    present: present(newest),
   };
   return contrastive(views, temperature);
 }

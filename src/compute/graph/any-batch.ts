@@ -38,18 +38,30 @@ export function forAnyBatch(a: OneSize, b: OneSize): Node[] {
     if (first.shape.join() === second.shape.join() && Buffer.compare(first.data, second.data) === 0)
       return [node];
     const usedAs = users.get(node.name) ?? [];
-    const rest = restOf(first, second, a.size, b.size, usedAs);
+    const differing = { name: node.name, a: first, b: second, sizeA: a.size, sizeB: b.size, usedAs };
+    const rest = restOf(differing);
     if (rest) return [{ ...node, attributes: { ...node.attributes, value: rest } }];
-    const filled =
-      scatteredSize(node, first, second, a.size, b.size, usedAs) ??
-      rangeLimit(node, first, second, a.size, b.size, usedAs) ??
-      filledRows(node, first, second, a.size, b.size);
+    const filled = scatteredSize(differing) ?? rangeLimit(differing) ?? filledRows(differing);
     if (!filled || !source) throw new NotRecordable(`${usedAs[0]?.op}: an input follows the batch size`);
     const rows = rowsAdded ? [] : rowsOf(source.name);
     rowsAdded = true;
     return [...rows, ...filled];
   });
 }
+
+/** A constant that differs between the two recordings, and as which input of which operations it is used. */
+interface Differing {
+  readonly name: string;
+  readonly a: Held;
+  readonly b: Held;
+  readonly sizeA: number;
+  readonly sizeB: number;
+  readonly usedAs: readonly { readonly op: string; readonly slot: number }[];
+}
+
+/** Whether a constant is nothing but this input of such operations. */
+const usedOnlyAs = ({ usedAs }: Differing, op: string, slot: number): boolean =>
+  usedAs.every((use) => use.op === op && use.slot === slot);
 
 const heldOf = (node: Node): Held => attributeValue(node.attributes, 'value', 'tensor')!;
 
@@ -64,15 +76,10 @@ function openPlaceholder(node: Node, size: number): Node {
 }
 
 /** The shape of a Reshape, or the sizes of a Slice, with −1 where a size follows that of the batch; undefined: it is neither. */
-function restOf(
-  first: Held,
-  second: Held,
-  sizeA: number,
-  sizeB: number,
-  users: readonly { op: string; slot: number }[],
-): Attribute | undefined {
-  const reshapes = users.every(({ op, slot }) => op === 'Reshape' && slot === 1);
-  const slices = users.every(({ op, slot }) => op === 'Slice' && slot === 2);
+function restOf(differing: Differing): Attribute | undefined {
+  const { a: first, b: second, sizeA, sizeB } = differing;
+  const reshapes = usedOnlyAs(differing, 'Reshape', 1);
+  const slices = usedOnlyAs(differing, 'Slice', 2);
   if ((!reshapes && !slices) || first.dtype !== DT.int32 || first.shape.join() !== second.shape.join())
     return undefined;
   const [a, b] = [intsOf(first), intsOf(second)];
@@ -110,15 +117,9 @@ function rowsOf(input: string): Node[] {
 }
 
 /** The shape [c · rows] of what a ScatterNd makes, a whole number of places for each row of the batch. */
-function scatteredSize(
-  { name }: Node,
-  a: Held,
-  b: Held,
-  sizeA: number,
-  sizeB: number,
-  users: readonly { op: string; slot: number }[],
-): Node[] | undefined {
-  if (!users.every(({ op, slot }) => op === 'ScatterNd' && slot === 2)) return undefined;
+function scatteredSize(differing: Differing): Node[] | undefined {
+  const { name, a, b, sizeA, sizeB } = differing;
+  if (!usedOnlyAs(differing, 'ScatterNd', 2)) return undefined;
   const [first, second] = [intsOf(a), intsOf(b)];
   const each = first[0]! / sizeA;
   if (first.length !== 1 || second.length !== 1 || !Number.isInteger(each) || each !== second[0]! / sizeB)
@@ -131,15 +132,9 @@ function scatteredSize(
 }
 
 /** The number of rows, as the end of a Range. */
-function rangeLimit(
-  { name }: Node,
-  a: Held,
-  b: Held,
-  sizeA: number,
-  sizeB: number,
-  users: readonly { op: string; slot: number }[],
-): Node[] | undefined {
-  if (!users.every(({ op, slot }) => op === 'Range' && slot === 1)) return undefined;
+function rangeLimit(differing: Differing): Node[] | undefined {
+  const { name, a, b, sizeA, sizeB } = differing;
+  if (!usedOnlyAs(differing, 'Range', 1)) return undefined;
   if (intsOf(a).join() !== `${sizeA}` || intsOf(b).join() !== `${sizeB}`) return undefined;
   const int = attr.type(DT.int32);
   return [
@@ -155,7 +150,7 @@ function rangeLimit(
 }
 
 /** A constant of one value, a row for each of the batch → the same, filled for as many rows as there are. */
-function filledRows(node: Node, a: Held, b: Held, sizeA: number, sizeB: number): Node[] | undefined {
+function filledRows({ name, a, b, sizeA, sizeB }: Differing): Node[] | undefined {
   const inner = a.shape.slice(1);
   if (a.shape[0] !== sizeA || b.shape[0] !== sizeB || inner.join() !== b.shape.slice(1).join())
     return undefined;
@@ -166,7 +161,6 @@ function filledRows(node: Node, a: Held, b: Held, sizeA: number, sizeB: number):
     return true;
   };
   if (!uniform(a) || !uniform(b)) return undefined;
-  const { name } = node;
   const int = attr.type(DT.int32);
   const type = attr.type(a.dtype);
   return [

@@ -134,7 +134,7 @@ export const CONVERTERS: Readonly<Record<string, Converter>> = {
     const axis = { int: attributeValue(node.attributes, 'axis', 'int')! };
     const count = attributeValue(node.attributes, 'num', 'int')!;
     for (let i = 0; i < count; i++)
-      e.emit('Gather', [e.inputs(node)[0]!, e.index(i)], { axis }, outputOf(node, i));
+      e.emit('Gather', [e.inputs(node)[0]!, e.int64(i)], { axis }, outputOf(node, i));
   },
   Pack: (node, e) => {
     const axis = attributeValue(node.attributes, 'axis', 'int')!;

@@ -57,19 +57,13 @@ export class Emitter {
     return this.emit('Cast', [valueName(reference)], { to: { int: ONNX_TYPE.int64 } });
   }
 
-  /** A constant list of int64. */
-  int64(values: readonly number[]): string {
-    const name = `int64/${values.join('.')}`;
+  /** A constant list of int64, or a number. */
+  int64(value: readonly number[] | number): string {
+    const [values, shape, kind] =
+      typeof value === 'number' ? [[value], [], 'scalar/'] : [value, [value.length], ''];
+    const name = `int64/${kind}${values.join('.')}`;
     const data = new Uint8Array(BigInt64Array.from(values, (n) => BigInt(n)).buffer);
-    this.initializers.set(name, { dtype: ONNX_TYPE.int64, shape: [values.length], data });
-    return name;
-  }
-
-  /** A constant number of int64. */
-  index(value: number): string {
-    const name = `int64/scalar/${value}`;
-    const data = new Uint8Array(BigInt64Array.of(BigInt(value)).buffer);
-    this.initializers.set(name, { dtype: ONNX_TYPE.int64, shape: [], data });
+    this.initializers.set(name, { dtype: ONNX_TYPE.int64, shape, data });
     return name;
   }
 

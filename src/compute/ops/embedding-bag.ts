@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { embeddingLookup } from '../parameters.js';
 import { type Kernel, kernels, saver } from './kernel.js';
+import { present } from './present.js';
 
 /** Mean of the rows of a table [V, D] that each line of ids [n, A] names, 0 naming none → [n, D]; 0 for a line of none. */
 export function embeddingBag(table: tf.Tensor2D, ids: tf.Tensor2D): tf.Tensor2D {
@@ -9,7 +10,7 @@ export function embeddingBag(table: tf.Tensor2D, ids: tf.Tensor2D): tf.Tensor2D 
 }
 
 export function composedEmbeddingBag(table: tf.Tensor2D, ids: tf.Tensor2D): tf.Tensor2D {
-  const mask = tf.cast(tf.notEqual(ids, 0), 'float32');
+  const mask = present(ids);
   const vectors = tf.mul(embeddingLookup(table, ids), tf.expandDims(mask, 2));
   return tf.div(tf.sum(vectors, 1), tf.maximum(tf.sum(mask, 1, true), 1)) as tf.Tensor2D;
 }

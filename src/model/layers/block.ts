@@ -46,15 +46,16 @@ export function blockOf(options: BlockOptions): Block {
   const feedForward = FEED_FORWARDS[options.feedForwardKind];
   return {
     init(into, { weights: name, norms }, rng) {
-      const isNew = !into.has(`${name}.attention.output`);
+      // Blocks that share their weights share those of the one whose norms bear the same name.
+      const owner = name === norms;
       norm.init(into, `${norms}.norm1`, width);
-      if (isNew) {
+      if (owner) {
         attention.init(into, `${name}.attention`, options, rng);
         residual.init(into, `${name}.residual1`, width, rng);
       }
       if (!feedForward) return;
       norm.init(into, `${norms}.norm2`, width);
-      if (!isNew) return;
+      if (!owner) return;
       const channels = Math.max(1, Math.round(width * options.feedForward));
       feedForward.init(into, `${name}.feedForward`, width, channels, rng);
       residual.init(into, `${name}.residual2`, width, rng);

@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { present } from '../../compute/ops/present.js';
 import type { ParameterInits, Params } from '../../compute/parameters.js';
 import type { TensorMap } from '../../types.js';
 
@@ -25,8 +26,7 @@ export function recencyMean(params: Params, items: tf.Tensor2D, vectors: tf.Tens
   const lag = tf.slice(params.get(LAGS), [0, 0], [steps, steps]);
   const causal = tf.cast(tf.greater(lag, 0), 'float32');
   const weights = tf.mul(tf.exp(tf.squeeze(params.lookup(WEIGHTS, lag), [2])), causal);
-  const present = tf.cast(tf.notEqual(items, 0), 'float32');
-  const mix = tf.mul(tf.expandDims(weights, 0), tf.expandDims(present, 1)) as tf.Tensor3D;
+  const mix = tf.mul(tf.expandDims(weights, 0), tf.expandDims(present(items), 1)) as tf.Tensor3D;
   const total = tf.add(tf.sum(mix, 2, true), 1e-6);
   return tf.div(tf.matMul(mix, vectors), total);
 }

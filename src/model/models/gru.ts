@@ -5,7 +5,7 @@ import type { ParameterInits } from '../../compute/parameters.js';
 import type { TensorMap } from '../../types.js';
 import { itemEncoder, userEncoder } from '../entity.js';
 import { EventEncoder } from '../events.js';
-import { dotCandidates, dotLogits, paddingMask } from '../factorised.js';
+import { dotCandidates, dotLogits, paddingConstants } from '../factorised.js';
 import { constant, glorot } from '../initial.js';
 import { initRecurrent, recurrent } from '../layers/gru.js';
 import { defineModel, type Model } from '../model.js';
@@ -70,8 +70,7 @@ export const gru = defineModel({
         const into: TensorMap = new Map();
         items.constants(into);
         users.constants(into);
-        const rows = catalogue.items.length;
-        into.set('padding.mask', { dtype: 'F32', shape: [rows], data: paddingMask(rows) });
+        paddingConstants(into, catalogue.items.length);
         return into;
       },
       encode(params, batch, pass) {

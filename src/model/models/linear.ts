@@ -3,8 +3,8 @@ import { z } from 'zod';
 import type { ParameterInits } from '../../compute/parameters.js';
 import type { TensorMap } from '../../types.js';
 import { itemEncoder, userEncoder } from '../entity.js';
-import { dotCandidates, dotLogits, paddingMask } from '../factorised.js';
-import { constant } from '../initial.js';
+import { dotCandidates, dotLogits, paddingConstants } from '../factorised.js';
+import { itemBias } from '../initial.js';
 import { initRecency, recencyConstants, recencyMean } from '../layers/recency.js';
 import { defineModel, type Model } from '../model.js';
 
@@ -39,7 +39,7 @@ export const linear = defineModel({
         input.init(rng, into);
         output.init(rng, into);
         users.init(rng, into);
-        into.set('output.bias', { ...constant([rows, 1], 0), table: true, grows: 'items' });
+        into.set('output.bias', itemBias(rows));
         initRecency(into, length);
         return into;
       },
@@ -47,7 +47,7 @@ export const linear = defineModel({
         const into: TensorMap = new Map();
         input.constants(into);
         users.constants(into);
-        into.set('padding.mask', { dtype: 'F32', shape: [rows], data: paddingMask(rows) });
+        paddingConstants(into, rows);
         recencyConstants(into, length);
         return into;
       },

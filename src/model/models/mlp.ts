@@ -1,10 +1,11 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
 import type { PassContext } from '../../compute/dropout.js';
+import { present } from '../../compute/ops/present.js';
 import type { ParameterInits, Params } from '../../compute/parameters.js';
 import type { TensorMap } from '../../types.js';
-import { EntityEncoder } from '../entity.js';
-import { paddingMask } from '../factorised.js';
+import { EntityEncoder, itemEncoder } from '../entity.js';
+import { paddingConstants } from '../factorised.js';
 import { constant, glorot } from '../initial.js';
 import { defineModel, type Model } from '../model.js';
 
@@ -33,12 +34,7 @@ export const mlp = defineModel({
     const { width, hidden } = config;
     const first = hidden[0]!;
     const rows = catalogue.items.length;
-    const items = new EntityEncoder(
-      { kind: 'item', ids: true, attributes: config.itemAttributes },
-      rows,
-      width,
-      catalogue.itemFeatures,
-    );
+    const items = itemEncoder(catalogue, width, config.itemAttributes);
     const users = new EntityEncoder(
       { kind: 'user', ids: config.user !== 'history', attributes: config.userAttributes },
       catalogue.users.length,
@@ -70,7 +66,7 @@ export const mlp = defineModel({
         const into: TensorMap = new Map();
         users.constants(into);
         items.constants(into);
-        into.set('padding.mask', { dtype: 'F32', shape: [rows], data: paddingMask(rows) });
+        paddingConstants(into, rows);
         return into;
       },
       encode(params, batch) {
@@ -109,9 +105,9 @@ export const mlp = defineModel({
 
 /** Mean vector of the items present [B, L] → [B, D]; 0 for an empty history. */
 function meanOfHistory(params: Params, items: EntityEncoder, ids: tf.Tensor2D): tf.Tensor {
-  const present = tf.expandDims(tf.cast(tf.notEqual(ids, 0), 'float32'), 2);
-  const total = tf.sum(tf.mul(items.encode(params, ids), present), 1);
-  return tf.div(total, tf.maximum(tf.sum(present, 1), 1));
+  const shown = tf.expandDims(present(ids), 2);
+  const total = tf.sum(tf.mul(items.encode(params, ids), shown), 1);
+  return tf.div(total, tf.maximum(tf.sum(shown, 1), 1));
 }
 
 /** The layers after the first affine map: [n, first] → [n, 1]. */

@@ -1,11 +1,12 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
 import { gatherRows } from '../../compute/gather.js';
+import { present } from '../../compute/ops/present.js';
 import { scatterSum } from '../../compute/ops/scatter-sum.js';
 import { embeddingLookup, type ParameterInits, type Params } from '../../compute/parameters.js';
 import type { Catalogue, Query, TensorMap } from '../../types.js';
-import { paddingMask } from '../factorised.js';
-import { constant } from '../initial.js';
+import { paddingConstants } from '../factorised.js';
+import { itemBias } from '../initial.js';
 import { defineModel, type Model } from '../model.js';
 import { neighbourRows } from '../neighbours.js';
 
@@ -57,13 +58,17 @@ export const sparseLinear = defineModel({
     const users = readsUsers(config, catalogue);
     const { userFeatures } = catalogue;
 
+    /** Where the items of each line [B, M] stand when the lines of [B, columns] follow one another. */
+    const placesOf = (ids: tf.Tensor): tf.Tensor => {
+      const lines = tf.mul(tf.range(0, ids.shape[0]!, 1, 'int32'), tf.scalar(columns, 'int32'));
+      return tf.add(ids, tf.expandDims(lines, 1));
+    };
     /** Sums of the rows of a table at ids [B, M], each `scale` [B, M] times: [B · columns]. */
     const mix = (params: Params, table: string, ids: tf.Tensor2D, scale: tf.Tensor2D): tf.Tensor => {
       const [size, count] = ids.shape;
       const values = tf.mul(params.lookup(`${table}.weights`, ids), tf.expandDims(scale, 2));
       const numbers = gatherRows(params.get(`${table}.neighbours`), tf.reshape(ids, [size * count]));
-      const rows = tf.mul(tf.range(0, size, 1, 'int32'), tf.scalar(columns, 'int32'));
-      const places = tf.add(tf.reshape(numbers, [size, count * neighbours]), tf.expandDims(rows, 1));
+      const places = placesOf(tf.reshape(numbers, [size, count * neighbours]));
       return scatterSum(tf.reshape(values, [values.size]), tf.reshape(places, [places.size]), size * columns);
     };
 
@@ -84,12 +89,12 @@ export const sparseLinear = defineModel({
             { catalogue, neighbours },
             into,
           );
-        into.set('output.bias', { ...constant([columns, 1], 0), table: true, grows: 'items' });
+        into.set('output.bias', itemBias(columns));
         return into;
       },
       constants() {
         const into: TensorMap = new Map();
-        into.set('padding.mask', { dtype: 'F32', shape: [columns], data: paddingMask(columns) });
+        paddingConstants(into, columns);
         into.set('decay', { dtype: 'F32', shape: [length], data: decayWeights(decay, length) });
         if (users) {
           const { rows, width, tokens } = userFeatures;
@@ -121,18 +126,13 @@ export const sparseLinear = defineModel({
           const picked = embeddingLookup(tf.transpose(states), candidates);
           return tf.add(tf.transpose(picked), bias) as tf.Tensor2D;
         }
-        const rows = tf.mul(tf.range(0, size, 1, 'int32'), tf.scalar(columns, 'int32'));
-        const places = tf.add(candidates, tf.expandDims(rows, 1));
-        const picked = embeddingLookup(tf.reshape(states, [size * columns, 1]), places);
+        const picked = embeddingLookup(tf.reshape(states, [size * columns, 1]), placesOf(candidates));
         return tf.add(tf.squeeze(picked, [2]), bias) as tf.Tensor2D;
       },
       direct: (inits) => direct(inits, { neighbours, length, decay }, users ? userFeatures : undefined),
     };
   },
 });
-
-/** 1 where there is something, 0 for padding. */
-const present = (ids: tf.Tensor2D): tf.Tensor2D => tf.cast(tf.notEqual(ids, 0), 'float32');
 
 function direct(
   inits: ParameterInits,

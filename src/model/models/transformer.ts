@@ -1,11 +1,12 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
+import { present } from '../../compute/ops/present.js';
 import type { ParameterInits } from '../../compute/parameters.js';
 import type { TensorMap } from '../../types.js';
 import { itemEncoder, userEncoder } from '../entity.js';
 import { EventEncoder } from '../events.js';
-import { dotCandidates, dotLogits, paddingMask, similarItems } from '../factorised.js';
-import { constant, normal } from '../initial.js';
+import { dotCandidates, dotLogits, paddingConstants, similarItems } from '../factorised.js';
+import { itemBias, normal } from '../initial.js';
 import { ATTENTION_NAMES } from '../layers/attention/index.js';
 import { timeBuckets } from '../layers/attention/relative-time.js';
 import { blockOf } from '../layers/block.js';
@@ -117,8 +118,7 @@ export const transformer = defineModel({
         const into: ParameterInits = new Map();
         items.init(rng, into);
         users.init(rng, into);
-        if (config.outputBias)
-          into.set(BIAS, { ...constant([catalogue.items.length, 1], 0), table: true, grows: 'items' });
+        if (config.outputBias) into.set(BIAS, itemBias(catalogue.items.length));
         into.set(masksItems ? 'mask' : 'start', normal(rng, [1, width], 0.1));
         into.set('position.embedding', normal(rng, [length, width], 0.02));
         events.init(rng, into);
@@ -131,21 +131,20 @@ export const transformer = defineModel({
         const into: TensorMap = new Map();
         items.constants(into);
         users.constants(into);
-        const rows = catalogue.items.length;
-        into.set('padding.mask', { dtype: 'F32', shape: [rows], data: paddingMask(rows) });
+        paddingConstants(into, catalogue.items.length);
         return into;
       },
       encode(params, given, pass) {
         const batch = masksItems && !given.masked ? withItemToCome(given, length) : given;
         const [size, steps] = batch.items.shape;
-        const present = tf.cast(tf.notEqual(batch.items, 0), 'float32') as tf.Tensor2D;
+        const there = present(batch.items);
         const masked = batch.masked && tf.cast(batch.masked, 'float32');
-        const filled = masked ? tf.maximum(present, masked) : present;
+        const filled = masked ? tf.maximum(there, masked) : there;
         const positions = tf.slice(params.get('position.embedding'), [length - steps, 0], [steps, width]);
         let x = events.encode(params, batch);
         // Another vector stands for a hidden item, and one for the empty history.
-        const other = tf.expandDims(masked ?? beforeFirst(present), 2);
-        const shown = tf.expandDims(masked ? tf.sub(present, tf.mul(present, masked)) : present, 2);
+        const other = tf.expandDims(masked ?? beforeFirst(there), 2);
+        const shown = tf.expandDims(masked ? tf.sub(there, tf.mul(there, masked)) : there, 2);
         x = tf.add(tf.mul(x, shown), tf.mul(params.get(masksItems ? 'mask' : 'start'), other));
         x = tf.add(x, tf.mul(positions, tf.expandDims(filled, 2)));
         if (config.userAttributes) {

@@ -4,8 +4,8 @@ import { INFERENCE } from '../../compute/dropout.js';
 import type { ParameterInits, Params } from '../../compute/parameters.js';
 import type { TensorMap } from '../../types.js';
 import { itemEncoder, userEncoder } from '../entity.js';
-import { dotCandidates, dotLogits, paddingMask, similarItems } from '../factorised.js';
-import { constant } from '../initial.js';
+import { dotCandidates, dotLogits, paddingConstants, similarItems } from '../factorised.js';
+import { itemBias } from '../initial.js';
 import { initRecency, recencyConstants, recencyMean } from '../layers/recency.js';
 import { SIMILARITIES, SIMILARITY_NAMES } from '../layers/similarity/index.js';
 import { initTower, tower } from '../layers/tower.js';
@@ -75,7 +75,7 @@ export const twoTower = defineModel({
         initRecency(into, length);
         initTower(into, USER, sizes, rng);
         initTower(into, ITEM, sizes, rng);
-        if (bias) into.set(bias, { ...constant([rows, 1], 0), table: true, grows: 'items' });
+        if (bias) into.set(bias, itemBias(rows));
         return into;
       },
       constants() {
@@ -83,7 +83,7 @@ export const twoTower = defineModel({
         items.constants(into);
         users.constants(into);
         recencyConstants(into, length);
-        into.set('padding.mask', { dtype: 'F32', shape: [rows], data: paddingMask(rows) });
+        paddingConstants(into, rows);
         return into;
       },
       encode(params, batch, pass) {

@@ -1,6 +1,4 @@
-import { openRecords } from '../../storage/record-file.js';
-import type { AnswerPlan } from '../distill/beside.js';
-import { decodeRecord } from '../distill/record.js';
+import { type AnswerPlan, answersBeside } from '../distill/beside.js';
 import type { TrainRows } from '../train-rows.js';
 import type { Targets } from './moments.js';
 
@@ -28,35 +26,36 @@ export function hardTargets({ item }: Pick<TrainRows, 'item'>): TargetSource {
  */
 export function softTargets(
   { item }: Pick<TrainRows, 'item'>,
-  { dir, layout }: AnswerPlan,
+  plan: AnswerPlan,
   { soft, hard }: { readonly soft: number; readonly hard: number },
 ): TargetSource {
-  const reader = openRecords(dir, layout.bytes);
-  const count = layout.top + layout.tail;
+  const { beside, close } = answersBeside(plan);
+  const { top } = plan.layout;
+  const count = top + plan.layout.tail;
   const each = count + 1;
   return {
     targets(first, rows) {
-      const bytes = reader.read(first, rows);
-      const answers = {
-        ids: new Int32Array(rows * count),
-        probabilities: new Float32Array(rows * count),
-        layers: undefined,
-      };
+      const { teacherIds, teacherProbabilities } = beside(
+        Array.from({ length: rows }, (_, row) => first + row),
+        rows,
+      );
       const ids = new Int32Array(rows * each);
       const shares = new Float32Array(rows * each);
       for (let row = 0; row < rows; row++) {
-        decodeRecord(layout, bytes, row * layout.bytes, row, answers);
         const at = row * count;
-        const own = answers.ids.subarray(at, at + count);
+        const own = (teacherIds!.data as Int32Array).subarray(at, at + count);
         ids.set(own, row * each);
-        shares.set(sharesOf(own, answers.probabilities.subarray(at, at + count), layout.top), row * each);
+        shares.set(
+          sharesOf(own, (teacherProbabilities!.data as Float32Array).subarray(at, at + count), top),
+          row * each,
+        );
         for (let k = row * each; k < row * each + count; k++) shares[k]! *= soft;
         ids[row * each + count] = item[first + row]!;
         shares[row * each + count] = hard;
       }
       return { each, ids, shares };
     },
-    close: () => reader.close(),
+    close,
   };
 }
 

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { present } from '../../../compute/ops/present.js';
 import { weightedMean } from '../reduce.js';
-import { type DistillationContext, logitsOf, present } from './teacher.js';
+import { type DistillationContext, logitsOf } from './teacher.js';
 
 /**
  * Relaxed ranking distillation (DE-RRD: Kang et al. 2020): the student is to put the teacher's best items in the teacher's order and

@@ -1,9 +1,10 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { logSumExp } from '../../../compute/ops/log-sum-exp.js';
 import { ownLogits } from '../../../compute/ops/own-logits.js';
+import { present } from '../../../compute/ops/present.js';
 import { softmaxLoss } from '../../../compute/ops/softmax-loss.js';
 import { shares, weightedMean } from '../reduce.js';
-import { type DistillationContext, logitsOf, partsOf, present, restOf, sharesOf } from './teacher.js';
+import { type DistillationContext, logitsOf, partsOf, restOf, sharesOf } from './teacher.js';
 
 /** Over which items student and teacher are compared. */
 export const SOFT_CANDIDATES = ['all', 'sampled', 'union'] as const;

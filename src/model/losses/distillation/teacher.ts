@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { ownLogits } from '../../../compute/ops/own-logits.js';
+import { present } from '../../../compute/ops/present.js';
 import type { DotCandidates } from '../../../compute/ops/softmax-loss.js';
 import type { LossContext } from '../loss.js';
 
@@ -24,9 +25,6 @@ export interface DistillationContext extends LossContext {
 export function logitsOf({ model, params, states, pass, all }: DistillationContext, ids: tf.Tensor2D) {
   return all ? ownLogits(states, all, ids) : model.logits(params, states, ids, pass);
 }
-
-/** 1 where there is an item, 0 where there is none. */
-export const present = (ids: tf.Tensor2D): tf.Tensor2D => tf.cast(tf.notEqual(ids, 0), 'float32');
 
 /** The probabilities of the best [P, K] and of those drawn [P, T]. */
 export function partsOf({ probabilities, top }: TeacherAnswers): { best: tf.Tensor2D; drawn: tf.Tensor2D } {
