@@ -1,38 +1,14 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
+import { BINARY, type Ended, ROOT, recsys, start } from '../suites/binary.js';
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const BINARY = join(ROOT, 'bin/recsys.js');
 const built = existsSync(join(ROOT, 'dist/main.js'));
-
-interface Ended {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-function start(args: readonly string[], cwd: string): { child: ChildProcess; ended: Promise<Ended> } {
-  const child = spawn(process.execPath, [BINARY, ...args], { cwd, stdio: ['pipe', 'pipe', 'pipe'] });
-  let stdout = '';
-  let stderr = '';
-  child.stdout.on('data', (chunk) => (stdout += chunk));
-  child.stderr.on('data', (chunk) => (stderr += chunk));
-  child.stdin.on('error', () => {});
-  return { child, ended: new Promise((done) => child.on('close', (code) => done({ code, stdout, stderr }))) };
-}
-
-async function recsys(args: readonly string[], cwd: string, stdin = ''): Promise<Ended> {
-  const { child, ended } = start(args, cwd);
-  child.stdin?.end(stdin);
-  return ended;
-}
 
 describe('the real binary', { skip: built ? false : 'not built (npm run build)' }, () => {
   let cwd = '';

@@ -1,26 +1,17 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { readCheckpoint } from '../../src/storage/checkpoint.js';
 import { sha256 } from '../../src/storage/hash.js';
 import { unpack } from '../../src/storage/quantization.js';
 import { decodeSafetensors, encodeSafetensors } from '../../src/storage/safetensors.js';
+import { type Ended, ROOT, start } from '../suites/binary.js';
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const BINARY = join(ROOT, 'bin/recsys.js');
 const built = existsSync(join(ROOT, 'dist/commands/compress.js'));
-
-interface Ended {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
 
 const figures = z.looseObject({
   bytes: z.number(),
@@ -41,15 +32,14 @@ describe('recsys compress', { skip: built ? false : 'not built (npm run build)' 
   let cwd = '';
 
   async function recsys(args: readonly string[], signalOn?: RegExp): Promise<Ended> {
-    const child = spawn(process.execPath, [BINARY, ...args], { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
-    let stdout = '';
-    let stderr = '';
-    child.stdout.on('data', (chunk) => (stdout += chunk));
+    const { child, ended } = start(args, cwd);
+    child.stdin.end();
+    let said = '';
     child.stderr.on('data', (chunk) => {
-      stderr += chunk;
-      if (signalOn?.test(stderr) && !child.killed) child.kill('SIGTERM');
+      said += chunk;
+      if (signalOn?.test(said) && !child.killed) child.kill('SIGTERM');
     });
-    return new Promise((done) => child.on('close', (code) => done({ code, stdout, stderr })));
+    return ended;
   }
   const compress = (from: string, out: string, ...args: string[]) =>
     recsys(

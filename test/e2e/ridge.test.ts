@@ -1,33 +1,17 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { readCheckpoint } from '../../src/storage/checkpoint.js';
+import { type Ended, ROOT, recsys as runBinary } from '../suites/binary.js';
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const BINARY = join(ROOT, 'bin/recsys.js');
 const built = existsSync(join(ROOT, 'dist/training/ridge/fit.js'));
-
-interface Ended {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
 
 describe('a sparse-linear student', { skip: built ? false : 'not built (npm run build)' }, () => {
   let cwd = '';
-  const recsys = (...args: string[]): Promise<Ended> => {
-    const child = spawn(process.execPath, [BINARY, ...args], { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
-    let stdout = '';
-    let stderr = '';
-    child.stdout.on('data', (chunk) => (stdout += chunk));
-    child.stderr.on('data', (chunk) => (stderr += chunk));
-    return new Promise((done) => child.on('close', (code) => done({ code, stdout, stderr })));
-  };
+  const recsys = (...args: string[]): Promise<Ended> => runBinary(args, cwd);
   const wasm = (...args: string[]): Promise<Ended> => recsys(...args, '--backend', 'wasm');
   const ok = async (running: Promise<Ended>): Promise<Ended> => {
     const ended = await running;
