@@ -31,6 +31,11 @@ export const COMMANDS = {
     load: () => import('./commands/finetune.js'),
     chains: true,
   },
+  'meta-train': {
+    describe: 'train a model that adapts to a user within a few events',
+    load: () => import('./commands/meta-train.js'),
+    chains: true,
+  },
   compress: {
     describe: 'make a checkpoint smaller: prune, fine-tune, quantize',
     load: () => import('./commands/compress.js'),

@@ -42,6 +42,8 @@ export interface Query {
   readonly behaviours: Uint8Array;
   /** When each event happened, milliseconds since the epoch; absent where that is not known. */
   readonly times?: Float64Array;
+  /** Value (rating, play count) of each event, NaN where it has none; absent where none has. */
+  readonly values?: Float32Array;
 }
 
 /** Anything that ranks the whole catalogue for users: a trained model or a baseline. */

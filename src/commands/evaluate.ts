@@ -51,12 +51,21 @@ export default defineStage({
       describe: 'another evaluation’s directory: paired differences with it',
       type: 'string',
     },
+    cold: {
+      key: 'cold',
+      describe: 'evaluate cold start: new users and items, of whom only some events are given',
+      type: 'boolean',
+    },
     part: { key: 'part', describe: 'held-out rows to evaluate on: test or validation', type: 'string' },
   },
   defaultOut: 'evaluation',
   async run(run) {
     const { config, flags } = run;
     const started = performance.now();
+    if (config.cold !== false) {
+      const { evaluateColdStart } = await import('./evaluate-cold.js');
+      return evaluateColdStart(run);
+    }
     const results = await withOutputDirectory(
       flags.out!,
       { force: flags.force, resume: false },
@@ -82,7 +91,7 @@ export default defineStage({
   },
 });
 
-interface NamedCheckpoint {
+export interface NamedCheckpoint {
   readonly name: string;
   readonly checkpoint: Checkpoint;
 }
@@ -170,7 +179,7 @@ function repeats({ settings, evaluation, repeatedTargets }: Task): Pick<Results,
 }
 
 /** Reads the checkpoints and gives each a name of its own. */
-async function openModels(config: EvaluateConfig): Promise<NamedCheckpoint[]> {
+export async function openModels(config: EvaluateConfig): Promise<NamedCheckpoint[]> {
   const taken = new Set<string>(config.baselines);
   const models: NamedCheckpoint[] = [];
   for (const entry of config.models) {

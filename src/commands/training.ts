@@ -43,7 +43,7 @@ export interface TrainingConfig {
 }
 
 export interface TrainingStage<C extends TrainingConfig> {
-  readonly stage: 'pretrain' | 'distill' | 'finetune';
+  readonly stage: 'pretrain' | 'distill' | 'finetune' | 'meta-train';
   /** The checkpoint that is continued on the dataset, if one is. */
   readonly continues?: Checkpoint | undefined;
   /** Checkpoints the result descends from; the first one is the parent whose line is continued. */

@@ -44,8 +44,9 @@ export async function encodeFeatures(
   staging: Staging,
   old: Former | undefined,
 ): Promise<{ table: FeatureTable; fitted: Fitted }> {
-  const tokenised = attributes.filter((a) => a.type !== 'number' && a.type !== 'date');
-  const numeric = attributes.filter((a) => a.type === 'number' || a.type === 'date');
+  const seen = attributes.filter((a) => a.feature);
+  const tokenised = seen.filter((a) => a.type !== 'number' && a.type !== 'date');
+  const numeric = seen.filter((a) => a.type === 'number' || a.type === 'date');
   const columns = [...tokenised, ...numeric].map((a) =>
     a.type === 'tags' ? `array_to_string(${identifier(a.name)}, chr(31))` : identifier(a.name),
   );

@@ -134,6 +134,10 @@ const attribute = z
       .min(1)
       .default(32)
       .describe('at most so many tags or words of one entity become features'),
+    feature: z
+      .boolean()
+      .default(true)
+      .describe('false: models do not see it; it is kept for `split` and for people'),
     log: z
       .boolean()
       .default(false)

@@ -11,6 +11,8 @@ const eventSchema = z.object({
   time: z
     .union([z.number(), z.iso.datetime({ offset: true }).transform((text) => Date.parse(text))])
     .optional(),
+  /** Rating, play count. */
+  value: z.number().optional(),
 });
 const historySchema = z.union([
   z.strictObject({ user: id, items: z.array(id) }),
@@ -44,7 +46,12 @@ export async function* readHistories(
     number++;
     if (line.trim() === '') continue;
     const { user, events } = parseHistory(line, `${where}:${number}`);
-    const history = { items: [] as number[], behaviours: [] as number[], times: [] as number[] };
+    const history = {
+      items: [] as number[],
+      behaviours: [] as number[],
+      times: [] as number[],
+      values: [] as number[],
+    };
     const timed = events.every((event) => event.time !== undefined);
     for (const event of events) {
       const item = items.get(event.item);
@@ -57,12 +64,14 @@ export async function* readHistories(
       history.items.push(item);
       history.behaviours.push(behaviour ?? 0);
       if (timed) history.times.push(event.time!);
+      history.values.push(event.value ?? Number.NaN);
     }
     const query: Query = {
       user: users.get(user) ?? 0,
       items: Int32Array.from(history.items),
       behaviours: Uint8Array.from(history.behaviours),
       ...(timed ? { times: Float64Array.from(history.times) } : {}),
+      values: Float32Array.from(history.values),
     };
     yield { user, query };
   }
@@ -73,7 +82,7 @@ function parseHistory(
   where: string,
 ): {
   user: string;
-  events: readonly { item: string; behaviour?: string | undefined; time?: number | undefined }[];
+  events: readonly z.output<typeof eventSchema>[];
 } {
   let value: unknown;
   try {
@@ -85,7 +94,7 @@ function parseHistory(
   if (!parsed.success) {
     throw new RecsysError(
       'DATA_UNREADABLE',
-      `${where}: expected {"user": id, "items": [id, …]} or {"user": id, "events": [{"item": id, "behaviour": name, "time": milliseconds or ISO 8601}, …]}`,
+      `${where}: expected {"user": id, "items": [id, …]} or {"user": id, "events": [{"item": id, "behaviour": name, "time": milliseconds or ISO 8601, "value": number}, …]}`,
     );
   }
   const { data } = parsed;

@@ -55,6 +55,7 @@ export function mappedScorer(scorer: Scorer, model: Catalogue, dataset: Catalogu
       items: Int32Array.from(known, (i) => items[query.items[i]!]!),
       behaviours: Uint8Array.from(known, (i) => Math.max(0, behaviours[query.behaviours[i]!]!)),
       ...(query.times ? { times: Float64Array.from(known, (i) => query.times![i]!) } : {}),
+      ...(query.values ? { values: Float32Array.from(known, (i) => query.values![i]!) } : {}),
     };
   };
   return {

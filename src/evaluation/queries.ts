@@ -62,6 +62,7 @@ export function evaluationQueries(dataset: Dataset, part: Part, options: QueryOp
     const items: number[] = [];
     const behaviours: number[] = [];
     const times: number[] = [];
+    const values: number[] = [];
     const relevant = new Set<number>();
     for (let row = start; row < end; row++) {
       const item = rows.item[row]!;
@@ -70,6 +71,7 @@ export function evaluationQueries(dataset: Dataset, part: Part, options: QueryOp
         items.push(item);
         behaviours.push(rows.behaviour[row]!);
         times.push(rows.time[row]!);
+        values.push(rows.value[row]!);
       }
     }
     queries.push({
@@ -77,6 +79,7 @@ export function evaluationQueries(dataset: Dataset, part: Part, options: QueryOp
       items: Int32Array.from(items),
       behaviours: Uint8Array.from(behaviours),
       ...(timed ? { times: Float64Array.from(times) } : {}),
+      values: Float32Array.from(values),
     });
     targets.push(Int32Array.from(relevant).sort());
     seen.push(Int32Array.from(new Set(items.filter((item) => !relevant.has(item)))).sort());

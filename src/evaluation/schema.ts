@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { BACKENDS } from '../compute/backend.js';
 import { path, seed } from '../config/fields.js';
 import { BASELINES } from './baselines/registry.js';
+import { coldSchema } from './cold/schema.js';
 
 const model = z.union([
   path('checkpoint directory'),
@@ -118,6 +119,12 @@ export const evaluateSchema = z.strictObject({
     )
     .default([])
     .describe('rows of others’ tables, shown beside; only you can know that their protocol is the same'),
+  cold: z
+    .union([z.boolean(), coldSchema])
+    .default(false)
+    .describe(
+      'evaluate cold start instead: scenarios of new users and items, of whom only some events are given; true: with the defaults',
+    ),
   against: path('another evaluation’s directory: paired differences with it').optional(),
   backend: z.enum(BACKENDS).optional().describe('tensor backend; default: the best one available'),
   seed,

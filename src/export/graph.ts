@@ -77,12 +77,13 @@ function artefactOf(runtime: string, compiled: CompiledFunction, reads: Reads): 
 /** Requests as an exported graph takes them: right-aligned in all places the model reads. */
 export function inputsOf(queries: readonly Query[], reads: Reads): Record<string, HostTensor> {
   const { length } = reads;
-  const { users, items, behaviours, times } = packQueries(queries, reads, length);
+  const { users, items, behaviours, times, values } = packQueries(queries, reads, length);
   const shape = [queries.length, length];
   return {
     items: { dtype: 'I32', shape, data: items },
     behaviours: { dtype: 'I32', shape, data: behaviours },
     users: { dtype: 'I32', shape: [queries.length], data: users },
     ...(times ? { times: { dtype: 'I32', shape, data: times } } : {}),
+    ...(values ? { values: { dtype: 'F32', shape, data: values } } : {}),
   };
 }

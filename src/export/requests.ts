@@ -16,6 +16,7 @@ export function randomRequests(catalogue: Catalogue, length: number, count: numb
       ),
       // Apart by seconds to years.
       times: Float64Array.from({ length: events }, () => 1000 * Math.exp(18 * rng.uniform())).sort(),
+      values: Float32Array.from({ length: events }, () => 1 + rng.int(5)),
     };
   });
 }
@@ -41,11 +42,11 @@ export function datasetRequests(
   rng.shuffle(order);
   for (const user of order) {
     if (queries.length === count) break;
-    const events: { item: number; behaviour: number; time: number }[] = [];
+    const events: { item: number; behaviour: number; time: number; value: number }[] = [];
     for (let row = rows.offsets[user]!; row < rows.offsets[user + 1]!; row++) {
       const item = items.get(dataset.catalogue.items[rows.item[row]!]!);
       const behaviour = behaviours.get(dataset.catalogue.behaviours[rows.behaviour[row]!]!) ?? 0;
-      if (item) events.push({ item, behaviour, time: rows.time[row]! });
+      if (item) events.push({ item, behaviour, time: rows.time[row]!, value: rows.value[row]! });
     }
     const recent = events.slice(-length);
     if (recent.length === 0) continue;
@@ -54,6 +55,7 @@ export function datasetRequests(
       items: Int32Array.from(recent, ({ item }) => item),
       behaviours: Uint8Array.from(recent, ({ behaviour }) => behaviour),
       ...(dataset.manifest.time === 'epoch' ? { times: Float64Array.from(recent, ({ time }) => time) } : {}),
+      values: Float32Array.from(recent, ({ value }) => value),
     });
   }
   if (queries.length === 0)

@@ -18,6 +18,9 @@ const MEANINGS: Readonly<Record<string, { readonly meaning: string; readonly voc
     meaning:
       'whole seconds of each event after the newest one of its history, so 0 and less; 0 where there is no event',
   },
+  values: {
+    meaning: 'value (rating) of each event less `center` of the model’s configuration; 0 where it has none',
+  },
   users: { meaning: 'user index; 0: unknown', vocabulary: 'vocabulary/users.jsonl' },
   scores: {
     meaning: 'score of each item by index, higher is better; column 0 means nothing',

@@ -70,6 +70,11 @@ export class EntityEncoder {
     }
   }
 
+  /** Whether there is anything to make vectors of; without it they are 0. */
+  get says(): boolean {
+    return this.options.ids || this.useTokens || this.useNumbers;
+  }
+
   /** Vectors of `ids` (any shape) → [...ids.shape, D]; padding gives the unknown entity's vector. */
   encode(params: Params, ids: tf.Tensor): tf.Tensor {
     const { prefix } = this;
@@ -123,8 +128,9 @@ export function itemEncoder(
   width: number,
   attributes: boolean,
   prefix = 'item',
+  ids = true,
 ): EntityEncoder {
-  const options = { kind: 'item', prefix, ids: true, attributes } as const;
+  const options = { kind: 'item', prefix, ids, attributes } as const;
   return new EntityEncoder(options, catalogue.items.length, width, catalogue.itemFeatures);
 }
 

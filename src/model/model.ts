@@ -18,6 +18,8 @@ export interface SequenceBatch {
   readonly masked?: Tensor2D;
   /** [B, L] when the events happened, int32 seconds of which only differences count; only for a model that `readsTimes`. */
   readonly times?: Tensor2D;
+  /** [B, L] value of each event less the model's centre, 0 where it has none; only for a model that `readsValues`. */
+  readonly values?: Tensor2D;
 }
 
 /** User states at every position, and the hidden layers feature alignment may use (bottom to top). */
@@ -48,6 +50,10 @@ export interface Model {
   readonly masksItems?: boolean;
   /** True for a model that is fed the times of events (`SequenceBatch.times`). */
   readonly readsTimes?: boolean;
+  /** True where `encode` reads the vectors of the whole catalogue. */
+  readonly readsCatalogue?: boolean;
+  /** Present for a model that is fed the values of events (`SequenceBatch.values`): what is subtracted from them. */
+  readonly readsValues?: { readonly center: number };
   /** Rate of the dropout inside `encode`; absent: there is none, and a history is always encoded alike. */
   readonly dropout?: number;
   /** Names of the layers `encode` returns, bottom to top. */
@@ -59,7 +65,7 @@ export interface Model {
   /** Logits of candidates for states [N, D] → [N, items + 1] ('all'; column 0 is padding) or [N, C]. */
   logits(params: Params, states: Tensor2D, candidates: Candidates, pass: PassContext): Tensor2D;
   /** Of a model whose logit is a dot product: the vectors and offsets of all items, or of ids [C]. */
-  candidates?(params: Params, candidates: Candidates): DotCandidates;
+  candidates?(params: Params, candidates: Candidates, pass?: PassContext): DotCandidates;
   /**
    * Of a model that is faster without tensors: scores of all items for one query from the weights themselves, [items + 1], as
    * `logits` gives them. Values that change later, in place, are read as they are then.

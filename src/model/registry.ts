@@ -2,6 +2,8 @@ import { z } from 'zod';
 import { RecsysError } from '../errors.js';
 import type { Catalogue } from '../types.js';
 import type { Model, ModelDefinition } from './model.js';
+import { fastWeights } from './models/fast-weights.js';
+import { foldIn } from './models/fold-in.js';
 import { gru } from './models/gru.js';
 import { linear } from './models/linear.js';
 import { mlp } from './models/mlp.js';
@@ -17,6 +19,8 @@ export const MODELS = {
   mlp,
   linear,
   'sparse-linear': sparseLinear,
+  'fast-weights': fastWeights,
+  'fold-in': foldIn,
 } as const satisfies Record<string, ModelDefinition>;
 export type ModelName = keyof typeof MODELS;
 
@@ -28,6 +32,8 @@ export const modelSchema = z.discriminatedUnion('name', [
   mlp.schema,
   linear.schema,
   sparseLinear.schema,
+  fastWeights.schema,
+  foldIn.schema,
 ]);
 export type ModelConfig = z.output<typeof modelSchema>;
 
@@ -46,6 +52,10 @@ export function createModel(config: ModelConfig, catalogue: Catalogue): Model {
       return linear.create(config, catalogue);
     case 'sparse-linear':
       return sparseLinear.create(config, catalogue);
+    case 'fast-weights':
+      return fastWeights.create(config, catalogue);
+    case 'fold-in':
+      return foldIn.create(config, catalogue);
   }
 }
 

@@ -2,23 +2,25 @@ import * as tf from '@tensorflow/tfjs-core';
 import { compileFunction } from '../compute/compile.js';
 import { INFERENCE } from '../compute/dropout.js';
 import { ParameterStore, type Params } from '../compute/parameters.js';
-import type { Inputs } from '../compute/step.js';
+import type { Batch, Inputs } from '../compute/step.js';
 import type { HostTensor, Query, Scorer } from '../types.js';
 import { sequencesOf } from './inputs.js';
 import type { Model } from './model.js';
 import type { RestoredModel } from './restore.js';
 import { atLast } from './select.js';
 import { packTimes } from './times.js';
+import { packValues } from './values.js';
 import { countWeights } from './weights.js';
 
 /** What of a model says how its histories are packed. */
-export type Reads = Pick<Model, 'length' | 'readsTimes'>;
+export type Reads = Pick<Model, 'length' | 'readsTimes' | 'readsValues'>;
 
 /**
  * Histories of a batch of queries, right-aligned and cut to the model's length, in `places` places (default: as few as do).
  * Throws DATA_EMPTY where the model reads times and there are none.
  */
-export function packQueries(queries: readonly Query[], { length, readsTimes }: Reads, places?: number) {
+export function packQueries(queries: readonly Query[], model: Reads, places?: number) {
+  const { length, readsTimes, readsValues } = model;
   const longest = queries.reduce((m, q) => Math.max(m, q.items.length), 1);
   const steps = places ?? Math.min(length, longest);
   const items = new Int32Array(queries.length * steps);
@@ -34,18 +36,23 @@ export function packQueries(queries: readonly Query[], { length, readsTimes }: R
       behaviours[to + t] = query.behaviours[from + t]! + 1;
     }
   });
-  return { users, items, behaviours, ...(readsTimes ? { times: packTimes(queries, steps) } : {}), steps };
+  return {
+    ...{ users, items, behaviours, steps },
+    ...(readsTimes ? { times: packTimes(queries, steps) } : {}),
+    ...(readsValues ? { values: packValues(queries, steps, readsValues.center) } : {}),
+  };
 }
 
 /** Packed queries on the backend. */
 export function queryInputs(queries: readonly Query[], model: Reads): Inputs {
-  const { users, items, behaviours, times, steps } = packQueries(queries, model);
+  const { users, items, behaviours, times, values, steps } = packQueries(queries, model);
   const shape: [number, number] = [queries.length, steps];
   return {
     users: tf.tensor1d(users, 'int32'),
     items: tf.tensor2d(items, shape, 'int32'),
     behaviours: tf.tensor2d(behaviours, shape, 'int32'),
     ...(times ? { times: tf.tensor2d(times, shape, 'int32') } : {}),
+    ...(values ? { values: tf.tensor2d(values, shape, 'float32') } : {}),
   };
 }
 
@@ -134,18 +141,7 @@ export function modelScorer(restored: RestoredModel, name?: string): Scorer & { 
     items,
     score: inChunks(chunkSize(model, items + 1), items + 1, async (queries) => {
       const { rows, steps } = fixedShape(queries, model.length);
-      const packed = packQueries(queries, model, steps);
-      const i32 = (data: Int32Array, ...shape: number[]): HostTensor => {
-        const padded = new Int32Array(shape.reduce((a, b) => a * b));
-        padded.set(data);
-        return { dtype: 'I32', shape, data: padded };
-      };
-      const outputs = await compiled.run({
-        users: i32(packed.users, rows),
-        items: i32(packed.items, rows, steps),
-        behaviours: i32(packed.behaviours, rows, steps),
-        ...(packed.times ? { times: i32(packed.times, rows, steps) } : {}),
-      });
+      const outputs = await compiled.run(packedBatch(queries, model, rows, steps));
       return outputs.get('scores')!.subarray(0, queries.length * (items + 1));
     }),
     dispose() {
@@ -155,8 +151,32 @@ export function modelScorer(restored: RestoredModel, name?: string): Scorer & { 
   };
 }
 
+/** Queries in tensors of `rows` lines of `steps` places. */
+export function packedBatch(queries: readonly Query[], model: Reads, rows: number, steps: number): Batch {
+  const { users, items, behaviours, times, values } = packQueries(queries, model, steps);
+  return {
+    users: padded('I32', users, rows),
+    items: padded('I32', items, rows, steps),
+    behaviours: padded('I32', behaviours, rows, steps),
+    ...(times ? { times: padded('I32', times, rows, steps) } : {}),
+    ...(values ? { values: padded('F32', values, rows, steps) } : {}),
+  };
+}
+
+/** Data in a tensor of at least its size; the places that are left hold 0. */
+function padded(
+  dtype: 'I32' | 'F32',
+  data: Int32Array | Float32Array,
+  ...shape: readonly number[]
+): HostTensor {
+  const size = shape.reduce((a, b) => a * b);
+  const whole = dtype === 'I32' ? new Int32Array(size) : new Float32Array(size);
+  whole.set(data);
+  return { dtype, shape, data: whole };
+}
+
 /** Few shapes: one query, or powers of 4; the longest history rounded up to a quarter of the model's length. */
-function fixedShape(queries: readonly Query[], length: number): { rows: number; steps: number } {
+export function fixedShape(queries: readonly Query[], length: number): { rows: number; steps: number } {
   const longest = Math.min(
     length,
     queries.reduce((m, q) => Math.max(m, q.items.length), 1),

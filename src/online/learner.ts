@@ -36,8 +36,8 @@ export interface OnlineLearner {
   readonly name: string;
   /** Longest history read. */
   readonly length: number;
-  /** Whether histories must come with the times of their events. */
-  readonly readsTimes?: boolean;
+  /** With which columns histories must come, besides items and behaviours. */
+  readonly columns?: { readonly times?: boolean; readonly values?: boolean };
   /** One update from a batch; one outcome an example. */
   learn(examples: readonly LearnExample[]): Promise<LearnOutcome[]>;
   /** Scores [queries × (items + 1)], row-major, higher is better; column 0 is meaningless. */

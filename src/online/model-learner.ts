@@ -44,7 +44,7 @@ export function modelLearner(
   return {
     name: model.name,
     length: model.length,
-    readsTimes: model.readsTimes ?? false,
+    columns: { times: model.readsTimes ?? false, values: model.readsValues !== undefined },
     score: (queries) => scorer.score(queries),
     async learn(examples) {
       const { loss } = await step.run([packExamples(examples, model, negatives)], config.learningRate);

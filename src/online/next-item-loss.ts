@@ -34,7 +34,7 @@ export function packExamples(
 ): Batch {
   const size = examples.length;
   const { proposal, count, seed } = options;
-  const { users, items, behaviours, times, steps } = packQueries(
+  const { users, items, behaviours, times, values, steps } = packQueries(
     examples.map((example) => example.query),
     model,
   );
@@ -56,6 +56,7 @@ export function packExamples(
     items: { dtype: 'I32', shape: [size, steps], data: items },
     behaviours: { dtype: 'I32', shape: [size, steps], data: behaviours },
     ...(times ? { times: { dtype: 'I32' as const, shape: [size, steps], data: times } } : {}),
+    ...(values ? { values: { dtype: 'F32' as const, shape: [size, steps], data: values } } : {}),
     targets: { dtype: 'I32', shape: [size], data: Int32Array.from(examples, (e) => e.item) },
     weights: { dtype: 'F32', shape: [size], data: Float32Array.from(examples, (e) => e.weight) },
     negatives: { dtype: 'I32', shape: [size, count], data: negatives },

@@ -21,6 +21,7 @@ export const recommendSchema = z
             item: externalId,
             behaviour: z.string().max(64).optional(),
             time: eventTime.optional().describe('needed by a model that reads times'),
+            value: z.number().optional().describe('rating, play count'),
           }),
         ]),
       )
@@ -121,9 +122,15 @@ export class Recommender {
     const items = [...base.items];
     const behaviours = [...base.behaviours];
     const times = [...(base.times ?? [])];
+    const values = [...(base.values ?? [])];
     for (const [index, entry] of request.history.entries()) {
-      const { item: id, behaviour, time } = typeof entry === 'string' ? { item: entry } : entry;
-      if (histories.timed && time === undefined)
+      const {
+        item: id,
+        behaviour,
+        time,
+        value = Number.NaN,
+      } = typeof entry === 'string' ? { item: entry } : entry;
+      if (histories.keeps.times && time === undefined)
         throw invalid([
           { field: `history.${index}.time`, message: 'is missing; the model reads the times of events' },
         ]);
@@ -134,13 +141,15 @@ export class Recommender {
       }
       items.push(item);
       behaviours.push(behaviourIndex.get(behaviour ?? '') ?? 0);
-      if (histories.timed) times.push(time!);
+      if (histories.keeps.times) times.push(time!);
+      if (histories.keeps.values) values.push(value);
     }
     return {
       user: base.user,
       items: Int32Array.from(items),
       behaviours: Uint8Array.from(behaviours),
-      ...(histories.timed ? { times: Float64Array.from(times) } : {}),
+      ...(histories.keeps.times ? { times: Float64Array.from(times) } : {}),
+      ...(histories.keeps.values ? { values: Float32Array.from(values) } : {}),
     };
   }
 

@@ -77,7 +77,7 @@ export class RecommenderService {
     catalogue.behaviours.forEach((behaviour, i) => {
       this.behaviourIndex.set(behaviour, i);
     });
-    this.histories = new UserHistories(catalogue, retention.history, learner.readsTimes);
+    this.histories = new UserHistories(catalogue, retention.history, learner.columns);
     this.recent = new RecentIds(retention.eventIds);
     this.prequential = new Prequential(10, 1000);
     this.trained = new TrainedEvents(catalogue);
@@ -276,7 +276,7 @@ export class RecommenderService {
     const { type: _, ...event } = record;
     const weight = this.weight(event);
     this.queue.push({ seq, event, query: this.histories.query(event.user), item, behaviour, weight });
-    this.histories.append(record.user, item, behaviour, record.time);
+    this.histories.append(record.user, item, behaviour, record.time, record.value);
     this.recommender.popularity[item]! += 1;
   }
 

@@ -6,6 +6,8 @@ interface History {
   behaviours: Uint8Array;
   /** Milliseconds since the epoch; empty where they are not kept. */
   times: Float64Array;
+  /** NaN where an event has none; empty where they are not kept. */
+  values: Float32Array;
   length: number;
 }
 
@@ -24,12 +26,12 @@ export class UserHistories {
 
   /**
    * @param limit events kept a user
-   * @param timed keep the times of events
+   * @param keeps which columns are kept besides items and behaviours
    */
   constructor(
     catalogue: Catalogue,
     private readonly limit: number,
-    readonly timed = false,
+    readonly keeps: { readonly times?: boolean; readonly values?: boolean } = {},
   ) {
     for (let u = 1; u < catalogue.users.length; u++) this.index.set(catalogue.users[u]!, u);
   }
@@ -49,31 +51,37 @@ export class UserHistories {
       user: this.index.get(user) ?? 0,
       items: h ? h.items.slice(0, h.length) : new Int32Array(0),
       behaviours: h ? h.behaviours.slice(0, h.length) : new Uint8Array(0),
-      ...(this.timed ? { times: h ? h.times.slice(0, h.length) : new Float64Array(0) } : {}),
+      ...(this.keeps.times ? { times: h ? h.times.slice(0, h.length) : new Float64Array(0) } : {}),
+      ...(this.keeps.values ? { values: h ? h.values.slice(0, h.length) : new Float32Array(0) } : {}),
     };
   }
 
-  /** @param time milliseconds since the epoch */
-  append(user: string, item: number, behaviour: number, time: number): void {
+  /**
+   * @param time milliseconds since the epoch
+   * @param value rating, play count; NaN where there is none
+   */
+  append(user: string, item: number, behaviour: number, time: number, value = Number.NaN): void {
     let h = this.histories.get(user);
     if (!h) {
       h = this.room(FIRST_CAPACITY);
       this.histories.set(user, h);
     }
     if (h.length >= this.limit) {
-      for (const column of [h.items, h.behaviours, h.times])
+      for (const column of [h.items, h.behaviours, h.times, h.values])
         column.copyWithin(0, h.length - this.limit + 1, h.length);
       h.length = this.limit - 1;
     } else if (h.length === h.items.length) {
-      const { items, behaviours, times, length } = h;
+      const { items, behaviours, times, values, length } = h;
       h = Object.assign(h, this.room(Math.min(this.limit, length * 2)), { length });
       h.items.set(items);
       h.behaviours.set(behaviours);
       h.times.set(times);
+      h.values.set(values);
     }
     h.items[h.length] = item;
     h.behaviours[h.length] = behaviour;
-    if (this.timed) h.times[h.length] = time;
+    if (this.keeps.times) h.times[h.length] = time;
+    if (this.keeps.values) h.values[h.length] = value;
     h.length++;
   }
 
@@ -81,12 +89,13 @@ export class UserHistories {
     return {
       items: new Int32Array(capacity),
       behaviours: new Uint8Array(capacity),
-      times: new Float64Array(this.timed ? capacity : 0),
+      times: new Float64Array(this.keeps.times ? capacity : 0),
+      values: new Float32Array(this.keeps.values ? capacity : 0),
       length: 0,
     };
   }
 
-  /** All histories: offsets [users + 1], items, behaviours and times (float64 as bytes) of all users one after another. */
+  /** All histories: offsets [users + 1], items, behaviours, times (float64 as bytes) and values of all users one after another. */
   snapshot(): UserSnapshot {
     const users = [...this.histories.keys()];
     const offsets = new Int32Array(users.length + 1);
@@ -97,20 +106,23 @@ export class UserHistories {
     });
     const items = new Int32Array(total);
     const behaviours = new Uint8Array(total);
-    const times = new Float64Array(this.timed ? total : 0);
+    const times = new Float64Array(this.keeps.times ? total : 0);
+    const values = new Float32Array(this.keeps.values ? total : 0);
     users.forEach((user, i) => {
       const h = this.histories.get(user)!;
       items.set(h.items.subarray(0, h.length), offsets[i]!);
       behaviours.set(h.behaviours.subarray(0, h.length), offsets[i]!);
-      if (this.timed) times.set(h.times.subarray(0, h.length), offsets[i]!);
+      if (this.keeps.times) times.set(h.times.subarray(0, h.length), offsets[i]!);
+      if (this.keeps.values) values.set(h.values.subarray(0, h.length), offsets[i]!);
     });
     const tensors = new Map<string, HostTensor>([
       ['history.offsets', { dtype: 'I32', shape: [offsets.length], data: offsets }],
       ['history.items', { dtype: 'I32', shape: [total], data: items }],
       ['history.behaviours', { dtype: 'U8', shape: [total], data: behaviours }],
     ]);
-    if (this.timed)
+    if (this.keeps.times)
       tensors.set('history.times', { dtype: 'U8', shape: [total, 8], data: new Uint8Array(times.buffer) });
+    if (this.keeps.values) tensors.set('history.values', { dtype: 'F32', shape: [total], data: values });
     return { users, tensors };
   }
 
@@ -120,11 +132,14 @@ export class UserHistories {
     const offsets = data('history.offsets');
     const items = data('history.items');
     const behaviours = data('history.behaviours');
-    const times = this.timed ? new Float64Array(Uint8Array.from(data('history.times')).buffer) : undefined;
+    const times = this.keeps.times
+      ? new Float64Array(Uint8Array.from(data('history.times')).buffer)
+      : undefined;
+    const values = this.keeps.values ? data('history.values') : undefined;
     snapshot.users.forEach((user, i) => {
       this.histories.delete(user);
       for (let at = offsets[i]!; at < offsets[i + 1]!; at++)
-        this.append(user, items[at]!, behaviours[at]!, times?.[at] ?? 0);
+        this.append(user, items[at]!, behaviours[at]!, times?.[at] ?? 0, values?.[at]);
     });
   }
 }

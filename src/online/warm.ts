@@ -12,11 +12,12 @@ export function warmHistories(histories: UserHistories, data: Dataset, catalogue
   const itemIndex = new Map(catalogue.items.map((id, i) => [id, i]));
   const items = data.catalogue.items.map((id) => itemIndex.get(id) ?? 0);
   const behaviours = data.catalogue.behaviours.map((name) => catalogue.behaviours.indexOf(name));
-  const { length, user, item, behaviour, time } = data.interactions;
-  if (histories.timed && data.manifest.time !== 'epoch') throw withoutTimes(data.path);
+  const { length, user, item, behaviour, time, value } = data.interactions;
+  if (histories.keeps.times && data.manifest.time !== 'epoch') throw withoutTimes(data.path);
   for (let row = 0; row < length; row++) {
     const index = items[item[row]!] ?? 0;
     const kind = behaviours[behaviour[row]!] ?? -1;
-    if (index > 0 && kind >= 0) histories.append(data.catalogue.users[user[row]!]!, index, kind, time[row]!);
+    if (index > 0 && kind >= 0)
+      histories.append(data.catalogue.users[user[row]!]!, index, kind, time[row]!, value[row]!);
   }
 }

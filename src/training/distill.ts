@@ -24,7 +24,7 @@ import {
   updateOptions,
 } from './stage.js';
 import { tensorsOf } from './supervised.js';
-import { trainRows } from './train-rows.js';
+import { rowsFor, trainRows } from './train-rows.js';
 
 /**
  * Trains a student on what its teacher says of the train rows, and on the labels. The teacher is asked once, before the first
@@ -66,7 +66,7 @@ export async function distill(
   const constants = new Map([...model.constants(), ...masksOf(inits, keepZeros)]);
   const objective = distillObjective(config, model, answers.layout);
   const store = new ParameterStore(inits, constants, {
-    sparseTables: keepsSparse(inits, readsWhole(config)),
+    sparseTables: keepsSparse(inits, model, readsWhole(config)),
   });
   const step = compileStep({
     store,
@@ -81,8 +81,7 @@ export async function distill(
     label: { negatives: 0, minimumValue: undefined },
   };
   try {
-    const { time: _, ...untimed } = rows;
-    const given = { rows: model.readsTimes ? rows : untimed, answers };
+    const given = { rows: rowsFor(rows, model), answers };
     const parts = taskBatches({ ...model, masksItems: false }, dataset, task, given);
     const fit = await runFit('distill', { model, store, step, dataset, ...parts }, task, hooks, context);
     const tensors = new Map([...fit.best].filter(([name]) => name !== PROJECTION));

@@ -1,5 +1,6 @@
 import type { BatchSource, RowBatches } from './batches.js';
 import { type AnswerPlan, answersBeside } from './distill/beside.js';
+import { type TaskPlan, taskBatches } from './meta/task-batches.js';
 import { type NegativePlan, negativeOptions } from './negatives.js';
 import { type Labelling, pairBatches, trainPairs } from './pair-batches.js';
 import { maskedBatches, sequenceBatches } from './sequence-batches.js';
@@ -7,8 +8,8 @@ import type { TrainRows } from './train-rows.js';
 
 /** All that the batches of a training are made of, as plain data: a worker can be sent it. */
 export interface BatchPlan {
-  /** Every event after those before it; hidden events; or single (user, history, item) examples. */
-  readonly kind: 'next-items' | 'hidden-items' | 'pairs';
+  /** Every event after those before it; hidden events; single (user, history, item) examples; or users as tasks. */
+  readonly kind: 'next-items' | 'hidden-items' | 'pairs' | 'tasks';
   readonly rows: TrainRows;
   readonly length: number;
   readonly batchSize: number;
@@ -21,10 +22,16 @@ export interface BatchPlan {
   readonly labelling?: Labelling;
   /** A teacher's answers, which come with the batches. */
   readonly answers?: AnswerPlan | undefined;
+  /** Which users are tasks, and how. */
+  readonly tasks?: TaskPlan | undefined;
 }
 
 /** The batches of a plan. */
 export function makeBatches(plan: BatchPlan): BatchSource {
+  if (plan.tasks) {
+    const negatives = negativeOptions(plan.negatives, plan.rows);
+    return taskBatches(plan.rows, plan.tasks, { ...plan, negatives });
+  }
   const bare = batchesOf(plan);
   if (!plan.answers) return bare;
   const { beside, close } = answersBeside(plan.answers);

@@ -21,7 +21,7 @@ import { profile } from './profile.js';
 import type { Row, Snapshot } from './progress.js';
 import { learningRate } from './schedule.js';
 import type { LabelConfig, OptimizerConfig, TargetsConfig, ValidationConfig } from './schema.js';
-import { type TrainRows, trainRows } from './train-rows.js';
+import { columnsOf, type TrainRows, trainRows } from './train-rows.js';
 import { rankingValidation } from './validation.js';
 
 /** How a training stage reaches its directory and its caller. */
@@ -54,7 +54,7 @@ export function taskBatches(
   model: Model,
   dataset: Dataset,
   config: TaskConfig,
-  given?: Pick<BatchPlan, 'rows' | 'answers'>,
+  given?: Pick<BatchPlan, 'rows' | 'answers' | 'tasks'>,
 ): { plan: BatchPlan; batches: BatchSource } {
   const loss = LOSSES[config.loss];
   const need = (loss.tasks as Partial<Record<string, readonly never[]>>)[config.task];
@@ -67,10 +67,10 @@ export function taskBatches(
       `loss: "${config.loss}" cannot train the task "${config.task}" (${able.join(', ')} can)`,
     );
   }
-  const rows = given?.rows ?? trainRows(dataset, config.targets, { timed: model.readsTimes });
-  const labelling = config.task === 'label' ? labellingOf(config, rows) : undefined;
+  const rows = given?.rows ?? trainRows(dataset, config.targets, columnsOf(model));
+  const labelling = config.task === 'label' && !given?.tasks ? labellingOf(config, rows) : undefined;
   const plan: BatchPlan = {
-    kind: kindOf(model, config),
+    kind: given?.tasks ? 'tasks' : kindOf(model, config),
     rows,
     length: model.length,
     batchSize: config.batchSize,
@@ -80,6 +80,7 @@ export function taskBatches(
     masking: config.masking,
     ...(labelling ? { labelling } : {}),
     answers: given?.answers,
+    tasks: given?.tasks,
   };
   return { plan, batches: makeBatches(plan) };
 }
@@ -180,6 +181,13 @@ interface FitParts {
   readonly dataset: Dataset;
   readonly batches: BatchSource;
   readonly plan: BatchPlan;
+  /** How the model is judged; default: on the dataset's validation rows. */
+  readonly validation?: Validation;
+}
+
+interface Validation {
+  readonly names: readonly string[];
+  metrics(): Promise<Record<string, number>>;
 }
 
 /** Runs the loop for a built step; the same for every training stage. */
@@ -210,7 +218,7 @@ async function fitFrom(
   hooks: StageHooks,
   context: StageContext,
 ): Promise<FitResult> {
-  const { model, store, step, dataset, batches, plan } = parts;
+  const { store, step, batches } = parts;
   if (config.precision === 'bfloat16' && !hasBfloat16()) {
     const needs = 'it needs the native backend and a processor with AMX or AVX-512 BF16';
     context.log('warn', `precision: float32 is used, bfloat16 is not to be had here (${needs})`);
@@ -221,10 +229,8 @@ async function fitFrom(
     const seconds = Number(((performance.now() - recording) / 1000).toFixed(1));
     context.log('info', `recorded the step for ${programs} batch shapes`, { seconds });
   }
-  const ranking = rankingValidation(model, store, dataset, config.validation, config.targets, config.seed);
-  const labelled = config.task === 'label' ? validationLabelBatches(model, dataset, plan.rows, config) : [];
-  const validated = ranking !== undefined || labelled.length > 0;
-  if (!validated)
+  const validation = parts.validation ?? onValidationRows(parts, config);
+  if (!validation)
     context.log('warn', 'no validation row is a target: every epoch is run, and the last one is kept');
   return fit(
     {
@@ -235,22 +241,8 @@ async function fitFrom(
       epochs: config.epochs,
       accumulate: config.accumulate,
       learningRate: (n, total) => learningRate(config.optimizer, n, total),
-      validate: async () => {
-        const metrics: Record<string, number> = { ...(await ranking?.()) };
-        if (config.task === 'label') {
-          const regression = config.loss === 'mse';
-          const sample = Math.min(batches.batchesPerEpoch, TRAIN_METRIC_BATCHES);
-          const trained = Array.from({ length: sample }, (_, index) => batches.batch(0, index));
-          Object.assign(metrics, prefixed('train', await labelMetrics(model, store, trained, regression)));
-          if (labelled.length > 0)
-            Object.assign(
-              metrics,
-              prefixed('validation', await labelMetrics(model, store, labelled, regression)),
-            );
-        }
-        return metrics;
-      },
-      watch: watched(config, validated),
+      validate: async () => (await validation?.metrics()) ?? {},
+      watch: watched(config, validation),
       snapshots: { everySteps: config.snapshotSteps, save: hooks.saveSnapshot },
       resumeFrom: hooks.resumeFrom,
       onEpoch: hooks.onEpoch,
@@ -259,17 +251,52 @@ async function fitFrom(
   );
 }
 
+/** Ranking metrics, and for the label task those of single pairs, on the dataset's validation rows; undefined where none is a target. */
+function onValidationRows(
+  { model, store, dataset, batches, plan }: FitParts,
+  config: RunConfig,
+): Validation | undefined {
+  const ranking = rankingValidation(model, store, dataset, config.validation, config.targets, config.seed);
+  const labelled = config.task === 'label' ? validationLabelBatches(model, dataset, plan.rows, config) : [];
+  if (!ranking && labelled.length === 0) return undefined;
+  const regression = config.loss === 'mse';
+  const names = rankingMetricNames([10]);
+  if (config.task === 'label')
+    names.push(
+      ...['loss', regression ? 'rmse' : 'accuracy'].flatMap((name) => [
+        `train_${name}`,
+        `validation_${name}`,
+      ]),
+    );
+  return {
+    names,
+    async metrics() {
+      const metrics: Record<string, number> = { ...(await ranking?.()) };
+      if (config.task !== 'label') return metrics;
+      const sample = Math.min(batches.batchesPerEpoch, TRAIN_METRIC_BATCHES);
+      const trained = Array.from({ length: sample }, (_, index) => batches.batch(0, index));
+      Object.assign(metrics, prefixed('train', await labelMetrics(model, store, trained, regression)));
+      if (labelled.length > 0)
+        Object.assign(
+          metrics,
+          prefixed('validation', await labelMetrics(model, store, labelled, regression)),
+        );
+      return metrics;
+    },
+  };
+}
+
 /**
  * What early stopping follows. Without validation rows the last epoch is kept: the train loss never stops a run early.
  * Throws CONFIG_INVALID, before anything is trained, for a metric that is not computed.
  */
-function watched(config: RunConfig, validated: boolean): { metric: string; every: number; patience: number } {
-  if (!validated) return { metric: 'epoch', every: 1, patience: 0 };
+function watched(
+  config: RunConfig,
+  validation: Validation | undefined,
+): { metric: string; every: number; patience: number } {
+  if (!validation) return { metric: 'epoch', every: 1, patience: 0 };
   const { metric, every, patience } = config.validation;
-  const label = config.loss === 'mse' ? ['loss', 'rmse'] : ['loss', 'accuracy'];
-  const known = [...rankingMetricNames([10]), 'loss'];
-  if (config.task === 'label')
-    known.push(...label.flatMap((name) => [`train_${name}`, `validation_${name}`]));
+  const known = [...validation.names, 'loss'];
   if (!known.includes(metric)) {
     throw new RecsysError(
       'CONFIG_INVALID',
@@ -285,6 +312,7 @@ function prefixed(prefix: string, metrics: object): Record<string, number> {
 }
 
 /** Tables may stay sparse where the loss reads only some rows of the catalogue. */
-export function keepsSparse(inits: ParameterInits, readsCatalogue: boolean): boolean {
-  return !readsCatalogue && [...inits.values()].some((i) => i.table);
+export function keepsSparse(inits: ParameterInits, model: Model, readsCatalogue: boolean): boolean {
+  const whole = readsCatalogue || model.readsCatalogue === true;
+  return !whole && [...inits.values()].some((i) => i.table);
 }

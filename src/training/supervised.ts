@@ -48,7 +48,7 @@ export async function trainOnLabels(
   const inits: ParameterInits = from ? growTensors(fresh, tensorsOf(from.inits), `${name} --from`) : fresh;
   const stay = frozen?.([...inits.keys()].filter((of) => !inits.get(of)!.fixed)) ?? new Set();
   const loss = LOSSES[config.loss];
-  const sparseTables = keepsSparse(inits, loss.readsCatalogue);
+  const sparseTables = keepsSparse(inits, model, loss.readsCatalogue);
   const constants = new Map([...model.constants(), ...masksOf(inits, keepZeros)]);
   const store = new ParameterStore(inits, constants, { sparseTables });
   const objective = labelObjective(model, loss, config.contrastive);

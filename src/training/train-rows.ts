@@ -1,5 +1,6 @@
 import { type Dataset, SPLIT } from '../data/dataset.js';
 import { RecsysError } from '../errors.js';
+import type { Reads } from '../model/scorer.js';
 import { withoutTimes } from '../model/times.js';
 import { Random } from '../random.js';
 import type { TargetsConfig } from './schema.js';
@@ -17,6 +18,8 @@ export interface TrainRows {
   readonly weight: Float32Array;
   /** Milliseconds since the epoch; only where a model reads times. */
   readonly time?: Float64Array;
+  /** Subtracted from values before a model reads them; only where one does. */
+  readonly center?: number;
 }
 
 /**
@@ -28,9 +31,11 @@ export function trainRows(
   targets: TargetsConfig,
   {
     timed = false,
+    center,
     sample,
   }: {
     readonly timed?: boolean | undefined;
+    readonly center?: number | undefined;
     readonly sample?: { readonly share: number; readonly seed: number };
   } = {},
 ): TrainRows {
@@ -47,6 +52,7 @@ export function trainRows(
     value: new Float32Array(shared(total)),
     weight: new Float32Array(shared(total)),
     ...(timed ? { time: new Float64Array(shared(2 * total)) } : {}),
+    ...(center === undefined ? {} : { center }),
   };
   let n = 0;
   for (let user = 1; user <= users; user++) {
@@ -73,6 +79,17 @@ export function trainRows(
     });
   }
   return rows;
+}
+
+/** What of the rows a model reads besides items and behaviours. */
+export function columnsOf({ readsTimes, readsValues }: Pick<Reads, 'readsTimes' | 'readsValues'>) {
+  return { timed: readsTimes, center: readsValues?.center };
+}
+
+/** The same rows with what this model reads of them, and no more. */
+export function rowsFor({ time, center: _, ...rows }: TrainRows, model: Reads): TrainRows {
+  const { timed, center } = columnsOf(model);
+  return { ...rows, ...(timed && time ? { time } : {}), ...(center === undefined ? {} : { center }) };
 }
 
 /** Leaves targets to a share of the users that have any: to at least one. */

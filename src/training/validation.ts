@@ -1,4 +1,4 @@
-import type { ParameterStore } from '../compute/parameters.js';
+import type { ParameterStore, Params } from '../compute/parameters.js';
 import { type Dataset, SPLIT } from '../data/dataset.js';
 import { evaluateScorer } from '../evaluation/evaluate.js';
 import { evaluationQueries } from '../evaluation/queries.js';
@@ -45,17 +45,19 @@ export function rankingValidation(
   const evaluate = rankingEvaluation(dataset, config, targets, seed);
   if (!evaluate) return undefined;
   const items = dataset.catalogue.items.length - 1;
-  return async () => {
-    const reader = store.reader();
-    const whole = new Map([...store.tables.keys()].map((name) => [name, store.whole(name)] as const));
-    const params = {
-      get: (name: string) => whole.get(name) ?? reader.get(name),
-      lookup: reader.lookup,
-    };
-    try {
-      return await evaluate(paramsScorer(model, params, items, model.name));
-    } finally {
-      for (const tensor of whole.values()) tensor.dispose();
-    }
-  };
+  return () => withWholeTables(store, (params) => evaluate(paramsScorer(model, params, items, model.name)));
+}
+
+/** Runs `work` with parameters of which those held by rows are uploaded once, however often they are read. */
+export async function withWholeTables<T>(
+  store: ParameterStore,
+  work: (params: Params) => Promise<T>,
+): Promise<T> {
+  const reader = store.reader();
+  const whole = new Map([...store.tables.keys()].map((name) => [name, store.whole(name)] as const));
+  try {
+    return await work({ get: (name) => whole.get(name) ?? reader.get(name), lookup: reader.lookup });
+  } finally {
+    for (const tensor of whole.values()) tensor.dispose();
+  }
 }

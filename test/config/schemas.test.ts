@@ -14,6 +14,7 @@ const WITH_SETTINGS = [
   'pretrain',
   'distill',
   'finetune',
+  'meta-train',
   'compress',
   'evaluate',
   'recommend',

@@ -21,6 +21,7 @@ const PARTS: readonly ModelCase[] = [
   { attention: 'gated', relativeTime: true, relativePosition: true, heads: 2 },
   { direction: 'both', heads: 2, depth: 2, sharedBlocks: true },
   { direction: 'both', attention: 'gated', relativePosition: true, heads: 2 },
+  { values: true, center: 3, heads: 2 },
 ].map((parts) => ({
   label: `transformer of ${JSON.stringify(parts)}`,
   config: modelSchema.parse({ depth: 1, ...small, ...parts, name: 'transformer', dropout: 0 }),
@@ -85,11 +86,54 @@ const CASES = {
     readsUser: parts.userAttributes ?? true,
     steps: 80,
   })),
-  mlp: (['id', 'history', 'both'] as const).map((user) => ({
-    label: `mlp of user ${user}`,
-    config: modelSchema.parse({ ...small, name: 'mlp', hidden: [12, 8], user }),
-    readsHistory: user !== 'id',
-    readsUser: true,
+  mlp: [
+    ...(['id', 'history', 'both', 'attributes'] as const).map((user) => ({
+      label: `mlp of user ${user}`,
+      config: modelSchema.parse({ ...small, name: 'mlp', hidden: [12, 8], user }),
+      readsHistory: user === 'history' || user === 'both',
+      readsUser: true,
+      // Attributes alone do not tell the checkerboard's users apart.
+      ...(user === 'attributes' ? { learns: false as const } : {}),
+    })),
+    {
+      label: 'mlp that reads values',
+      config: modelSchema.parse({
+        ...small,
+        ...{ name: 'mlp', hidden: [12, 8], user: 'history', values: true, center: 2 },
+      }),
+      readsHistory: true,
+      readsUser: true,
+      steps: 80,
+    },
+  ],
+  'fast-weights': [
+    {},
+    { adapts: 'bias', order: 'first', center: 3 },
+    { adapts: 'head', rates: 'learned', itemIds: false, userAttributes: false },
+  ].map((parts) => ({
+    label: `fast-weights of ${JSON.stringify(parts)}`,
+    config: modelSchema.parse({
+      ...small,
+      ...{ name: 'fast-weights', hidden: [9, 6], steps: 2, rate: 0.1, idDropout: 0 },
+      ...parts,
+    }),
+    readsHistory: true,
+    readsUser: !('userAttributes' in parts),
+    approximate: 'order' in parts,
+    // It adapts to values, of which the checkerboard has none.
+    learns: false as const,
+  })),
+  'fold-in': [
+    {},
+    { hidden: [7], userAttributes: false, center: 3 },
+    { feedback: 'events' },
+    { feedback: 'events', itemAttributes: false, hidden: [7] },
+  ].map((parts) => ({
+    label: `fold-in of ${JSON.stringify(parts)}`,
+    config: modelSchema.parse({ ...small, name: 'fold-in', idDropout: 0, ...parts }),
+    readsHistory: true,
+    readsUser: !('userAttributes' in parts),
+    ...('feedback' in parts ? { steps: 160 } : { learns: false as const }),
   })),
   linear: [
     {

@@ -171,7 +171,7 @@ test('a disk that refuses to write answers STORAGE, and takes events again once 
 
 test('histories keep the most recent events and come back as they were', () => {
   for (const [limit, timed] of [1, 2, 7, 100].flatMap((n) => [[n, false] as const, [n, true] as const])) {
-    const histories = new UserHistories(catalogue(2, 50), limit, timed);
+    const histories = new UserHistories(catalogue(2, 50), limit, { times: timed });
     // To the millisecond, and beyond 2038.
     for (let n = 1; n <= 30; n++) histories.append(n % 2 ? 'u1' : 'else', n, n % 2, 3e12 + n);
     const odd = Array.from({ length: 15 }, (_, i) => 2 * i + 1).slice(-limit);
@@ -182,7 +182,7 @@ test('histories keep the most recent events and come back as they were', () => {
       ...(timed ? { times: Float64Array.from(odd, (n) => 3e12 + n) } : {}),
     });
     assert.equal(histories.query('else').user, 0);
-    const copy = new UserHistories(catalogue(2, 50), limit, timed);
+    const copy = new UserHistories(catalogue(2, 50), limit, { times: timed });
     copy.append('u1', 9, 0, 1);
     copy.append('kept', 9, 0, 1);
     const { users, tensors } = histories.snapshot();

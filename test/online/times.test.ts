@@ -14,7 +14,7 @@ function watched(readsTimes = true): { learner: OnlineLearner; asked: Query[] } 
   const learner: OnlineLearner = {
     name: 'watched',
     length: 10,
-    readsTimes,
+    columns: { times: readsTimes },
     learn: (examples) => counting.learn(examples),
     score(queries) {
       asked.push(...queries);
@@ -99,7 +99,7 @@ test('a replay of the journal and a snapshot give the same times', async (t) => 
 test('a dataset warms histories with its times; one that has none is refused', () => {
   const known = catalogueOf(2, 5);
   const events = [1000, 4000].map((time, n) => ({ user: 1, item: n + 1, time }));
-  const histories = new UserHistories(known, 10, true);
+  const histories = new UserHistories(known, 10, { times: true });
   warmHistories(histories, datasetOf(known, events, 'epoch'), known);
   assert.deepEqual([...histories.query('u1').times!], [1000, 4000]);
   assert.throws(() => warmHistories(histories, datasetOf(known, events), known), {

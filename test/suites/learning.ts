@@ -18,7 +18,7 @@ const BOARD = checkerboard(USERS, 12, 6);
 export async function learnCheckerboard(config: ModelConfig, loss: LossName, steps = 40): Promise<number> {
   const board = createModel(config, BOARD.catalogue);
   const store = new ParameterStore(board.init(new Random(3)), board.constants(), {
-    sparseTables: !LOSSES[loss].readsCatalogue,
+    sparseTables: !LOSSES[loss].readsCatalogue && board.readsCatalogue !== true,
   });
   const positional = board.positional || board.masksItems;
   const objective = labelObjective(board, LOSSES[loss]);
@@ -40,7 +40,8 @@ export async function learnCheckerboard(config: ModelConfig, loss: LossName, ste
     const queries = Array.from({ length: USERS }, (_, i): Query => {
       const from = rows.offsets[i + 1]!;
       const items = rows.item.slice(from, from + 6);
-      return { user: i + 1, items, behaviours: new Uint8Array(6), times: rows.time.slice(from, from + 6) };
+      const columns = { times: rows.time.slice(from, from + 6), values: rows.value.slice(from, from + 6) };
+      return { user: i + 1, items, behaviours: new Uint8Array(6), ...columns };
     });
     const scores = await paramsScorer(board, store.reader(), 12, 'board').score(queries);
     return checkerboardOrder(

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { path } from '../../config/fields.js';
 
 /** The stages that can be searched over: those that train and validate by epochs. */
-export const TRAINING = ['pretrain', 'distill', 'finetune'] as const;
+export const TRAINING = ['pretrain', 'distill', 'finetune', 'meta-train'] as const;
 
 const range = z
   .strictObject({

@@ -41,7 +41,8 @@ export function forAnyBatch(a: OneSize, b: OneSize): Node[] {
     const differing = { name: node.name, a: first, b: second, sizeA: a.size, sizeB: b.size, usedAs };
     const rest = restOf(differing);
     if (rest) return [{ ...node, attributes: { ...node.attributes, value: rest } }];
-    const filled = scatteredSize(differing) ?? rangeLimit(differing) ?? filledRows(differing);
+    const filled =
+      scatteredSize(differing) ?? filledShape(differing) ?? rangeLimit(differing) ?? filledRows(differing);
     if (!filled || !source) throw new NotRecordable(`${usedAs[0]?.op}: an input follows the batch size`);
     const rows = rowsAdded ? [] : rowsOf(source.name);
     rowsAdded = true;
@@ -128,6 +129,30 @@ function scatteredSize(differing: Differing): Node[] | undefined {
   return [
     constant(`${name}/each`, [1], Int32Array.of(each)),
     { name, op: 'Mul', inputs: [`${ROWS}:0`, `${name}/each:0`], attributes: { T: int }, rank: 1 },
+  ];
+}
+
+/** The shape of what a Fill makes, with one axis as long as there are rows. */
+function filledShape(differing: Differing): Node[] | undefined {
+  const { name, a, b, sizeA, sizeB } = differing;
+  if (!usedOnlyAs(differing, 'Fill', 0)) return undefined;
+  const [first, second] = [intsOf(a), intsOf(b)];
+  const following = Array.from(first.keys()).filter((i) => first[i] !== second[i]);
+  const [at] = following;
+  if (first.length !== second.length || following.length !== 1) return undefined;
+  if (first[at!] !== sizeA || second[at!] !== sizeB) return undefined;
+  const int = attr.type(DT.int32);
+  return [
+    constant(`${name}/before`, [at!], Int32Array.from(first).slice(0, at!)),
+    constant(`${name}/after`, [first.length - at! - 1], Int32Array.from(first).slice(at! + 1)),
+    constant(`${name}/axis`, [], Int32Array.of(0)),
+    {
+      name,
+      op: 'ConcatV2',
+      inputs: [`${name}/before:0`, `${ROWS}:0`, `${name}/after:0`, `${name}/axis:0`],
+      attributes: { T: int, N: attr.int(3), Tidx: int },
+      rank: 1,
+    },
   ];
 }
 

@@ -16,8 +16,8 @@ export const sampledSoftmax: Loss = {
     const among = inputs.negatives as tf.Tensor1D;
     const ids = inputs.targets as tf.Tensor1D;
     const weights = inputs.weights!;
-    const negatives = model.candidates?.(params, among);
-    const own = model.candidates?.(params, ids);
+    const negatives = model.candidates?.(params, among, pass);
+    const own = model.candidates?.(params, ids, pass);
     if (negatives && own) {
       const offset = tf.add(negatives.offset, inputs.logSampling!) as tf.Tensor1D;
       const candidates = { vectors: negatives.vectors, offset };

@@ -11,7 +11,7 @@ export const softmax: Loss = {
   compute({ model, params, states, inputs, pass }) {
     const rows = inputs.targets as tf.Tensor1D;
     const weights = inputs.weights!;
-    const candidates = model.candidates?.(params, 'all');
+    const candidates = model.candidates?.(params, 'all', pass);
     if (candidates) return softmaxLoss({ states, candidates, targets: { rows }, weights: shares(weights) });
     const all = model.logits(params, states, 'all', pass);
     const target = single((c) => model.logits(params, states, c, pass), rows);

@@ -4,23 +4,32 @@ import type { PassContext } from '../../compute/dropout.js';
 import { present } from '../../compute/ops/present.js';
 import type { ParameterInits, Params } from '../../compute/parameters.js';
 import type { TensorMap } from '../../types.js';
-import { EntityEncoder, itemEncoder } from '../entity.js';
+import { ColdItemEncoder } from '../cold.js';
+import { EntityEncoder } from '../entity.js';
 import { paddingConstants } from '../factorised.js';
 import { constant, glorot } from '../initial.js';
 import { defineModel, type Model } from '../model.js';
+import { coldItemFields, idDropout, valueFields } from './shared-fields.js';
 
 const schema = z.strictObject({
   name: z.literal('mlp'),
   width: z.number().int().min(2).default(32).describe('width of the user and item embeddings'),
   hidden: z.array(z.number().int().min(1)).min(1).default([64, 32]).describe('widths of the hidden layers'),
   user: z
-    .enum(['id', 'history', 'both'])
+    .enum(['id', 'history', 'both', 'attributes'])
     .default('both')
-    .describe('what a user is: an embedding of the id, the mean of the recent items, or their sum'),
+    .describe(
+      'what a user is: an embedding of the id, the mean of the recent items, their sum, or attributes alone',
+    ),
+  values: z
+    .boolean()
+    .default(false)
+    .describe('read the values of recent events too: the mean of the items, each times its value, is added'),
   length: z.number().int().min(1).default(20).describe('how many recent events `history` reads'),
   dropout: z.number().min(0).max(0.95).default(0).describe('dropout rate of the hidden layers'),
-  itemAttributes: z.boolean().default(true).describe('add vectors computed from item attributes'),
-  userAttributes: z.boolean().default(true).describe('add a vector computed from user attributes'),
+  ...coldItemFields,
+  idDropout: idDropout(0),
+  ...valueFields,
 });
 
 /**
@@ -31,12 +40,22 @@ const schema = z.strictObject({
 export const mlp = defineModel({
   schema,
   create(config, catalogue): Model {
-    const { width, hidden } = config;
+    const { width, hidden, center = 0 } = config;
     const first = hidden[0]!;
     const rows = catalogue.items.length;
-    const items = itemEncoder(catalogue, width, config.itemAttributes);
+    const items = new ColdItemEncoder(catalogue, width, {
+      ids: config.itemIds,
+      attributes: config.itemAttributes,
+      idDropout: config.idDropout,
+    });
+    const readsHistory = config.user === 'history' || config.user === 'both';
+    const readsValues = readsHistory && config.values;
     const users = new EntityEncoder(
-      { kind: 'user', ids: config.user !== 'history', attributes: config.userAttributes },
+      {
+        kind: 'user',
+        ids: config.user === 'id' || config.user === 'both',
+        attributes: config.userAttributes,
+      },
       catalogue.users.length,
       width,
       catalogue.userFeatures,
@@ -46,11 +65,16 @@ export const mlp = defineModel({
       width,
       length: config.length,
       positional: false,
+      ...(readsValues ? { readsValues: { center } } : {}),
       layerNames: ['user'],
       init(rng) {
         const into: ParameterInits = new Map();
         users.init(rng, into);
         items.init(rng, into);
+        if (readsValues) {
+          into.set('value.items', glorot(rng, width, width));
+          into.set('value.mean', constant([width], 0));
+        }
         into.set('hidden.0.user', glorot(rng, width, first));
         into.set('hidden.0.item', glorot(rng, width, first));
         into.set('hidden.0.bias', constant([first], 0));
@@ -69,14 +93,23 @@ export const mlp = defineModel({
         paddingConstants(into, rows);
         return into;
       },
-      encode(params, batch) {
+      encode(params, batch, pass) {
         const size = batch.users.size;
         let state = users.encode(params, batch.users);
-        if (config.user !== 'id') {
+        if (readsHistory) {
           const [, steps] = batch.items.shape;
           const from = Math.max(0, steps - config.length);
-          const recent = tf.slice(batch.items, [0, from], [size, steps - from]);
-          state = tf.add(state, meanOfHistory(params, items, recent));
+          const recent = <T extends tf.Tensor>(x: T): T => tf.slice(x, [0, from], [size, steps - from]) as T;
+          const ids = recent(batch.items);
+          const vectors = items.encode(params, ids, pass);
+          const shown = tf.expandDims(present(ids), 2);
+          state = tf.add(state, meanOf(vectors, shown));
+          if (readsValues) {
+            const values = tf.expandDims(recent(batch.values!), 2);
+            const rated = meanOf(tf.mul(vectors, values), shown) as tf.Tensor2D;
+            const mean = tf.mul(meanOf(values, shown), params.get('value.mean'));
+            state = tf.add(tf.add(state, tf.matMul(rated, params.get('value.items') as tf.Tensor2D)), mean);
+          }
         }
         const states = tf.reshape(state, [size, 1, width]) as tf.Tensor3D;
         return { states, layers: [states] };
@@ -84,7 +117,8 @@ export const mlp = defineModel({
       logits(params, states, candidates, pass) {
         const [n] = states.shape;
         const userHalf = tf.matMul(states, params.get('hidden.0.user') as tf.Tensor2D);
-        const vectors = candidates === 'all' ? items.all(params) : items.encode(params, candidates);
+        const vectors =
+          candidates === 'all' ? items.all(params, pass) : items.encode(params, candidates, pass);
         const flat = tf.reshape(vectors, [-1, width]) as tf.Tensor2D;
         const itemHalf = tf.matMul(flat, params.get('hidden.0.item') as tf.Tensor2D);
         const perState = candidates !== 'all' && candidates.rank === 2;
@@ -97,17 +131,16 @@ export const mlp = defineModel({
           tower(params, config, tf.reshape(sum, [n * count, first]) as tf.Tensor2D, pass),
           [n, count],
         );
-        return (candidates === 'all' ? tf.add(logits, params.get('padding.mask')) : logits) as tf.Tensor2D;
+        const values = center === 0 ? logits : tf.add(logits, center);
+        return (candidates === 'all' ? tf.add(values, params.get('padding.mask')) : values) as tf.Tensor2D;
       },
     };
   },
 });
 
-/** Mean vector of the items present [B, L] → [B, D]; 0 for an empty history. */
-function meanOfHistory(params: Params, items: EntityEncoder, ids: tf.Tensor2D): tf.Tensor {
-  const shown = tf.expandDims(present(ids), 2);
-  const total = tf.sum(tf.mul(items.encode(params, ids), shown), 1);
-  return tf.div(total, tf.maximum(tf.sum(shown, 1), 1));
+/** Mean of x [B, L, D] over what is shown [B, L, 1] → [B, D]; 0 for an empty history. */
+function meanOf(x: tf.Tensor, shown: tf.Tensor): tf.Tensor {
+  return tf.div(tf.sum(tf.mul(x, shown), 1), tf.maximum(tf.sum(shown, 1), 1));
 }
 
 /** The layers after the first affine map: [n, first] → [n, 1]. */

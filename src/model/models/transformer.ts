@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
 import { present } from '../../compute/ops/present.js';
-import type { ParameterInits } from '../../compute/parameters.js';
+import type { ParameterInits, Params } from '../../compute/parameters.js';
 import type { TensorMap } from '../../types.js';
 import { itemEncoder, userEncoder } from '../entity.js';
 import { EventEncoder } from '../events.js';
@@ -15,6 +15,7 @@ import { NORM_NAMES, NORMS } from '../layers/norm/index.js';
 import { RESIDUAL_NAMES } from '../layers/residual/index.js';
 import { SIMILARITIES, SIMILARITY_NAMES } from '../layers/similarity/index.js';
 import { defineModel, type Model, type SequenceBatch } from '../model.js';
+import { valueFields } from './shared-fields.js';
 
 const schema = z.strictObject({
   name: z.literal('transformer'),
@@ -59,10 +60,13 @@ const schema = z.strictObject({
   feedForward: z.number().positive().default(2).describe('inner width of the feed-forward layers, in widths'),
   length: z.number().int().min(2).default(50).describe('longest history read, in events'),
   dropout: z.number().min(0).max(0.95).default(0.2).describe('dropout rate'),
+  itemIds: z.boolean().default(true).describe('each item has a vector of its own; false: attributes alone'),
   itemAttributes: z.boolean().default(true).describe('add vectors computed from item attributes'),
   userAttributes: z.boolean().default(false).describe('add a vector computed from user attributes'),
   outputBias: z.boolean().default(false).describe('add a learned bias for each item to its score'),
   behaviours: z.boolean().default(true).describe('add a vector for the behaviour type of each event'),
+  values: z.boolean().default(false).describe('read the values of events (ratings) too'),
+  ...valueFields,
   similarity: z
     .enum(SIMILARITY_NAMES)
     .default('dot')
@@ -89,9 +93,11 @@ export const transformer = defineModel({
       message: 'does not go with direction: both: the time of a hidden event would tell of it',
     }),
   create(config, catalogue): Model {
-    const { width, depth, length, dropout } = config;
-    const items = itemEncoder(catalogue, width, config.itemAttributes);
-    const output = config.tied ? items : itemEncoder(catalogue, width, config.itemAttributes, 'output');
+    const { width, depth, length, dropout, center = 0 } = config;
+    const encoder = (prefix: string) =>
+      itemEncoder(catalogue, width, config.itemAttributes, prefix, config.itemIds);
+    const items = encoder('item');
+    const output = config.tied ? items : encoder('output');
     const users = userEncoder(catalogue, width, config.userAttributes);
     const events = new EventEncoder(items, width, catalogue.behaviours, config.behaviours);
     const bias = config.outputBias ? BIAS : undefined;
@@ -112,6 +118,7 @@ export const transformer = defineModel({
       positional: !masksItems,
       masksItems,
       readsTimes: config.relativeTime,
+      ...(config.values ? { readsValues: { center } } : {}),
       dropout,
       layerNames,
       init(rng) {
@@ -122,6 +129,7 @@ export const transformer = defineModel({
         into.set(masksItems ? 'mask' : 'start', normal(rng, [1, width], 0.1));
         into.set('position.embedding', normal(rng, [length, width], 0.02));
         events.init(rng, into);
+        if (config.values) into.set('value.weight', normal(rng, [2, width], 0.1));
         for (const names of blocks) block.init(into, names, rng);
         norm.init(into, 'norm', width);
         if (!config.tied) output.init(rng, into);
@@ -142,6 +150,7 @@ export const transformer = defineModel({
         const filled = masked ? tf.maximum(there, masked) : there;
         const positions = tf.slice(params.get('position.embedding'), [length - steps, 0], [steps, width]);
         let x = events.encode(params, batch);
+        if (config.values) x = tf.add(x, valueVectors(params, batch.values!));
         // Another vector stands for a hidden item, and one for the empty history.
         const other = tf.expandDims(masked ?? beforeFirst(there), 2);
         const shown = tf.expandDims(masked ? tf.sub(there, tf.mul(there, masked)) : there, 2);
@@ -163,11 +172,25 @@ export const transformer = defineModel({
         if (given.masked || !masksItems) return { states, layers };
         return { states: newest(states), layers: layers.map(newest) };
       },
-      logits: (params, states, candidates) => dotLogits(params, scored, states, candidates, bias),
-      candidates: (params, candidates) => dotCandidates(params, scored, candidates, bias),
+      logits(params, states, candidates) {
+        const logits = dotLogits(params, scored, states, candidates, bias);
+        return center === 0 ? logits : tf.add(logits, center);
+      },
+      candidates(params, candidates) {
+        const { vectors, offset } = dotCandidates(params, scored, candidates, bias);
+        return { vectors, offset: center === 0 ? offset : tf.add(offset, center) };
+      },
     };
   },
 });
+
+/** Values [B, L] and their squares as vectors [B, L, D]. */
+function valueVectors(params: Params, values: tf.Tensor2D): tf.Tensor3D {
+  const [size, steps] = values.shape;
+  const columns = tf.reshape(tf.stack([values, tf.square(values)], 2), [size * steps, 2]) as tf.Tensor2D;
+  const weight = params.get('value.weight') as tf.Tensor2D;
+  return tf.reshape(tf.matMul(columns, weight), [size, steps, weight.shape[1]]);
+}
 
 /**
  * [B, L] of 1 where an event is → 1 at the last position before the first one, which stands for the empty history: it sees itself

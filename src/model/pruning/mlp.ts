@@ -7,6 +7,8 @@ export function mlpAnatomy(config: z.output<typeof mlp.schema>): Anatomy {
   return {
     axes(name) {
       if (ENTITY.test(name)) return [undefined, 'width'];
+      if (name === 'value.items') return ['width', 'width'];
+      if (name === 'value.mean') return ['width'];
       if (name === 'logit.weight') return [`hidden.${hidden.length - 1}`];
       const [, layer, kind] = /^hidden\.(\d+)\.(\w+)$/.exec(name) ?? [];
       if (layer === undefined) return [];

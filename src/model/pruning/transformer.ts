@@ -63,7 +63,7 @@ function layersOf(config: Config): Layers {
 }
 
 function outside(name: string): readonly (string | undefined)[] {
-  if (ENTITY.test(name) || /^(start|mask|(position|behaviour)\.embedding)$/.test(name))
+  if (ENTITY.test(name) || /^(start|mask|value\.weight|(position|behaviour)\.embedding)$/.test(name))
     return [undefined, 'width'];
   return name.startsWith('norm.') ? ['width'] : [];
 }

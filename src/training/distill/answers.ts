@@ -9,7 +9,7 @@ import { sha256 } from '../../storage/hash.js';
 import { acquireLock, type Lock } from '../../storage/lock.js';
 import { inspectRecords, writeRecords } from '../../storage/record-file.js';
 import type { StageContext } from '../../types.js';
-import type { TrainRows } from '../train-rows.js';
+import { rowsFor, type TrainRows } from '../train-rows.js';
 import type { AnswerPlan } from './beside.js';
 import { layoutOf } from './record.js';
 import type { DistillConfig } from './schema.js';
@@ -52,7 +52,8 @@ export async function teacherAnswers(
       return { dir: own, layout };
     }
     if (found !== 'missing') context.log('warn', `the teacher is asked anew: ${found.damaged}`);
-    const question = { rows, layout, temperature, layer, seed: config.seed };
+    const asked = rowsFor(rows, teacher.model);
+    const question = { rows: asked, layout, temperature, layer, seed: config.seed };
     const started = performance.now();
     await writeRecords(own, key, layout.bytes, (put) => askTeacher(teacher, question, put, context));
     context.log('info', 'asked the teacher', {

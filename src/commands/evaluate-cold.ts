@@ -1,0 +1,144 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { selectBackend } from '../compute/select.js';
+import type { Dataset } from '../data/dataset.js';
+import { readDataset } from '../data/read.js';
+import { queryOf, scenarioRows } from '../data/tasks.js';
+import { RecsysError } from '../errors.js';
+import { adaptationTimes } from '../evaluation/cold/adaptation-times.js';
+import { type ColdContender, evaluateCold } from '../evaluation/cold/evaluate.js';
+import { biasRater, itemMeanRater, meanRater, type Rater } from '../evaluation/cold/rating-baselines.js';
+import { COLD_FORMAT, type ColdResults } from '../evaluation/cold/results.js';
+import { type ColdConfig, coldSchema } from '../evaluation/cold/schema.js';
+import { refuseTrainedOnTest } from '../evaluation/guard.js';
+import { sameVocabulary } from '../evaluation/mapped.js';
+import type { EvaluateConfig } from '../evaluation/schema.js';
+import type { Adapter } from '../model/adapter.js';
+import { withOutputDirectory } from '../storage/atomic.js';
+import { coldReport, coldText } from './cold-view.js';
+import { type NamedCheckpoint, openModels } from './evaluate.js';
+import type { StageResult, StageRun } from './stage.js';
+
+/** `recsys evaluate --cold`: how well models and simple raters foretell what new users, and users of new items, will like. */
+export async function evaluateColdStart(run: StageRun<EvaluateConfig>): Promise<StageResult> {
+  const { config, flags } = run;
+  const cold = config.cold === true ? coldSchema.parse({}) : (config.cold as ColdConfig);
+  const started = performance.now();
+  const results = await withOutputDirectory(
+    flags.out!,
+    { force: flags.force, resume: false },
+    async (partial) => {
+      const found = await measure(run, cold, started);
+      await writeFile(join(partial, 'results.json'), `${JSON.stringify(found, null, 2)}\n`);
+      const { writeReport } = await import('../report/report.js');
+      await writeReport(partial, coldReport(found));
+      return found;
+    },
+  );
+  return {
+    path: flags.out!,
+    metrics: flatMetrics(results),
+    seconds: results.seconds,
+    scenarios: results.scenarios,
+    adaptation: results.adaptation,
+    text: `${coldText(results)}\n\n${flags.out!}`,
+  };
+}
+
+async function measure(
+  run: StageRun<EvaluateConfig>,
+  cold: ColdConfig,
+  started: number,
+): Promise<ColdResults> {
+  const { config } = run;
+  const checkpoints = await openModels(config);
+  const dataset = await readDataset(config.data);
+  const names = ['mean', 'item-mean', 'bias', ...checkpoints.map(({ name }) => name)];
+  if (config.reference !== undefined && !names.includes(config.reference))
+    throw new RecsysError(
+      'CONFIG_INVALID',
+      `reference: "${config.reference}" is no row (${names.join(', ')})`,
+    );
+  if (checkpoints.length > 0) await selectBackend(config.backend);
+  const models = await Promise.all(checkpoints.map((one) => open(one, dataset)));
+  try {
+    const contenders: ColdContender[] = [
+      simple('mean', meanRater(dataset)),
+      simple('item-mean', itemMeanRater(dataset)),
+      simple('bias', biasRater(dataset)),
+      ...models.flatMap(({ name, adapter }): ColdContender[] => [
+        { name, kind: 'model', rate: ratedBy(adapter) },
+        { name: `${name}, no event given`, kind: 'unadapted', rate: ratedBy(adapter) },
+      ]),
+    ];
+    const bootstrapping = { resamples: config.bootstrap.resamples, seed: config.seed };
+    const settings = { ...cold, reference: config.reference };
+    const scenarios = await evaluateCold(dataset, contenders, settings, bootstrapping, run);
+    const timed = scenarioRows(dataset, scenarios[0]!, cold)
+      .slice(0, config.latencyQueries)
+      .map(({ user, rows }) => queryOf(dataset, user, rows));
+    const adaptation: ColdResults['adaptation'] = [];
+    for (const { name, adapter } of models)
+      if (timed.length > 0) adaptation.push({ name, ...(await adaptationTimes(adapter, timed)) });
+    const { published, scenarios: _, ...protocol } = cold;
+    const { fingerprint, name } = dataset.manifest;
+    return {
+      kind: 'cold-start',
+      formatVersion: COLD_FORMAT,
+      dataset: { path: dataset.path, name, fingerprint },
+      protocol,
+      seed: config.seed,
+      scenarios,
+      ...(config.reference === undefined ? {} : { reference: config.reference }),
+      adaptation,
+      published,
+      seconds: (performance.now() - started) / 1000,
+    };
+  } finally {
+    for (const { adapter } of models) adapter.dispose();
+  }
+}
+
+/** A checkpoint made ready. Its vocabulary has to be the dataset's: what is new is numbered there. */
+async function open({ name, checkpoint }: NamedCheckpoint, dataset: Dataset) {
+  refuseTrainedOnTest(checkpoint, dataset, 'test');
+  if (!sameVocabulary(checkpoint.catalogue, dataset.catalogue))
+    throw new RecsysError('CHECKPOINT_INCOMPATIBLE', `${checkpoint.path} was trained on another vocabulary`, {
+      remedy: 'Train it on the same prepared dataset, the cold users and items of which are numbered too.',
+    });
+  const { restoreModel } = await import('../model/restore.js');
+  const { modelAdapter } = await import('../model/adapter.js');
+  return { name, adapter: modelAdapter(restoreModel(checkpoint)) };
+}
+
+function simple(name: string, rater: Rater): ColdContender {
+  return {
+    name,
+    kind: 'baseline',
+    async rate(queries, items, count) {
+      const out = new Float32Array(items.length);
+      queries.forEach((query, n) => {
+        out.set(rater.rate(query, items.subarray(n * count, (n + 1) * count)), n * count);
+      });
+      return out;
+    },
+  };
+}
+
+function ratedBy(adapter: Adapter): ColdContender['rate'] {
+  return async (queries, items, count) => adapter.rate(await adapter.adapt(queries), items, count);
+}
+
+/** `items/users/row[/support]/metric` → mean. */
+function flatMetrics({ scenarios }: ColdResults): Record<string, number> {
+  return Object.fromEntries(
+    scenarios.flatMap(({ users, items, rows }) =>
+      rows.flatMap(({ name, support, metrics }) =>
+        ['mae', 'ndcg@3'].map((metric) => [
+          `${items} items/${users} users/${name}/${support}/${metric}`,
+          metrics[metric]!.mean,
+        ]),
+      ),
+    ),
+  );
+}

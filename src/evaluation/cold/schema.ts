@@ -1,0 +1,39 @@
+import { z } from 'zod';
+import { GROUPS } from '../../data/tasks.js';
+
+const scenario = z.strictObject({
+  users: z.enum(GROUPS).describe('users with train rows, or those without'),
+  items: z.enum(GROUPS).describe('items with train rows, or those without'),
+});
+
+const ALL = GROUPS.flatMap((items) => GROUPS.map((users) => ({ users, items })));
+
+/** How cold start is evaluated: users as tasks, of whom some events are given and others asked about. */
+export const coldSchema = z
+  .strictObject({
+    scenarios: z.array(scenario).min(1).default(ALL).describe('which users meet which items'),
+    support: z
+      .array(z.union([z.number().int().min(0), z.literal('all')]))
+      .min(1)
+      .default(['all'])
+      .describe('numbers of events that are given, one table row each; the first ones of the same order'),
+    query: z.number().int().min(1).default(10).describe('events of each user that are asked about'),
+    least: z.number().int().min(2).default(13).describe('fewest events of a user in the scenario'),
+    published: z
+      .array(
+        z.strictObject({
+          name: z.string().min(1).describe('name in tables'),
+          source: z.string().min(1).describe('where it was published'),
+          ...scenario.shape,
+          metrics: z.record(z.string(), z.number()).describe('figures by metric'),
+        }),
+      )
+      .default([])
+      .describe('rows of others’ tables, shown beside'),
+    most: z.number().int().min(2).default(100).describe('most events of a user in the scenario'),
+  })
+  .refine((c) => c.least > c.query, { path: ['least'], message: 'must leave an event besides `query`' })
+  .refine((c) => c.most >= c.least, { path: ['most'], message: 'must be at least `least`' });
+
+export type ColdConfig = z.output<typeof coldSchema>;
+export type Support = ColdConfig['support'][number];

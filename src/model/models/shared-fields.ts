@@ -1,0 +1,30 @@
+import { z } from 'zod';
+
+export const idDropout = (rate: number) =>
+  z
+    .number()
+    .min(0)
+    .max(0.95)
+    .default(rate)
+    .describe('how often, while learning, an item goes without it, as new items do');
+
+/** Keys of models that can rate items without a train row. */
+export const coldItemFields = {
+  itemIds: z
+    .boolean()
+    .default(true)
+    .describe('items with train rows have a vector of their own besides that of their attributes'),
+  idDropout: idDropout(0.2),
+  itemAttributes: z.boolean().default(true).describe('add vectors computed from item attributes'),
+  userAttributes: z.boolean().default(true).describe('add a vector computed from user attributes'),
+};
+
+/** Keys of models that read the values of events. */
+export const valueFields = {
+  center: z
+    .number()
+    .optional()
+    .describe(
+      'the value an average event has, from which what is read and predicted is counted; default: 0, in meta-train the mean of the train rows',
+    ),
+};

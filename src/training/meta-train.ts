@@ -1,0 +1,109 @@
+import { compileStep } from '../compute/compile.js';
+import { type ParameterInits, ParameterStore } from '../compute/parameters.js';
+import { type Dataset, SPLIT } from '../data/dataset.js';
+import { RecsysError } from '../errors.js';
+import { rankingMetricNames } from '../evaluation/metrics.js';
+import { LOSSES } from '../model/losses/index.js';
+import { createModel, MODELS, type ModelConfig } from '../model/registry.js';
+import type { RestoredModel } from '../model/restore.js';
+import { Random } from '../random.js';
+import type { StageContext } from '../types.js';
+import { growCatalogue, growTensors } from './growth.js';
+import { holdOut } from './meta/hold-out.js';
+import type { MetaTrainConfig } from './meta/schema.js';
+import { rankingOfTasks, ratingValidation } from './meta/validation.js';
+import { labelObjective } from './objective.js';
+import {
+  keepsSparse,
+  runFit,
+  type StageHooks,
+  type TrainedModel,
+  taskBatches,
+  updateOptions,
+} from './stage.js';
+import { tensorsOf } from './supervised.js';
+import { columnsOf, trainRows } from './train-rows.js';
+
+const RATING_METRICS = ['mae', 'rmse', 'ndcg@1', 'ndcg@3'];
+
+/** The model's configuration with the mean of the train rows' values as its centre, where it has one and none is given. */
+function centred(config: ModelConfig, rating: boolean, { interactions: rows }: Dataset): ModelConfig {
+  const keys: object = MODELS[config.name].schema.shape;
+  if (!rating || !('center' in keys) || ('center' in config && config.center !== undefined)) return config;
+  let sum = 0;
+  let count = 0;
+  for (let r = 0; r < rows.length; r++) {
+    if (rows.split[r] !== SPLIT.train || Number.isNaN(rows.value[r]!)) continue;
+    sum += rows.value[r]!;
+    count++;
+  }
+  return { ...config, center: count === 0 ? 0 : Number((sum / count).toPrecision(6)) } as ModelConfig;
+}
+
+/** Learns to adapt: from tasks, each a user of whom some events are given and others asked about. */
+export async function metaTrain(
+  config: MetaTrainConfig,
+  source: Dataset,
+  from: RestoredModel | undefined,
+  hooks: StageHooks,
+  context: StageContext,
+): Promise<TrainedModel> {
+  const rating = config.loss === 'mse';
+  const grown = from ? growCatalogue(from.catalogue, source).dataset : source;
+  const held = holdOut(grown, config.holdOut, config.tasks, config.seed);
+  const { dataset } = held;
+  const modelConfig = from?.config ?? centred(config.model, rating, dataset);
+  const model = createModel(modelConfig, dataset.catalogue);
+  if (model.positional && model.masksItems)
+    throw new RecsysError('CONFIG_INVALID', 'model.direction: both: a task has one state, after its support');
+  const fresh = model.init(Random.of(config.seed, 'init'));
+  const inits: ParameterInits = from ? growTensors(fresh, tensorsOf(from.inits), 'meta-train --from') : fresh;
+  const loss = LOSSES[config.loss];
+  const store = new ParameterStore(inits, model.constants(), {
+    sparseTables: keepsSparse(inits, model, loss.readsCatalogue),
+  });
+  const task = {
+    ...config,
+    task: rating ? ('label' as const) : ('next-item' as const),
+    label: { negatives: 0, minimumValue: undefined },
+    targets: {},
+    masking: 1,
+    validation: { ...config.validation, users: held.tasks.length },
+  };
+  const rows = trainRows(dataset, task.targets, columnsOf(model));
+  if (rating && rows.weight.some((w, r) => w > 0 && Number.isNaN(rows.value[r]!)))
+    throw new RecsysError('DATA_EMPTY', 'loss: mse needs a value (rating) for every train row', {
+      remedy: 'Map a `value` column in `recsys prepare`, or take a ranking loss, such as softmax.',
+    });
+  const step = compileStep({
+    store,
+    ...updateOptions(config),
+    loss: labelObjective(model, loss),
+  });
+  const judge = rating ? ratingValidation : rankingOfTasks;
+  const validation = {
+    names: rating
+      ? [...RATING_METRICS, ...RATING_METRICS.map((m) => `new_items_${m}`)]
+      : rankingMetricNames([10]),
+    async metrics() {
+      const metrics = await judge(model, store, dataset, held.tasks);
+      if (!rating || held.newItems.length === 0) return metrics;
+      const more = await judge(model, store, dataset, held.newItems);
+      for (const [name, value] of Object.entries(more)) metrics[`new_items_${name}`] = value;
+      return metrics;
+    },
+  };
+  const { users, tasks, newItems } = held;
+  context.log('info', 'users as tasks', {
+    ...{ training: users.length, validation: tasks.length, onNewItems: newItems.length },
+  });
+  try {
+    const given = { rows, answers: undefined, tasks: { users, ...config.tasks } };
+    const parts = { model, store, step, dataset, ...taskBatches(model, dataset, task, given), validation };
+    const fit = await runFit('meta-train', parts, task, hooks, context);
+    return { config: modelConfig, catalogue: dataset.catalogue, tensors: fit.best, fit };
+  } finally {
+    step.dispose();
+    store.dispose();
+  }
+}

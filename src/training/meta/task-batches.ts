@@ -1,0 +1,114 @@
+import { alignTimes } from '../../model/times.js';
+import { Random } from '../../random.js';
+import { type BatchSource, f32, i32 } from '../batches.js';
+import { drawNegatives, type NegativeOptions } from '../negatives.js';
+import type { TrainRows } from '../train-rows.js';
+import type { TasksConfig } from './schema.js';
+
+/** Which users are tasks, and how their events are divided: plain data, which a worker can be sent. */
+export interface TaskPlan extends Pick<TasksConfig, 'query' | 'order' | 'support'> {
+  readonly users: Int32Array;
+}
+
+export interface TaskBatchOptions {
+  readonly length: number;
+  /** Tasks a batch. */
+  readonly batchSize: number;
+  readonly seed: number;
+  readonly negatives: NegativeOptions;
+}
+
+/**
+ * Batches of tasks: every user once an epoch, their events divided anew each time. A task is a history (its support) and, as
+ * `positions`, its query events: `targets` [B × Q], with their values as `labels`. Tasks that are wanting in the last batch weigh 0.
+ */
+export function taskBatches(rows: TrainRows, plan: TaskPlan, options: TaskBatchOptions): BatchSource {
+  const { batchSize, seed } = options;
+  let cached: { epoch: number; order: Int32Array } | undefined;
+  return {
+    batchesPerEpoch: Math.ceil(plan.users.length / batchSize),
+    batch(epoch, index) {
+      if (cached?.epoch !== epoch)
+        cached = { epoch, order: Random.of(seed, 'order', epoch).shuffle(Int32Array.from(plan.users)) };
+      const users = cached.order.subarray(index * batchSize, (index + 1) * batchSize);
+      const rng = Random.of(seed, 'tasks', epoch, index);
+      const tasks = Array.from(users, (user) => divide(rows, user, plan, options.length, rng));
+      return assemble(rows, tasks, plan.query, options, rng);
+    },
+  };
+}
+
+interface Divided {
+  readonly user: number;
+  readonly support: Int32Array;
+  readonly query: Int32Array;
+}
+
+/** Divides a user's train rows: query rows, and before or beside them the support, in order of time. */
+function divide(rows: TrainRows, user: number, plan: TaskPlan, length: number, rng: Random): Divided {
+  const from = rows.offsets[user]!;
+  const own = Int32Array.from({ length: rows.offsets[user + 1]! - from }, (_, i) => from + i);
+  const most = Math.min(length, own.length - plan.query);
+  const wanted = plan.support ? plan.support[rng.int(plan.support.length)]! : most;
+  const size = Math.min(most, wanted);
+  if (plan.order === 'random') {
+    rng.shuffle(own);
+    const support = own.slice(plan.query, plan.query + size).sort();
+    return { user, support, query: own.slice(0, plan.query) };
+  }
+  const start = rng.int(own.length - plan.query - size + 1);
+  const end = start + size;
+  return { user, support: own.slice(start, end), query: own.slice(end, end + plan.query) };
+}
+
+function assemble(
+  rows: TrainRows,
+  tasks: readonly Divided[],
+  query: number,
+  { length: steps, batchSize: size, negatives }: TaskBatchOptions,
+  rng: Random,
+) {
+  const users = new Int32Array(size);
+  const items = new Int32Array(size * steps);
+  const behaviours = new Int32Array(size * steps);
+  const values = rows.center === undefined ? undefined : new Float32Array(size * steps);
+  const times = rows.time && new Int32Array(size * steps);
+  const targets = new Int32Array(size * query);
+  const labels = new Float32Array(size * query);
+  const weights = new Float32Array(size * query);
+  tasks.forEach(({ user, support, query: asked }, task) => {
+    users[task] = user;
+    const to = (task + 1) * steps - support.length;
+    support.forEach((r, t) => {
+      items[to + t] = rows.item[r]!;
+      behaviours[to + t] = rows.behaviour[r]!;
+      const value = rows.value[r]!;
+      if (values) values[to + t] = Number.isNaN(value) ? 0 : value - rows.center!;
+    });
+    if (times) {
+      const own = Float64Array.from(support, (r) => rows.time![r]!);
+      alignTimes(own, 0, own.length, times, task, steps);
+    }
+    asked.forEach((r, q) => {
+      targets[task * query + q] = rows.item[r]!;
+      labels[task * query + q] = rows.value[r]!;
+      weights[task * query + q] = rows.weight[r]!;
+    });
+  });
+  const positions = Int32Array.from(
+    { length: size * query },
+    (_, p) => (Math.floor(p / query) + 1) * steps - 1,
+  );
+  return {
+    users: i32(users, [size]),
+    items: i32(items, [size, steps]),
+    behaviours: i32(behaviours, [size, steps]),
+    ...(values ? { values: f32(values, [size, steps]) } : {}),
+    ...(times ? { times: i32(times, [size, steps]) } : {}),
+    positions: i32(positions, [size * query]),
+    targets: i32(targets, [size * query]),
+    labels: f32(labels, [size * query]),
+    weights: f32(weights, [size * query]),
+    ...drawNegatives(targets, negatives, rng),
+  };
+}
