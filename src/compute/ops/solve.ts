@@ -9,12 +9,13 @@ import { kernels } from './kernel.js';
 export function solvePositiveDefinite(a: tf.Tensor3D, b: tf.Tensor2D): tf.Tensor2D {
   const op = tf.customGrad((...args) => {
     const [a, b, save] = args as unknown as [tf.Tensor3D, tf.Tensor2D, tf.GradSaveFunc];
-    const x = solve(a, b);
-    save([a, x]);
+    save([a, b]);
     return {
-      value: x,
+      value: solve(a, b),
       gradFunc: (dy: tf.Tensor | tf.Tensor[], saved: tf.Tensor[]) => {
-        const [a, x] = saved as [tf.Tensor3D, tf.Tensor2D];
+        const [a, b] = saved as [tf.Tensor3D, tf.Tensor2D];
+        // Anew, not saved: tfjs does not know what a saved output depends on, and a gradient of this gradient would be wrong.
+        const x = solvePositiveDefinite(a, b);
         const toB = solvePositiveDefinite(a, dy as tf.Tensor2D);
         return [tf.neg(tf.matMul(tf.expandDims(toB, 2), tf.expandDims(x, 1))), toB];
       },

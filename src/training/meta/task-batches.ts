@@ -6,7 +6,8 @@ import type { TrainRows } from '../train-rows.js';
 import type { TasksConfig } from './schema.js';
 
 /** Which users are tasks, and how their events are divided: plain data, which a worker can be sent. */
-export interface TaskPlan extends Pick<TasksConfig, 'query' | 'order' | 'support'> {
+export interface TaskPlan extends Pick<TasksConfig, 'query' | 'order'> {
+  readonly support?: readonly number[] | undefined;
   readonly users: Int32Array;
 }
 
