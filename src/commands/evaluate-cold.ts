@@ -16,7 +16,7 @@ import type { EvaluateConfig } from '../evaluation/schema.js';
 import type { Adapter } from '../model/adapter.js';
 import { withOutputDirectory } from '../storage/atomic.js';
 import { coldReport, coldText } from './cold-view.js';
-import { type NamedCheckpoint, openModels } from './evaluate.js';
+import { type NamedCheckpoint, openModels } from './open-models.js';
 import type { StageResult, StageRun } from './stage.js';
 
 /** `recsys evaluate --cold`: how well models and simple raters foretell what new users, and users of new items, will like. */

@@ -1,8 +1,6 @@
-import { basename } from 'node:path';
 import { selectBackend } from '../compute/select.js';
 import type { Dataset } from '../data/dataset.js';
 import { readDataset } from '../data/read.js';
-import { RecsysError } from '../errors.js';
 import { baselines } from '../evaluation/baselines/registry.js';
 import { type Contender, type Measured, type MeasureOptions, measure } from '../evaluation/contender.js';
 import {
@@ -28,9 +26,10 @@ import {
 } from '../evaluation/summary.js';
 import { evaluationTask, type Task } from '../evaluation/task.js';
 import { withOutputDirectory } from '../storage/atomic.js';
-import { type Checkpoint, readCheckpoint } from '../storage/checkpoint.js';
+import type { Checkpoint } from '../storage/checkpoint.js';
 import type { StageContext } from '../types.js';
 import { evaluationReport, evaluationText } from './evaluation-view.js';
+import { isRankings, type NamedCheckpoint, openModels } from './open-models.js';
 import { readRankings } from './rankings.js';
 import { defineStage } from './stage.js';
 
@@ -90,11 +89,6 @@ export default defineStage({
     };
   },
 });
-
-export interface NamedCheckpoint {
-  readonly name: string;
-  readonly checkpoint: Checkpoint;
-}
 
 /** Everything that can be refused is refused before the first score is computed. */
 async function compare(
@@ -176,37 +170,6 @@ function repeats({ settings, evaluation, repeatedTargets }: Task): Pick<Results,
   return {
     repeatedTargets: repeatedTargets / evaluation.targets.reduce((sum, items) => sum + items.length, 0),
   };
-}
-
-/** Reads the checkpoints and gives each a name of its own. */
-export async function openModels(config: EvaluateConfig): Promise<NamedCheckpoint[]> {
-  const taken = new Set<string>(config.baselines);
-  const models: NamedCheckpoint[] = [];
-  for (const entry of config.models) {
-    if (isRankings(entry)) {
-      if (taken.has(entry.name)) throw takenTwice(entry.name);
-      taken.add(entry.name);
-      continue;
-    }
-    const { path, name: given } = typeof entry === 'string' ? { path: entry, name: undefined } : entry;
-    const base = given ?? basename(path);
-    if (given !== undefined && taken.has(given)) throw takenTwice(given);
-    let name = base;
-    for (let n = 2; taken.has(name); n++) name = `${base} ${n}`;
-    taken.add(name);
-    models.push({ name, checkpoint: await readCheckpoint(path) });
-  }
-  return models;
-}
-
-type ModelEntry = EvaluateConfig['models'][number];
-
-function isRankings(entry: ModelEntry): entry is Extract<ModelEntry, { rankings: string }> {
-  return typeof entry === 'object' && 'rankings' in entry;
-}
-
-function takenTwice(name: string): RecsysError {
-  return new RecsysError('CONFIG_INVALID', `models: the name ${name} is taken twice`);
 }
 
 async function measureModel(
