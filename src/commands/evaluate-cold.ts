@@ -9,7 +9,7 @@ import { adaptationTimes } from '../evaluation/cold/adaptation-times.js';
 import { type ColdContender, evaluateCold } from '../evaluation/cold/evaluate.js';
 import { biasRater, itemMeanRater, meanRater, type Rater } from '../evaluation/cold/rating-baselines.js';
 import { COLD_FORMAT, type ColdResults } from '../evaluation/cold/results.js';
-import { type ColdConfig, coldSchema } from '../evaluation/cold/schema.js';
+import type { ColdConfig } from '../evaluation/cold/schema.js';
 import { refuseTrainedOnTest } from '../evaluation/guard.js';
 import { sameVocabulary } from '../evaluation/mapped.js';
 import type { EvaluateConfig } from '../evaluation/schema.js';
@@ -20,9 +20,11 @@ import { type NamedCheckpoint, openModels } from './open-models.js';
 import type { StageResult, StageRun } from './stage.js';
 
 /** `recsys evaluate --cold`: how well models and simple raters foretell what new users, and users of new items, will like. */
-export async function evaluateColdStart(run: StageRun<EvaluateConfig>): Promise<StageResult> {
-  const { config, flags } = run;
-  const cold = config.cold === true ? coldSchema.parse({}) : (config.cold as ColdConfig);
+export async function evaluateColdStart(
+  run: StageRun<EvaluateConfig>,
+  cold: ColdConfig,
+): Promise<StageResult> {
+  const { flags } = run;
   const started = performance.now();
   const results = await withOutputDirectory(
     flags.out!,
@@ -80,7 +82,7 @@ async function measure(
     const adaptation: ColdResults['adaptation'] = [];
     for (const { name, adapter } of models)
       if (timed.length > 0) adaptation.push({ name, ...(await adaptationTimes(adapter, timed)) });
-    const { published, scenarios: _, ...protocol } = cold;
+    const { published, scenarios: _, enabled: __, ...protocol } = cold;
     const { fingerprint, name } = dataset.manifest;
     return {
       kind: 'cold-start',

@@ -51,7 +51,7 @@ export default defineStage({
       type: 'string',
     },
     cold: {
-      key: 'cold',
+      key: 'cold.enabled',
       describe: 'evaluate cold start: new users and items, of whom only some events are given',
       type: 'boolean',
     },
@@ -61,9 +61,9 @@ export default defineStage({
   async run(run) {
     const { config, flags } = run;
     const started = performance.now();
-    if (config.cold !== false) {
+    if (config.cold?.enabled) {
       const { evaluateColdStart } = await import('./evaluate-cold.js');
-      return evaluateColdStart(run);
+      return evaluateColdStart(run, config.cold);
     }
     const results = await withOutputDirectory(
       flags.out!,

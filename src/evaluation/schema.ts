@@ -119,11 +119,10 @@ export const evaluateSchema = z.strictObject({
     )
     .default([])
     .describe('rows of others’ tables, shown beside; only you can know that their protocol is the same'),
-  cold: z
-    .union([z.boolean(), coldSchema])
-    .default(false)
+  cold: coldSchema
+    .optional()
     .describe(
-      'evaluate cold start instead: scenarios of new users and items, of whom only some events are given; true: with the defaults',
+      'evaluate cold start instead: scenarios of new users and items, of whom only some events are given',
     ),
   against: path('another evaluation’s directory: paired differences with it').optional(),
   backend: z.enum(BACKENDS).optional().describe('tensor backend; default: the best one available'),

@@ -11,6 +11,7 @@ const ALL = GROUPS.flatMap((items) => GROUPS.map((users) => ({ users, items })))
 /** How cold start is evaluated: users as tasks, of whom some events are given and others asked about. */
 export const coldSchema = z
   .strictObject({
+    enabled: z.boolean().default(true).describe('false: rank as without `cold`'),
     scenarios: z.array(scenario).min(1).default(ALL).describe('which users meet which items'),
     support: z
       .array(z.union([z.number().int().min(0), z.literal('all')]))

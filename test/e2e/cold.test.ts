@@ -1,0 +1,153 @@
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { type ColdResults, coldResultsSchema } from '../../src/evaluation/cold/results.js';
+import { Random } from '../../src/random.js';
+import { type Ended, ROOT, recsys as runBinary } from '../suites/binary.js';
+
+const built = existsSync(join(ROOT, 'dist/training/meta-train.js'));
+
+/** Users like red or blue things, and some rate all of them higher: to be known from a few ratings, and for new things too. */
+function files(): Record<string, string> {
+  const rng = Random.of(1, 'cold e2e');
+  const items = ['id,colour,year'];
+  for (let i = 1; i <= 40; i++) items.push(`i${i},${i % 2 ? 'red' : 'blue'},${i > 32 ? 2000 : 1990}`);
+  const rows = ['user,item,rating'];
+  for (let u = 1; u <= 120; u++) {
+    const taste = u % 2 ? 1.5 : -1.5;
+    const mood = (u % 3) - 1;
+    const order = rng.shuffle(Array.from({ length: 40 }, (_, i) => i + 1)).slice(0, 30);
+    for (const i of order) {
+      const rating = 5 + mood + (i % 2 ? taste : -taste) + 0.2 * rng.normal();
+      rows.push(`u${u},i${i},${rating.toFixed(2)}`);
+    }
+  }
+  return {
+    'log.csv': `${rows.join('\n')}\n`,
+    'items.csv': `${items.join('\n')}\n`,
+    'prepare.yaml': `interactions: { path: log.csv, columns: { user: user, item: item, value: rating } }
+items: [{ path: items.csv, id: id, attributes: { colour: { column: colour, type: category }, year: { column: year, type: number, feature: false } } }]
+split: { kind: cold, users: { fraction: 0.2 }, items: { attribute: year, from: 2000 }, validation: 0, catalogue: all }
+`,
+    'train.yaml': `tasks: { least: 8, query: 4 }
+holdOut: { least: 6, query: 3 }
+optimizer: { learningRate: 0.02 }
+epochs: 30
+batchSize: 16
+validation: { patience: 0 }
+`,
+    'cold.yaml': 'cold: { least: 5, query: 3, support: [2, all] }\nreference: bias\n',
+  };
+}
+
+describe('cold start by the command line', { skip: built ? false : 'not built (npm run build)' }, () => {
+  let cwd = '';
+  const recsys = (...args: string[]): Promise<Ended> => runBinary(args, cwd);
+  const ok = async (...args: string[]): Promise<Ended> => {
+    const ended = await recsys(...args);
+    assert.equal(ended.code, 0, ended.stderr);
+    return ended;
+  };
+  const train = (preset: string, ...more: string[]): Promise<Ended> =>
+    recsys(
+      'meta-train',
+      '-c',
+      'train.yaml',
+      '--data',
+      'dataset',
+      '--preset',
+      preset,
+      '--backend',
+      'wasm',
+      ...more,
+    );
+  const small = ['--set', 'model.width=4', '--set', 'model.idDropout=0.3'];
+  let results: ColdResults;
+
+  before(async () => {
+    cwd = await mkdtemp(join(tmpdir(), 'recsys-cold-e2e-'));
+    for (const [name, text] of Object.entries(files())) await writeFile(join(cwd, name), text);
+    await ok('prepare', '-c', 'prepare.yaml', '-o', 'dataset');
+    const gradient = ['--set', 'model.hidden=[8]', '--set', 'epochs=12'];
+    for (const [preset, more] of [
+      ['fold-in', []],
+      ['maml', gradient],
+    ] as const) {
+      const ended = await train(preset, ...small, ...more, '-o', preset);
+      assert.equal(ended.code, 0, ended.stderr);
+    }
+    const models = ['--model', 'fold-in', '--model', 'maml', '--backend', 'wasm'];
+    await ok('evaluate', '--cold', '-c', 'cold.yaml', '--data', 'dataset', ...models, '-o', 'cold');
+    results = coldResultsSchema.parse(JSON.parse(await readFile(join(cwd, 'cold/results.json'), 'utf8')));
+  });
+  after(() => rm(cwd, { recursive: true, force: true }));
+
+  test('models that adapt know new users of new items from a few ratings; a bias does not, nor they without', () => {
+    const scenario = results.scenarios.find(({ users, items }) => users === 'new' && items === 'new')!;
+    const mae = (name: string, support: number | 'all'): number =>
+      scenario.rows.find((row) => row.name === name && row.support === support)!.metrics.mae!.mean;
+    const foldIn = mae('fold-in', 'all');
+    assert.ok(foldIn < 0.6, `fold-in is off by ${foldIn}`);
+    assert.ok(foldIn < 0.6 * mae('bias', 'all'), `bias is off by ${mae('bias', 'all')}`);
+    assert.ok(foldIn <= mae('fold-in', 2) + 0.05, 'more ratings are better');
+    for (const name of ['fold-in', 'maml'])
+      assert.ok(mae(name, 'all') < 0.8 * mae(`${name}, no event given`, 'all'), `${name} adapts`);
+    assert.equal(results.scenarios.length, 4);
+    assert.deepEqual(
+      results.adaptation.map(({ name, state }) => [name, state > 0]),
+      [
+        ['fold-in', true],
+        ['maml', true],
+      ],
+    );
+  });
+
+  test('the report is whole, and the same seed gives the same model', async () => {
+    const report = await readFile(join(cwd, 'cold/report.html'), 'utf8');
+    assert.match(report, /mae after k events: new items, new users/);
+    await ok(
+      'meta-train',
+      '-c',
+      'train.yaml',
+      '--data',
+      'dataset',
+      '--preset',
+      'fold-in',
+      '--backend',
+      'wasm',
+      ...small,
+      '-o',
+      'again',
+    );
+    const [first, second] = await Promise.all(
+      ['fold-in', 'again'].map((dir) => readFile(join(cwd, dir, 'model.safetensors'))),
+    );
+    assert.ok(first!.equals(second!), 'equal bits');
+  });
+
+  test('what cannot be done is refused with the way out', async () => {
+    const refused = async (code: number, text: RegExp, ended: Promise<Ended>): Promise<void> => {
+      const { code: found, stderr } = await ended;
+      assert.equal(found, code, stderr);
+      assert.match(stderr, text);
+      assert.doesNotMatch(stderr, /\n\s+at /);
+    };
+    await refused(
+      3,
+      /no user has 90 to 100 train rows/,
+      train('fold-in', '--set', 'tasks.least=90', '-o', 'no'),
+    );
+    await refused(2, /must leave an event besides/, train('fold-in', '--set', 'tasks.query=50', '-o', 'no'));
+    await refused(2, /cannot train|metric/, train('fold-in', '--set', 'loss=softmax', '-o', 'no'));
+    const given = ['--data', 'dataset', '--model', 'fold-in', '--backend', 'wasm', '-o', 'no'];
+    await refused(
+      3,
+      /no scenario has a user/,
+      recsys('evaluate', '--cold', ...given, '--set', 'cold.least=90'),
+    );
+    await refused(2, /reference/, recsys('evaluate', '--cold', ...given, '--set', 'reference=nobody'));
+  });
+});
