@@ -93,6 +93,11 @@ async function serveState(
       `the optimizer changes from ${online.optimizer} to ${learning.optimizer}: it begins afresh`,
     );
   }
+  if (learning.enabled && (checkpoint.config as { loss?: unknown } | null)?.loss === 'mse')
+    context.log(
+      'warn',
+      'the model was trained to foretell values, and learning would teach it to rank: `learning.enabled: false` leaves it as it is; its users’ states follow their events in any case',
+    );
   const learner = modelLearner(
     restoreModel(source),
     learning,
