@@ -1,9 +1,9 @@
 import { nameOf } from '../evaluation/cold/evaluate.js';
 import type { ColdResults, ColdRow } from '../evaluation/cold/results.js';
-import { formatMetric } from '../report/format.js';
 import type { PlotSpec } from '../report/plot.js';
 import type { ReportContent } from '../report/report.js';
 import { type Cell, type Column, renderTable, type Table } from '../report/table.js';
+import { differenceText } from './difference-text.js';
 
 const METRICS = [
   { name: 'mae', better: 'lower' },
@@ -55,9 +55,8 @@ function remarks(results: ColdResults): string[] {
     for (const { name, support, difference } of scenario.rows) {
       const found = difference?.mae;
       if (!found || reference === undefined) continue;
-      const verdict = found.low > 0 || found.high < 0 ? '' : '; not distinguishable';
       lines.push(
-        `${nameOf(scenario)}, ${support} given: ${name} − ${reference}: mae ${found.mean > 0 ? '+' : ''}${formatMetric(found.mean)} [${formatMetric(found.low)}, ${formatMetric(found.high)}], paired by user${verdict}`,
+        `${nameOf(scenario)}, ${support} given: ${name} − ${reference}: mae ${differenceText(found)}`,
       );
     }
   for (const { name, state, p50, p99 } of adaptation)

@@ -1,9 +1,9 @@
 import { restoreModel } from '../model/restore.js';
-import { readCheckpoint, requireFloat32 } from '../storage/checkpoint.js';
+import { readCheckpoint } from '../storage/checkpoint.js';
 import { distillSchema } from '../training/distill/schema.js';
 import { distill } from '../training/distill.js';
 import { defineStage } from './stage.js';
-import { profileFlag, runTraining } from './training.js';
+import { profileFlag, readStart, runTraining } from './training.js';
 
 export default defineStage({
   name: 'distill',
@@ -19,8 +19,7 @@ export default defineStage({
   resumes: true,
   async run(run) {
     const teacher = await readCheckpoint(run.config.teacher);
-    const from = run.config.from === undefined ? undefined : await readCheckpoint(run.config.from);
-    if (from) requireFloat32(from, 'distill --from');
+    const from = await readStart(run.config.from, 'distill --from');
     return runTraining(run, {
       stage: 'distill',
       continues: from,

@@ -5,6 +5,7 @@ import { describeProtocol, leadingK, leadingMetric } from '../evaluation/summary
 import { formatMetric } from '../report/format.js';
 import type { ReportContent } from '../report/report.js';
 import { type Cell, type Column, renderTable, type Table } from '../report/table.js';
+import { differenceText } from './difference-text.js';
 import { tradeOffs } from './trade-off.js';
 
 /** The comparison: one row a contender; single-pair metrics only where they were computed. */
@@ -68,11 +69,7 @@ function remarks(results: Results): string[] {
   for (const { row, against, metrics } of results.differences) {
     const found = metrics[metric];
     if (found === undefined) continue;
-    const sign = found.mean > 0 ? '+' : '';
-    const verdict = found.low > 0 || found.high < 0 ? '' : '; not distinguishable';
-    lines.push(
-      `${row} − ${against}: ${metric} ${sign}${formatMetric(found.mean)} [${formatMetric(found.low)}, ${formatMetric(found.high)}], paired by user${verdict}`,
-    );
+    lines.push(`${row} − ${against}: ${metric} ${differenceText(found)}`);
   }
   for (const { row, reference, quality, weights, bytes } of results.retention ?? []) {
     const shares = [

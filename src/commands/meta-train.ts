@@ -1,10 +1,9 @@
 import { restoreModel } from '../model/restore.js';
-import { readCheckpoint, requireFloat32 } from '../storage/checkpoint.js';
 import { META_PRESET_NAMES } from '../training/meta/presets.js';
 import { metaTrainSchema } from '../training/meta/schema.js';
 import { metaTrain } from '../training/meta-train.js';
 import { defineStage } from './stage.js';
-import { profileFlag, runTraining } from './training.js';
+import { profileFlag, readStart, runTraining } from './training.js';
 
 export default defineStage({
   name: 'meta-train',
@@ -23,8 +22,7 @@ export default defineStage({
   defaultOut: 'adaptive',
   resumes: true,
   async run(run) {
-    const from = run.config.from === undefined ? undefined : await readCheckpoint(run.config.from);
-    if (from) requireFloat32(from, 'meta-train --from');
+    const from = await readStart(run.config.from, 'meta-train --from');
     return runTraining(run, {
       stage: 'meta-train',
       continues: from,

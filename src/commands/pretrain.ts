@@ -1,9 +1,8 @@
 import { restoreModel } from '../model/restore.js';
-import { readCheckpoint, requireFloat32 } from '../storage/checkpoint.js';
 import { PRESET_NAMES } from '../training/presets.js';
 import { pretrain, pretrainSchema } from '../training/pretrain.js';
 import { defineStage } from './stage.js';
-import { profileFlag, runTraining } from './training.js';
+import { profileFlag, readStart, runTraining } from './training.js';
 
 export default defineStage({
   name: 'pretrain',
@@ -22,8 +21,7 @@ export default defineStage({
   defaultOut: 'teacher',
   resumes: true,
   async run(run) {
-    const from = run.config.from === undefined ? undefined : await readCheckpoint(run.config.from);
-    if (from) requireFloat32(from, 'pretrain --from');
+    const from = await readStart(run.config.from, 'pretrain --from');
     return runTraining(run, {
       stage: 'pretrain',
       continues: from,

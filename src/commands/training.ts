@@ -16,6 +16,8 @@ import {
   type Checkpoint,
   lineageOf,
   type ManifestFields,
+  readCheckpoint,
+  requireFloat32,
   sealCheckpoint,
   writeCheckpoint,
 } from '../storage/checkpoint.js';
@@ -34,6 +36,17 @@ export const profileFlag = {
   type: 'boolean',
   describe: 'say which operations of a step cost most',
 } as const;
+
+/**
+ * Reads the checkpoint that a stage goes on from, where one is given.
+ * Throws CHECKPOINT_INCOMPATIBLE, naming the flag, for a quantized one.
+ */
+export async function readStart(path: string | undefined, flag: string): Promise<Checkpoint | undefined> {
+  if (path === undefined) return undefined;
+  const start = await readCheckpoint(path);
+  requireFloat32(start, flag);
+  return start;
+}
 
 /** The part of a training stage's config the directory around it needs. */
 export interface TrainingConfig {

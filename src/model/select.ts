@@ -17,3 +17,10 @@ export function atLast(states: tf.Tensor3D): tf.Tensor2D {
   const [batch, steps, width] = states.shape;
   return tf.reshape(tf.slice(states, [0, steps - 1, 0], [batch, 1, width]), [batch, width]) as tf.Tensor2D;
 }
+
+/** Of x [B, L], the newest places, at most `most` → [B, min(L, most)]. */
+export function newestPlaces<T extends tf.Tensor>(x: T, most: number): T {
+  const [size, steps] = x.shape as [number, number];
+  const from = Math.max(0, steps - most);
+  return tf.slice(x, [0, from], [size, steps - from]) as T;
+}

@@ -16,7 +16,7 @@ export interface History {
  * `times` [B, L] where the rows have any, and `values` [B, L] where they have a centre. Lines and places that are left are padding.
  */
 export function historyTensors(
-  rows: TrainRows,
+  rows: Pick<TrainRows, 'item' | 'behaviour' | 'value' | 'time' | 'center'>,
   histories: readonly History[],
   size: number,
   steps: number,

@@ -1,8 +1,9 @@
 import { compileStep } from '../compute/compile.js';
 import { type ParameterInits, ParameterStore } from '../compute/parameters.js';
-import { type Dataset, SPLIT } from '../data/dataset.js';
+import type { Dataset } from '../data/dataset.js';
 import { RecsysError } from '../errors.js';
 import { rankingMetricNames } from '../evaluation/metrics.js';
+import { meanTrainValue } from '../evaluation/pairs.js';
 import { LOSSES } from '../model/losses/index.js';
 import { createModel, MODELS, type ModelConfig } from '../model/registry.js';
 import type { RestoredModel } from '../model/restore.js';
@@ -27,17 +28,10 @@ import { columnsOf, trainRows } from './train-rows.js';
 const RATING_METRICS = ['mae', 'rmse', 'ndcg@1', 'ndcg@3'];
 
 /** The model's configuration with the mean of the train rows' values as its centre, where it has one and none is given. */
-function centred(config: ModelConfig, rating: boolean, { interactions: rows }: Dataset): ModelConfig {
+function centred(config: ModelConfig, rating: boolean, dataset: Dataset): ModelConfig {
   const keys: object = MODELS[config.name].schema.shape;
   if (!rating || !('center' in keys) || ('center' in config && config.center !== undefined)) return config;
-  let sum = 0;
-  let count = 0;
-  for (let r = 0; r < rows.length; r++) {
-    if (rows.split[r] !== SPLIT.train || Number.isNaN(rows.value[r]!)) continue;
-    sum += rows.value[r]!;
-    count++;
-  }
-  return { ...config, center: count === 0 ? 0 : Number((sum / count).toPrecision(6)) } as ModelConfig;
+  return { ...config, center: Number(meanTrainValue(dataset).toPrecision(6)) } as ModelConfig;
 }
 
 /** Learns to adapt: from tasks, each a user of whom some events are given and others asked about. */
@@ -54,8 +48,6 @@ export async function metaTrain(
   const { dataset } = held;
   const modelConfig = from?.config ?? centred(config.model, rating, dataset);
   const model = createModel(modelConfig, dataset.catalogue);
-  if (model.positional && model.masksItems)
-    throw new RecsysError('CONFIG_INVALID', 'model.direction: both: a task has one state, after its support');
   const fresh = model.init(Random.of(config.seed, 'init'));
   const inits: ParameterInits = from ? growTensors(fresh, tensorsOf(from.inits), 'meta-train --from') : fresh;
   const loss = LOSSES[config.loss];

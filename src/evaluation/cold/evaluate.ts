@@ -14,9 +14,6 @@ export interface ColdContender {
   readonly rate: RateTasks;
 }
 
-/** What stands in a figure's place where no event is given: the row is the same for every number of them. */
-const withoutSupport = (kind: ColdRow['kind']): boolean => kind === 'unadapted';
-
 /**
  * Every scenario, every number of given events, every contender.
  * Throws DATA_EMPTY where no scenario that is asked for has a user in it.
@@ -38,9 +35,14 @@ export async function evaluateCold(
       continue;
     }
     const rows: ColdRow[] = [];
+    // Where no event is given, it is the same for every number of them.
+    const unadapted: Values = new Map();
+    for (const { name, rate } of contenders.filter(({ kind }) => kind === 'unadapted'))
+      unadapted.set(name, await ratingValues(rate, dataset, tasks.map(withoutSupport)));
     for (const support of config.support) {
       const given = tasks.map((task) => supported(task, support));
-      rows.push(...(await rowsOf(dataset, given, support, contenders, config, bootstrapping, context)));
+      const measured = { tasks: given, support, unadapted };
+      rows.push(...(await rowsOf(dataset, measured, contenders, config, bootstrapping, context)));
     }
     scenarios.push({ ...scenario, tasks: tasks.length, rows });
   }
@@ -51,22 +53,23 @@ export async function evaluateCold(
   return scenarios;
 }
 
+/** Values of each contender, by metric, one a task. */
+type Values = Map<string, Map<string, Float32Array>>;
+
+const withoutSupport = (task: Task): Task => ({ ...task, support: new Int32Array(0) });
+
 async function rowsOf(
   dataset: Dataset,
-  tasks: readonly Task[],
-  support: Support,
+  { tasks, support, unadapted }: { tasks: readonly Task[]; support: Support; unadapted: Values },
   contenders: readonly ColdContender[],
   { reference }: { readonly reference?: string | undefined },
   options: { readonly resamples: number; readonly seed: number },
   context: StageContext,
 ): Promise<ColdRow[]> {
-  const values = new Map<string, Map<string, Float32Array>>();
-  for (const { name, kind, rate } of contenders) {
+  const values: Values = new Map();
+  for (const { name, rate } of contenders) {
     if (context.signal.aborted) throw new RecsysError('INTERRUPTED', 'the evaluation was interrupted');
-    const given = withoutSupport(kind)
-      ? tasks.map((task) => ({ ...task, support: new Int32Array(0) }))
-      : tasks;
-    values.set(name, await ratingValues(rate, dataset, given));
+    values.set(name, unadapted.get(name) ?? (await ratingValues(rate, dataset, tasks)));
     context.progress({ task: `evaluate ${name}`, done: values.size, total: contenders.length });
   }
   const against = reference === undefined ? undefined : values.get(reference);

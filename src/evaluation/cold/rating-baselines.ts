@@ -1,5 +1,6 @@
 import { type Dataset, SPLIT } from '../../data/dataset.js';
 import type { Query } from '../../types.js';
+import { meanTrainValue } from '../pairs.js';
 
 /** Foretells values of items for a user from a few of the user's events. */
 export interface Rater {
@@ -17,20 +18,17 @@ interface Biases {
 }
 
 /** Mean of the train rows and each item's shrunken difference from it. */
-function itemBiases({ interactions: rows, catalogue }: Dataset, shrinkage: number): Biases {
-  let sum = 0;
-  let count = 0;
+function itemBiases(dataset: Dataset, shrinkage: number): Biases {
+  const { interactions: rows, catalogue } = dataset;
+  const mean = meanTrainValue(dataset);
   const totals = new Float64Array(catalogue.items.length);
   const counts = new Float64Array(catalogue.items.length);
   for (let r = 0; r < rows.length; r++) {
     const value = rows.value[r]!;
     if (rows.split[r] !== SPLIT.train || Number.isNaN(value)) continue;
-    sum += value;
-    count++;
     totals[rows.item[r]!]! += value;
     counts[rows.item[r]!]!++;
   }
-  const mean = sum / Math.max(1, count);
   const items = Float32Array.from(
     totals,
     (total, i) => (total - counts[i]! * mean) / (counts[i]! + shrinkage),
@@ -40,7 +38,7 @@ function itemBiases({ interactions: rows, catalogue }: Dataset, shrinkage: numbe
 
 /** The mean of all train rows, for everyone and everything. */
 export function meanRater(dataset: Dataset): Rater {
-  const { mean } = itemBiases(dataset, 0.001);
+  const mean = meanTrainValue(dataset);
   return { rate: (_, items) => new Float32Array(items.length).fill(mean) };
 }
 

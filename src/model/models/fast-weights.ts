@@ -11,6 +11,7 @@ import { userEncoder } from '../entity.js';
 import { paddingConstants } from '../factorised.js';
 import { constant } from '../initial.js';
 import { defineModel, type Model, type SequenceBatch } from '../model.js';
+import { newestPlaces } from '../select.js';
 import { coldItemFields, valueFields } from './shared-fields.js';
 
 const schema = z.strictObject({
@@ -126,13 +127,10 @@ function supportOf(
   length: number,
   pass: PassContext,
 ) {
-  const [size, steps] = batch.items.shape;
-  const from = Math.max(0, steps - length);
-  const recent = <T extends tf.Tensor>(x: T): T => tf.slice(x, [0, from], [size, steps - from]) as T;
-  const ids = recent(batch.items);
+  const ids = newestPlaces(batch.items, length);
   return {
     items: items.encode(params, ids, pass) as tf.Tensor3D,
-    values: recent(batch.values!),
+    values: newestPlaces(batch.values!, length),
     there: present(ids),
   };
 }

@@ -12,6 +12,7 @@ import { paddingConstants } from '../factorised.js';
 import { constant, glorot, itemBias } from '../initial.js';
 import { initTower, tower } from '../layers/tower.js';
 import { defineModel, type Model } from '../model.js';
+import { newestPlaces } from '../select.js';
 import { coldItemFields, valueFields } from './shared-fields.js';
 
 const schema = z.strictObject({
@@ -101,9 +102,8 @@ export const foldIn = defineModel({
         return into;
       },
       encode(params, batch, pass) {
-        const [count, given] = batch.items.shape;
-        const steps = Math.min(given, length);
-        const ids = tf.slice(batch.items, [0, given - steps], [count, steps]);
+        const ids = newestPlaces(batch.items, length);
+        const [count, steps] = ids.shape;
         const attributes = users.encode(params, batch.users) as tf.Tensor2D;
         const prior = tf.add(
           tf.matMul(attributes, params.get('user.prior') as tf.Tensor2D),
@@ -119,7 +119,7 @@ export const foldIn = defineModel({
           tf.sum(tf.mul(weighted, tf.expandDims(targets, 2)), 1) as tf.Tensor2D;
         let state: tf.Tensor;
         if (values) {
-          const read = tf.slice(batch.values!, [0, given - steps], [count, steps]);
+          const read = newestPlaces(batch.values!, length);
           const expected = tf.sum(tf.mul(phi, tf.expandDims(prior, 1)), 2);
           const residuals = tf.sub(tf.sub(read, bias(params, ids)), expected);
           state = tf.add(prior, solvePositiveDefinite(gram, sums(residuals)));

@@ -4,11 +4,13 @@ import type { PassContext } from '../../compute/dropout.js';
 import { present } from '../../compute/ops/present.js';
 import type { ParameterInits, Params } from '../../compute/parameters.js';
 import type { TensorMap } from '../../types.js';
+import { DecisionLayers } from '../adaptation/decision.js';
 import { ColdItemEncoder } from '../cold.js';
 import { EntityEncoder } from '../entity.js';
 import { paddingConstants } from '../factorised.js';
 import { constant, glorot } from '../initial.js';
 import { defineModel, type Model } from '../model.js';
+import { newestPlaces } from '../select.js';
 import { coldItemFields, idDropout, valueFields } from './shared-fields.js';
 
 const schema = z.strictObject({
@@ -75,15 +77,7 @@ export const mlp = defineModel({
           into.set('value.items', glorot(rng, width, width));
           into.set('value.mean', constant([width], 0));
         }
-        into.set('hidden.0.user', glorot(rng, width, first));
-        into.set('hidden.0.item', glorot(rng, width, first));
-        into.set('hidden.0.bias', constant([first], 0));
-        hidden.slice(1).forEach((size, i) => {
-          into.set(`hidden.${i + 1}.weight`, glorot(rng, hidden[i]!, size));
-          into.set(`hidden.${i + 1}.bias`, constant([size], 0));
-        });
-        into.set('logit.weight', glorot(rng, hidden.at(-1)!, 1));
-        into.set('logit.bias', constant([1], 0));
+        new DecisionLayers(width, hidden).init(rng, into);
         return into;
       },
       constants() {
@@ -97,15 +91,12 @@ export const mlp = defineModel({
         const size = batch.users.size;
         let state = users.encode(params, batch.users);
         if (readsHistory) {
-          const [, steps] = batch.items.shape;
-          const from = Math.max(0, steps - config.length);
-          const recent = <T extends tf.Tensor>(x: T): T => tf.slice(x, [0, from], [size, steps - from]) as T;
-          const ids = recent(batch.items);
+          const ids = newestPlaces(batch.items, config.length);
           const vectors = items.encode(params, ids, pass);
           const shown = tf.expandDims(present(ids), 2);
           state = tf.add(state, meanOf(vectors, shown));
           if (readsValues) {
-            const values = tf.expandDims(recent(batch.values!), 2);
+            const values = tf.expandDims(newestPlaces(batch.values!, config.length), 2);
             const rated = meanOf(tf.mul(vectors, values), shown) as tf.Tensor2D;
             const mean = tf.mul(meanOf(values, shown), params.get('value.mean'));
             state = tf.add(tf.add(state, tf.matMul(rated, params.get('value.items') as tf.Tensor2D)), mean);

@@ -1,6 +1,6 @@
-import { alignTimes } from '../../model/times.js';
 import { Random } from '../../random.js';
 import { type BatchSource, f32, i32 } from '../batches.js';
+import { historyTensors } from '../histories.js';
 import { drawNegatives, type NegativeOptions } from '../negatives.js';
 import type { TrainRows } from '../train-rows.js';
 import type { TasksConfig } from './schema.js';
@@ -69,27 +69,20 @@ function assemble(
   { length: steps, batchSize: size, negatives }: TaskBatchOptions,
   rng: Random,
 ) {
-  const users = new Int32Array(size);
-  const items = new Int32Array(size * steps);
-  const behaviours = new Int32Array(size * steps);
-  const values = rows.center === undefined ? undefined : new Float32Array(size * steps);
-  const times = rows.time && new Int32Array(size * steps);
+  const supports = gathered(
+    rows,
+    tasks.flatMap(({ support }) => Array.from(support)),
+  );
+  let end = 0;
+  const histories = tasks.map(({ user, support }) => {
+    const start = end;
+    end += support.length;
+    return { user, start, end };
+  });
   const targets = new Int32Array(size * query);
   const labels = new Float32Array(size * query);
   const weights = new Float32Array(size * query);
-  tasks.forEach(({ user, support, query: asked }, task) => {
-    users[task] = user;
-    const to = (task + 1) * steps - support.length;
-    support.forEach((r, t) => {
-      items[to + t] = rows.item[r]!;
-      behaviours[to + t] = rows.behaviour[r]!;
-      const value = rows.value[r]!;
-      if (values) values[to + t] = Number.isNaN(value) ? 0 : value - rows.center!;
-    });
-    if (times) {
-      const own = Float64Array.from(support, (r) => rows.time![r]!);
-      alignTimes(own, 0, own.length, times, task, steps);
-    }
+  tasks.forEach(({ query: asked }, task) => {
     asked.forEach((r, q) => {
       targets[task * query + q] = rows.item[r]!;
       labels[task * query + q] = rows.value[r]!;
@@ -101,15 +94,22 @@ function assemble(
     (_, p) => (Math.floor(p / query) + 1) * steps - 1,
   );
   return {
-    users: i32(users, [size]),
-    items: i32(items, [size, steps]),
-    behaviours: i32(behaviours, [size, steps]),
-    ...(values ? { values: f32(values, [size, steps]) } : {}),
-    ...(times ? { times: i32(times, [size, steps]) } : {}),
+    ...historyTensors(supports, histories, size, steps),
     positions: i32(positions, [size * query]),
     targets: i32(targets, [size * query]),
     labels: f32(labels, [size * query]),
     weights: f32(weights, [size * query]),
     ...drawNegatives(targets, negatives, rng),
+  };
+}
+
+/** These rows one after the other, with what is read of histories. */
+function gathered({ item, behaviour, value, time, center }: TrainRows, chosen: readonly number[]) {
+  return {
+    item: Int32Array.from(chosen, (r) => item[r]!),
+    behaviour: Int32Array.from(chosen, (r) => behaviour[r]!),
+    value: Float32Array.from(chosen, (r) => value[r]!),
+    ...(time ? { time: Float64Array.from(chosen, (r) => time[r]!) } : {}),
+    ...(center === undefined ? {} : { center }),
   };
 }

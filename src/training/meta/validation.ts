@@ -3,22 +3,20 @@ import { INFERENCE } from '../../compute/dropout.js';
 import type { ParameterStore } from '../../compute/parameters.js';
 import type { Dataset } from '../../data/dataset.js';
 import { queryOf, type Task } from '../../data/tasks.js';
+import { type RateTasks, ratingValues } from '../../evaluation/cold/rating.js';
 import { evaluateScorer } from '../../evaluation/evaluate.js';
-import { gradedNdcg } from '../../evaluation/graded.js';
+import { meanOf } from '../../evaluation/significance.js';
 import { sequencesOf } from '../../model/inputs.js';
 import type { Model } from '../../model/model.js';
 import { paramsScorer, queryInputs } from '../../model/scorer.js';
 import { atLast } from '../../model/select.js';
 import { withWholeTables } from '../validation.js';
 
-/** Tasks judged at once. */
-const CHUNK = 64;
-
 type Metrics = Record<string, number>;
 
 /**
- * How well a model, with the parameters as they are, foretells the values of the tasks' query events after their support: mae and rmse
- * over events, ndcg@1 and ndcg@3 over tasks.
+ * How well a model, with the parameters as they are, foretells the values of the tasks' query events after their support: means over
+ * tasks, which all ask about as many events.
  */
 export async function ratingValidation(
   model: Model,
@@ -26,40 +24,26 @@ export async function ratingValidation(
   dataset: Dataset,
   tasks: readonly Task[],
 ): Promise<Metrics> {
-  const { item, value } = dataset.interactions;
-  const sums = { absolute: 0, square: 0, events: 0, 'ndcg@1': 0, 'ndcg@3': 0 };
   const params = store.reader();
-  for (let from = 0; from < tasks.length; from += CHUNK) {
-    const chunk = tasks.slice(from, from + CHUNK);
-    const count = chunk[0]!.query.length;
-    const predicted = tf.tidy(() => {
-      const inputs = queryInputs(
-        chunk.map(({ user, support }) => queryOf(dataset, user, support)),
-        model,
-      );
-      const states = atLast(model.encode(params, sequencesOf(inputs), INFERENCE).states);
-      const ids = Int32Array.from(chunk.flatMap(({ query }) => Array.from(query, (r) => item[r]!)));
-      return model.logits(params, states, tf.tensor2d(ids, [chunk.length, count], 'int32'), INFERENCE);
+  const rate: RateTasks = async (queries, items, count) => {
+    const logits = tf.tidy(() => {
+      const states = atLast(model.encode(params, sequencesOf(queryInputs(queries, model)), INFERENCE).states);
+      return model.logits(params, states, tf.tensor2d(items, [queries.length, count], 'int32'), INFERENCE);
     });
-    const values = (await predicted.data()) as Float32Array;
-    predicted.dispose();
-    chunk.forEach(({ query }, n) => {
-      const own = values.subarray(n * count, (n + 1) * count);
-      const truth = Array.from(query, (r) => value[r]!);
-      truth.forEach((y, q) => {
-        sums.absolute += Math.abs(own[q]! - y);
-        sums.square += (own[q]! - y) ** 2;
-        sums.events++;
-      });
-      sums['ndcg@1'] += gradedNdcg(own, truth, 1);
-      sums['ndcg@3'] += gradedNdcg(own, truth, 3);
-    });
-  }
+    const values = (await logits.data()) as Float32Array;
+    logits.dispose();
+    return values;
+  };
+  const columns = await ratingValues(rate, dataset, tasks);
+  const average = (name: string): number => {
+    const column = columns.get(name);
+    return column ? meanOf(column) : Number.NaN;
+  };
   return {
-    mae: sums.absolute / sums.events,
-    rmse: Math.sqrt(sums.square / sums.events),
-    'ndcg@1': sums['ndcg@1'] / tasks.length,
-    'ndcg@3': sums['ndcg@3'] / tasks.length,
+    mae: average('mae'),
+    rmse: Math.sqrt(average('mse')),
+    'ndcg@1': average('ndcg@1'),
+    'ndcg@3': average('ndcg@3'),
   };
 }
 
