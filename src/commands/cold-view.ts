@@ -5,22 +5,27 @@ import type { ReportContent } from '../report/report.js';
 import { type Cell, type Column, renderTable, type Table } from '../report/table.js';
 import { differenceText } from './difference-text.js';
 
-const METRICS = [
-  { name: 'mae', better: 'lower' },
-  { name: 'ndcg@1', better: 'higher' },
-  { name: 'ndcg@3', better: 'higher' },
-  { name: 'ndcg_linear@1', better: 'higher' },
-  { name: 'ndcg_linear@3', better: 'higher' },
-] as const;
+const METRICS = {
+  rating: [
+    { name: 'mae', better: 'lower' },
+    { name: 'ndcg@1', better: 'higher' },
+    { name: 'ndcg@3', better: 'higher' },
+    { name: 'ndcg_linear@1', better: 'higher' },
+    { name: 'ndcg_linear@3', better: 'higher' },
+  ],
+  ranking: [
+    { name: 'ndcg@10', better: 'higher' },
+    { name: 'ndcg@1', better: 'higher' },
+    { name: 'ndcg@3', better: 'higher' },
+    { name: 'ndcg@5', better: 'higher' },
+    { name: 'hr@10', better: 'higher' },
+  ],
+} as const satisfies Record<string, readonly Column[]>;
 
 /** All scenarios one under the other; published rows stand under the scenario they belong to. */
-export function coldTable({ scenarios, published }: ColdResults): Table {
-  const columns: (Column | string)[] = [
-    'scenario',
-    'model',
-    'given',
-    ...METRICS.map(({ name, better }): Column => ({ name, better })),
-  ];
+export function coldTable({ scenarios, published, protocol }: ColdResults): Table {
+  const metricsShown = METRICS[protocol.task];
+  const columns: (Column | string)[] = ['scenario', 'model', 'given', ...metricsShown];
   const rows: Cell[][] = [];
   const aside: number[] = [];
   for (const { rows: measured, ...scenario } of scenarios) {
@@ -29,7 +34,7 @@ export function coldTable({ scenarios, published }: ColdResults): Table {
         nameOf(scenario),
         name,
         String(support),
-        ...METRICS.map(({ name: metric }): Cell => {
+        ...metricsShown.map(({ name: metric }): Cell => {
           const { mean, low, high } = metrics[metric]!;
           return { value: mean, low, high };
         }),
@@ -41,7 +46,7 @@ export function coldTable({ scenarios, published }: ColdResults): Table {
         nameOf(scenario),
         `${one.name} (published)`,
         'all',
-        ...METRICS.map(({ name }) => one.metrics[name] ?? null),
+        ...metricsShown.map(({ name }) => one.metrics[name] ?? null),
       ]);
     }
   }
@@ -50,13 +55,14 @@ export function coldTable({ scenarios, published }: ColdResults): Table {
 
 function remarks(results: ColdResults): string[] {
   const { reference, scenarios, adaptation, published } = results;
+  const leading = METRICS[results.protocol.task][0].name;
   const lines = scenarios.map((s) => `${nameOf(s)}: ${s.tasks} users`);
   for (const scenario of scenarios)
     for (const { name, support, difference } of scenario.rows) {
-      const found = difference?.mae;
+      const found = difference?.[leading];
       if (!found || reference === undefined) continue;
       lines.push(
-        `${nameOf(scenario)}, ${support} given: ${name} − ${reference}: mae ${differenceText(found)}`,
+        `${nameOf(scenario)}, ${support} given: ${name} − ${reference}: ${leading} ${differenceText(found)}`,
       );
     }
   for (const { name, state, p50, p99 } of adaptation)
@@ -74,10 +80,9 @@ export function coldText(results: ColdResults): string {
 }
 
 export function coldReport(results: ColdResults): ReportContent {
-  const { query, least, most } = results.protocol as { query: number; least: number; most: number };
   return {
     title: `Cold start on ${results.dataset.name}`,
-    description: `Users with ${least} to ${most} events in a scenario; ${query} of them, at random, are asked about, of the others as many are given as the table says. 95 % intervals over users.`,
+    description: described(results.protocol),
     comparison: coldTable(results),
     comparisonNote: remarks(results).join(' · '),
     plots: curves(results),
@@ -85,8 +90,18 @@ export function coldReport(results: ColdResults): ReportContent {
   };
 }
 
-/** Error after k events, one line a model, a plot a scenario; none where only one number of events is given. */
-function curves({ scenarios }: ColdResults): PlotSpec[] {
+function described({ query, after, least, most }: ColdResults['protocol']): string {
+  const users = `Users with ${Math.max(least, (after ?? 0) + 1)} to ${most} events in a scenario; `;
+  const asked =
+    after === undefined
+      ? `${query} of them, at random, are asked about, of the others as many are given as the table says.`
+      : `those after the first ${after} are asked about, of the first ones as many are given as the table says.`;
+  return `${users}${asked} 95 % intervals over users.`;
+}
+
+/** Quality after k events, one line a model, a plot a scenario; none where only one number of events is given. */
+function curves({ scenarios, protocol }: ColdResults): PlotSpec[] {
+  const leading = METRICS[protocol.task][0].name;
   const order = (support: ColdRow['support']): number =>
     support === 'all' ? Number.POSITIVE_INFINITY : support;
   return scenarios.flatMap(({ rows, ...scenario }) => {
@@ -95,16 +110,16 @@ function curves({ scenarios }: ColdResults): PlotSpec[] {
     const values = rows.map(({ name, support, metrics }) => ({
       name,
       given: String(support),
-      ...metrics.mae!,
+      ...metrics[leading]!,
     }));
     return [
       {
-        title: `mae after k events: ${nameOf(scenario)}`,
+        title: `${leading} after k events: ${nameOf(scenario)}`,
         data: { values },
         mark: { type: 'line', point: true },
         encoding: {
           x: { field: 'given', type: 'ordinal', sort: supports.map(String), title: 'events given' },
-          y: { field: 'mean', type: 'quantitative', scale: { zero: false }, title: 'mae' },
+          y: { field: 'mean', type: 'quantitative', scale: { zero: false }, title: leading },
           color: { field: 'name', type: 'nominal', legend: { title: null } },
         },
       },

@@ -3,18 +3,17 @@ import { join } from 'node:path';
 import { selectBackend } from '../compute/select.js';
 import type { Dataset } from '../data/dataset.js';
 import { readDataset } from '../data/read.js';
-import { queryOf, scenarioRows } from '../data/tasks.js';
+import { queryOf } from '../data/tasks.js';
 import { RecsysError } from '../errors.js';
 import { adaptationTimes } from '../evaluation/cold/adaptation-times.js';
-import { type ColdContender, evaluateCold } from '../evaluation/cold/evaluate.js';
-import { biasRater, itemMeanRater, meanRater, type Rater } from '../evaluation/cold/rating-baselines.js';
+import { evaluateCold, scenarioTasks } from '../evaluation/cold/evaluate.js';
 import { COLD_FORMAT, type ColdResults } from '../evaluation/cold/results.js';
 import type { ColdConfig } from '../evaluation/cold/schema.js';
 import { refuseTrainedOnTest } from '../evaluation/guard.js';
 import { sameVocabulary } from '../evaluation/mapped.js';
 import type { EvaluateConfig } from '../evaluation/schema.js';
-import type { Adapter } from '../model/adapter.js';
 import { withOutputDirectory } from '../storage/atomic.js';
+import { type OpenedModel, RATERS, rankingContenders, ratingContenders } from './cold-contenders.js';
 import { coldReport, coldText } from './cold-view.js';
 import { type NamedCheckpoint, openModels } from './open-models.js';
 import type { StageResult, StageRun } from './stage.js';
@@ -55,7 +54,8 @@ async function measure(
   const { config } = run;
   const checkpoints = await openModels(config);
   const dataset = await readDataset(config.data);
-  const names = ['mean', 'item-mean', 'bias', ...checkpoints.map(({ name }) => name)];
+  const simple = cold.task === 'rating' ? Object.keys(RATERS) : config.baselines;
+  const names = [...simple, ...checkpoints.map(({ name }) => name)];
   if (config.reference !== undefined && !names.includes(config.reference))
     throw new RecsysError(
       'CONFIG_INVALID',
@@ -64,21 +64,16 @@ async function measure(
   if (checkpoints.length > 0) await selectBackend(config.backend);
   const models = await Promise.all(checkpoints.map((one) => open(one, dataset)));
   try {
-    const contenders: ColdContender[] = [
-      simple('mean', meanRater(dataset)),
-      simple('item-mean', itemMeanRater(dataset)),
-      simple('bias', biasRater(dataset)),
-      ...models.flatMap(({ name, adapter }): ColdContender[] => [
-        { name, kind: 'model', rate: ratedBy(adapter) },
-        { name: `${name}, no event given`, kind: 'unadapted', rate: ratedBy(adapter) },
-      ]),
-    ];
+    const contenders =
+      cold.task === 'rating'
+        ? ratingContenders(dataset, models)
+        : await rankingContenders(dataset, models, config, run);
     const bootstrapping = { resamples: config.bootstrap.resamples, seed: config.seed };
     const settings = { ...cold, reference: config.reference };
     const scenarios = await evaluateCold(dataset, contenders, settings, bootstrapping, run);
-    const timed = scenarioRows(dataset, scenarios[0]!, cold)
+    const timed = scenarioTasks(dataset, scenarios[0]!, cold, config.seed)
       .slice(0, config.latencyQueries)
-      .map(({ user, rows }) => queryOf(dataset, user, rows));
+      .map(({ user, support }) => queryOf(dataset, user, support.slice().sort()));
     const adaptation: ColdResults['adaptation'] = [];
     for (const { name, adapter } of models)
       if (timed.length > 0) adaptation.push({ name, ...(await adaptationTimes(adapter, timed)) });
@@ -97,12 +92,15 @@ async function measure(
       seconds: (performance.now() - started) / 1000,
     };
   } finally {
-    for (const { adapter } of models) adapter.dispose();
+    for (const { adapter, scorer } of models) {
+      adapter.dispose();
+      scorer.dispose();
+    }
   }
 }
 
 /** A checkpoint made ready. Its vocabulary has to be the dataset's: what is new is numbered there. */
-async function open({ name, checkpoint }: NamedCheckpoint, dataset: Dataset) {
+async function open({ name, checkpoint }: NamedCheckpoint, dataset: Dataset): Promise<OpenedModel> {
   refuseTrainedOnTest(checkpoint, dataset, 'test');
   if (!sameVocabulary(checkpoint.catalogue, dataset.catalogue))
     throw new RecsysError('CHECKPOINT_INCOMPATIBLE', `${checkpoint.path} was trained on another vocabulary`, {
@@ -110,33 +108,19 @@ async function open({ name, checkpoint }: NamedCheckpoint, dataset: Dataset) {
     });
   const { restoreModel } = await import('../model/restore.js');
   const { modelAdapter } = await import('../model/adapter.js');
-  return { name, adapter: modelAdapter(restoreModel(checkpoint)) };
+  const { modelScorer } = await import('../model/scorer.js');
+  const restored = restoreModel(checkpoint);
+  return { name, adapter: modelAdapter(restored), scorer: modelScorer(restored, name) };
 }
 
-function simple(name: string, rater: Rater): ColdContender {
-  return {
-    name,
-    kind: 'baseline',
-    async rate(queries, items, count) {
-      const out = new Float32Array(items.length);
-      queries.forEach((query, n) => {
-        out.set(rater.rate(query, items.subarray(n * count, (n + 1) * count)), n * count);
-      });
-      return out;
-    },
-  };
-}
-
-function ratedBy(adapter: Adapter): ColdContender['rate'] {
-  return async (queries, items, count) => adapter.rate(await adapter.adapt(queries), items, count);
-}
+const LEADING = { rating: ['mae', 'ndcg@3'], ranking: ['ndcg@10', 'hr@10'] } as const;
 
 /** `items/users/row[/support]/metric` → mean. */
-function flatMetrics({ scenarios }: ColdResults): Record<string, number> {
+function flatMetrics({ scenarios, protocol: { task } }: ColdResults): Record<string, number> {
   return Object.fromEntries(
     scenarios.flatMap(({ users, items, rows }) =>
       rows.flatMap(({ name, support, metrics }) =>
-        ['mae', 'ndcg@3'].map((metric) => [
+        LEADING[task].map((metric) => [
           `${items} items/${users} users/${name}/${support}/${metric}`,
           metrics[metric]!.mean,
         ]),

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { path, seed } from '../config/fields.js';
 import { attributeSource, interactionSource } from './source-schema.js';
-import { splitSchema } from './split-schema.js';
+import { type SplitConfig, splitSchema } from './split-schema.js';
 
 const cleaning = z.strictObject({
   duplicates: z
@@ -77,7 +77,7 @@ export const prepareSchema = z
     seed,
   })
   .superRefine((config, context) => {
-    const { kind, order } = config.split;
+    const { kind } = config.split;
     if (kind === 'cold' && config.split.items && config.split.catalogue === 'train')
       context.addIssue({
         code: 'custom',
@@ -85,13 +85,21 @@ export const prepareSchema = z
         message:
           'cold items have no training row, so catalogue: train would drop them all; use catalogue: all',
       });
-    const only = { 'leave-last-out': 'temporal', 'global-time': 'temporal', cold: 'random' } as const;
-    if (kind !== 'user-ratio' && order !== only[kind])
-      context.addIssue({
-        code: 'custom',
-        path: ['split', 'order'],
-        message: `split ${kind} is ${only[kind]}, but order: ${order} is declared${kind === 'cold' ? '' : ' (user-ratio can be random)'}`,
-      });
+    const message = refusedOrder(config.split);
+    if (message) context.addIssue({ code: 'custom', path: ['split', 'order'], message });
   });
+
+/** Why a split cannot keep the order it declares; nothing where it can. */
+function refusedOrder(split: SplitConfig): string | undefined {
+  const { kind, order } = split;
+  if (kind === 'user-ratio') return undefined;
+  if (kind === 'cold')
+    return order === 'temporal' && split.items
+      ? 'rows of cold items stand among earlier and later ones, so the split is random; order: temporal is for cold users alone'
+      : undefined;
+  return order === 'temporal'
+    ? undefined
+    : `split ${kind} is temporal, but order: ${order} is declared (user-ratio can be random)`;
+}
 
 export type PrepareConfig = z.output<typeof prepareSchema>;

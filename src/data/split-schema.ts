@@ -99,7 +99,9 @@ export const splitSchema = z.discriminatedUnion('kind', [
       .min(0)
       .lt(1)
       .default(0.1)
-      .describe('share of the remaining rows held out for validation, at random'),
+      .describe(
+        'share of the remaining rows held out for validation: at random, or the last ones of each user (order: temporal)',
+      ),
   }),
 ]);
 

@@ -18,11 +18,13 @@ export interface UserRows {
   readonly rows: Int32Array;
 }
 
-/** A user as a task: the events that may be adapted to, and those that are asked about. */
+/** A user as a task: the events that are given to adapt to, and those that are asked about. */
 export interface Task {
   readonly user: number;
   readonly support: Int32Array;
   readonly query: Int32Array;
+  /** Every row that may be given, of which `support` are: their items are no answers. */
+  readonly known: Int32Array;
 }
 
 /** 1 for every user, and every item, that has a train row. */
@@ -75,8 +77,18 @@ export function queryOf({ interactions }: Dataset, user: number, rows: Int32Arra
 /** A user's rows as a task: `query` of them at random, by the seed and the user's number; the rest, in random order, is the support. */
 export function divideAtRandom({ user, rows }: UserRows, query: number, seed: number): Task {
   const shuffled = Random.of(seed, 'task', user).shuffle(Int32Array.from(rows));
-  return { user, support: shuffled.slice(query), query: shuffled.slice(0, query) };
+  return taskOf(user, shuffled.slice(query), shuffled.slice(0, query));
 }
+
+/** A user's rows as a task: the first `after` are the support, all later ones are asked about. */
+export function divideInTime({ user, rows }: UserRows, after: number): Task {
+  return taskOf(user, rows.slice(0, after), rows.slice(after));
+}
+
+const taskOf = (user: number, support: Int32Array, query: Int32Array): Task => ({
+  ...{ user, support, query },
+  known: support,
+});
 
 /** The task with the first `count` rows of its support, in order of time. */
 export function supported(task: Task, count: number | 'all'): Task {

@@ -12,7 +12,7 @@ import type { StageContext } from '../types.js';
 import { growCatalogue, growTensors } from './growth.js';
 import { holdOut } from './meta/hold-out.js';
 import type { MetaTrainConfig } from './meta/schema.js';
-import { rankingOfTasks, ratingValidation } from './meta/validation.js';
+import { afterEach, rankingOfTasks, ratingValidation } from './meta/validation.js';
 import { labelObjective } from './objective.js';
 import {
   keepsSparse,
@@ -72,7 +72,7 @@ export async function metaTrain(
     ...updateOptions(config),
     loss: labelObjective(model, loss),
   });
-  const judge = rating ? ratingValidation : rankingOfTasks;
+  const judge = afterEach(rating ? ratingValidation : rankingOfTasks, config.tasks.support);
   const validation = {
     names: rating
       ? [...RATING_METRICS, ...RATING_METRICS.map((m) => `new_items_${m}`)]

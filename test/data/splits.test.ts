@@ -165,6 +165,25 @@ test('cold users × cold items: none of them trains; attributes and first times 
   );
 });
 
+test('cold users in order of time: the last share of each other user validates', async (t) => {
+  const rows = Array.from({ length: 100 }, (_, n): Row => [`u${n % 4}`, `i${n % 7}`, 5000 - n]);
+  const dataset = await prepared(
+    t,
+    { 'rows.csv': csvOf(rows) },
+    {
+      interactions: ROWS,
+      split: { kind: 'cold', order: 'temporal', users: { fraction: 0.25 }, validation: 0.1 },
+    },
+  );
+  const parts = ['u0', 'u1', 'u2', 'u3'].map((user) =>
+    rowsOf(dataset).flatMap((row) => (row.user === user ? [row.split] : [])),
+  );
+  const known = [...Array(23).fill('train'), 'validation', 'validation'];
+  const unknown = Array(25).fill('test');
+  assert.equal(parts.filter(([first]) => first === 'test').length, 1);
+  for (const part of parts) assert.deepEqual(part, part[0] === 'test' ? unknown : known);
+});
+
 test('catalogue train: held-out rows of items without training rows are dropped and counted', async (t) => {
   const rows: Row[] = [
     ['a', 'x', 1],
@@ -196,7 +215,8 @@ test('what contradicts the declared order or catalogue is refused', async (t) =>
     prepareSchema.safeParse({ interactions: ROWS, split }).error?.issues[0]?.path.join('.');
   assert.equal(bad({ kind: 'leave-last-out', order: 'random' }), 'split.order');
   assert.equal(bad({ kind: 'global-time', order: 'random' }), 'split.order');
-  assert.equal(bad({ kind: 'cold', order: 'temporal', users: { fraction: 0.1 } }), 'split.order');
+  assert.equal(bad({ kind: 'cold', order: 'temporal', users: { fraction: 0.1 } }), undefined);
+  assert.equal(bad({ kind: 'cold', order: 'temporal', items: { fraction: 0.1 } }), 'split.order');
   assert.equal(bad({ kind: 'cold', catalogue: 'train', items: { fraction: 0.1 } }), 'split.catalogue');
   assert.equal(bad({ kind: 'user-ratio', order: 'random' }), undefined);
   const { time, ...untimed } = ROWS.columns;

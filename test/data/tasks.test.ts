@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { divideAtRandom, existing, queryOf, scenarioRows, supported } from '../../src/data/tasks.js';
+import {
+  divideAtRandom,
+  divideInTime,
+  existing,
+  queryOf,
+  scenarioRows,
+  supported,
+} from '../../src/data/tasks.js';
 import { catalogueOf, datasetOf, type Event } from '../suites/fixtures.js';
 
 /** Users 1 and 2 and items 1 to 3 have train rows; user 3 and item 4 are new. */
@@ -73,4 +80,10 @@ test('rows become what a model is told', () => {
   const query = queryOf(DATASET, 1, Int32Array.of(0, 2));
   assert.deepEqual([...query.items], [1, 4]);
   assert.deepEqual([...query.values!], [5, 3]);
+});
+
+test('divided in time, the first events are given and all later ones are asked about', () => {
+  const task = divideInTime({ user: 3, rows: Int32Array.of(4, 5, 6) }, 2);
+  const one = supported(task, 1);
+  assert.deepEqual([[...one.support], [...one.query], [...one.known]], [[4], [6], [4, 5]]);
 });

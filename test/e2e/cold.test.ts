@@ -128,6 +128,38 @@ describe('cold start by the command line', { skip: built ? false : 'not built (n
     assert.ok(first!.equals(second!), 'equal bits');
   });
 
+  test('what is liked is found among all items, the better the more is known', async () => {
+    const ranking = [
+      '--set',
+      'loss=softmax',
+      '--set',
+      'validation.metric=ndcg@10',
+      '--set',
+      'tasks.support=[1,6]',
+    ];
+    const events = ['--set', 'model.feedback=events'];
+    const trained = await train('fold-in', ...small, ...ranking, ...events, '-o', 'ranker');
+    assert.equal(trained.code, 0, trained.stderr);
+    const metrics = (await readFile(join(cwd, 'ranker/metrics.jsonl'), 'utf8')).trim().split('\n').at(-1)!;
+    assert.match(metrics, /"ndcg@10_after_1":.*"ndcg@10_after_6":/);
+    const cold = ['task=ranking', 'support=[1,all]', 'least=8', 'query=6'].flatMap((s) => [
+      '--set',
+      `cold.${s}`,
+    ]);
+    const given = ['--data', 'dataset', '--model', 'ranker', '--backend', 'wasm', ...cold];
+    const ended = await ok('evaluate', '--cold', ...given, '--set', 'baselines=[popularity]', '-o', 'found');
+    assert.match(ended.stdout, /ranker, no event given/);
+    const { scenarios } = coldResultsSchema.parse(
+      JSON.parse(await readFile(join(cwd, 'found/results.json'), 'utf8')),
+    );
+    for (const { rows } of scenarios)
+      assert.deepEqual(
+        [...new Set(rows.map(({ name }) => name))],
+        ['popularity', 'ranker', 'ranker, no event given'],
+      );
+    assert.match(await readFile(join(cwd, 'found/report.html'), 'utf8'), /ndcg@10 after k events/);
+  });
+
   test('what cannot be done is refused with the way out', async () => {
     const refused = async (code: number, text: RegExp, ended: Promise<Ended>): Promise<void> => {
       const { code: found, stderr } = await ended;

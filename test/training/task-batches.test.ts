@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { ParameterStore } from '../../src/compute/parameters.js';
+import { divideInTime, type Task } from '../../src/data/tasks.js';
+import type { Model } from '../../src/model/model.js';
 import { holdOut } from '../../src/training/meta/hold-out.js';
 import { metaTrainSchema } from '../../src/training/meta/schema.js';
 import { taskBatches } from '../../src/training/meta/task-batches.js';
+import { afterEach } from '../../src/training/meta/validation.js';
 import { targetsSchema } from '../../src/training/schema.js';
 import { trainRows } from '../../src/training/train-rows.js';
 import { catalogueOf, datasetOf, randomEvents } from '../suites/fixtures.js';
@@ -100,4 +104,33 @@ test('what is held out is not learned from', () => {
     for (const r of [...support, ...query])
       assert.ok(held.dataset.catalogue.itemCounts[DATASET.interactions.item[r]!]! > 0);
   assert.throws(() => holdOut(DATASET, judged, { ...tasks, least: 99, most: 99 }, 5), { code: 'DATA_EMPTY' });
+});
+
+test('after so many events the query is of all later ones, the support the first few', () => {
+  const plan = { users: USERS, query: 2, order: 'random', after: 3, support: [2] } as const;
+  const { items, users, targets } = taskBatches(ROWS, plan, OPTIONS).batch(1, 0);
+  for (let task = 0; task < 4; task++) {
+    const from = ROWS.offsets[users!.data[task]!]!;
+    const own = [...ROWS.item.subarray(from, ROWS.offsets[users!.data[task]! + 1]!)];
+    assert.deepEqual([...items!.data.subarray(task * 5, task * 5 + 5)], [0, 0, 0, own[0], own[1]]);
+    const later = own.slice(3);
+    for (const target of targets!.data.subarray(task * 2, task * 2 + 2)) {
+      assert.ok(later.includes(target), 'of the later ones');
+      later.splice(later.indexOf(target), 1);
+    }
+  }
+});
+
+test('validation is the mean over the numbers of given events, with what it is after each', async () => {
+  const judge = async (_: unknown, __: unknown, ___: unknown, tasks: readonly Task[]) => ({
+    given: tasks.reduce((sum, { support }) => sum + support.length, 0) / tasks.length,
+  });
+  const task = divideInTime({ user: 1, rows: Int32Array.of(1, 2, 3, 4, 5) }, 4);
+  const given = [{} as Model, {} as ParameterStore, DATASET, [task]] as const;
+  assert.deepEqual(await afterEach(judge, [1, 3])(...given), {
+    given: 2,
+    given_after_1: 1,
+    given_after_3: 3,
+  });
+  assert.deepEqual(await afterEach(judge, undefined)(...given), { given: 4 });
 });

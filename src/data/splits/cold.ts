@@ -3,16 +3,20 @@ import { isoTime } from '../cleaning.js';
 import type { ColdSide } from '../split-schema.js';
 import { identifier, literal, type Staging } from '../staging.js';
 import { iso } from '../time.js';
-import { draw, type Split } from './split.js';
+import { draw, lastShare, OLDEST_FIRST, placed, type Split } from './split.js';
 
 /** Cold users and items have no training row; the tables `cold_users(k)` and `cold_items(k)` name them. */
 export const cold: Split<'cold'> = async ({ config, staging, time, seed }) => {
   await chooseCold(staging, 'users', config.users, time === 'epoch', seed);
   await chooseCold(staging, 'items', config.items, time === 'epoch', seed);
+  const validation =
+    config.order === 'temporal'
+      ? lastShare(config.validation)
+      : `${draw(seed, 'validation', 'CAST(seq AS VARCHAR)')} < ${config.validation}`;
   await staging.run(
-    `CREATE OR REPLACE TABLE rows AS SELECT *, CAST(CASE
+    `CREATE OR REPLACE TABLE rows AS SELECT * EXCLUDE (place, n), CAST(CASE
        WHEN u IN (SELECT k FROM cold_users) OR i IN (SELECT k FROM cold_items) THEN 2
-       WHEN ${draw(seed, 'validation', 'CAST(seq AS VARCHAR)')} < ${config.validation} THEN 1 ELSE 0 END AS UTINYINT) AS split FROM rows`,
+       WHEN ${validation} THEN 1 ELSE 0 END AS UTINYINT) AS split FROM (${placed(OLDEST_FIRST)})`,
   );
   const [train, test] = await staging.numbers(
     'SELECT count(*) FILTER (WHERE split = 0), count(*) FILTER (WHERE split = 2) FROM rows',

@@ -23,3 +23,14 @@ export const NEWEST_FIRST = '"time" DESC, ord DESC, seq DESC';
 export function draw(seed: number, purpose: string, key: string): string {
   return `(CAST(md5_number_lower('${seed}:${purpose}:' || ${key}) AS DOUBLE) / 18446744073709551616.0)`;
 }
+
+/** SQL for the rows with each one's `place` in its user's order, from 1, and the number `n` of that user's rows. */
+export const placed = (order: string): string =>
+  `SELECT *, row_number() OVER (PARTITION BY u ORDER BY ${order}) AS place, count(*) OVER (PARTITION BY u) AS n FROM rows`;
+
+/** SQL: a placed row is among the last shares of its user's rows, each rounded down, and not the first. */
+export function lastShare(...shares: readonly number[]): string {
+  // 1e-9: a share such as 0.1 of 30 must give 3 in spite of binary fractions.
+  const held = shares.map((share) => `CAST(floor(n * ${share} + 1e-9) AS INTEGER)`).join(' - ');
+  return `place > n - ${held} AND place > 1`;
+}

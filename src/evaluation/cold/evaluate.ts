@@ -1,9 +1,15 @@
 import type { Dataset } from '../../data/dataset.js';
-import { divideAtRandom, type Scenario, scenarioRows, supported, type Task } from '../../data/tasks.js';
+import {
+  divideAtRandom,
+  divideInTime,
+  type Scenario,
+  scenarioRows,
+  supported,
+  type Task,
+} from '../../data/tasks.js';
 import { RecsysError } from '../../errors.js';
 import type { StageContext } from '../../types.js';
 import { bootstrap, pairedDifference } from '../significance.js';
-import { type RateTasks, ratingValues } from './rating.js';
 import type { ColdResults, ColdRow } from './results.js';
 import type { ColdConfig, Support } from './schema.js';
 
@@ -11,7 +17,8 @@ import type { ColdConfig, Support } from './schema.js';
 export interface ColdContender {
   readonly name: string;
   readonly kind: ColdRow['kind'];
-  readonly rate: RateTasks;
+  /** Metrics of the tasks of a scenario, one value a task. */
+  measure(tasks: readonly Task[], scenario: Scenario): Promise<ReadonlyMap<string, Float32Array>>;
 }
 
 /**
@@ -27,22 +34,22 @@ export async function evaluateCold(
 ): Promise<ColdResults['scenarios']> {
   const scenarios: ColdResults['scenarios'] = [];
   for (const scenario of config.scenarios) {
-    const tasks = scenarioRows(dataset, scenario, config).map((one) =>
-      divideAtRandom(one, config.query, bootstrapping.seed),
-    );
+    const tasks = scenarioTasks(dataset, scenario, config, bootstrapping.seed);
     if (tasks.length === 0) {
-      context.log('warn', `${nameOf(scenario)}: no user has ${config.least} to ${config.most} rows there`);
+      const { least, most, after = 0 } = config;
+      const range = `${Math.max(least, after + 1)} to ${most}`;
+      context.log('warn', `${nameOf(scenario)}: no user has ${range} rows there`);
       continue;
     }
     const rows: ColdRow[] = [];
     // Where no event is given, it is the same for every number of them.
     const unadapted: Values = new Map();
-    for (const { name, rate } of contenders.filter(({ kind }) => kind === 'unadapted'))
-      unadapted.set(name, await ratingValues(rate, dataset, tasks.map(withoutSupport)));
+    for (const one of contenders.filter(({ kind }) => kind === 'unadapted'))
+      unadapted.set(one.name, await one.measure(tasks.map(withoutSupport), scenario));
     for (const support of config.support) {
       const given = tasks.map((task) => supported(task, support));
-      const measured = { tasks: given, support, unadapted };
-      rows.push(...(await rowsOf(dataset, measured, contenders, config, bootstrapping, context)));
+      const measured = { tasks: given, scenario, support, unadapted };
+      rows.push(...(await rowsOf(measured, contenders, config, bootstrapping, context)));
     }
     scenarios.push({ ...scenario, tasks: tasks.length, rows });
   }
@@ -53,23 +60,43 @@ export async function evaluateCold(
   return scenarios;
 }
 
+/** The users of a scenario as tasks, with all that may be given as their support. */
+export function scenarioTasks(
+  dataset: Dataset,
+  scenario: Scenario,
+  { least, most, after, query }: Pick<ColdConfig, 'least' | 'most' | 'after' | 'query'>,
+  seed: number,
+): Task[] {
+  if (after === undefined)
+    return scenarioRows(dataset, scenario, { least, most }).map((one) => divideAtRandom(one, query, seed));
+  const enough = { least: Math.max(least, after + 1), most };
+  return scenarioRows(dataset, scenario, enough).map((one) => divideInTime(one, after));
+}
+
 /** Values of each contender, by metric, one a task. */
-type Values = Map<string, Map<string, Float32Array>>;
+type Values = Map<string, ReadonlyMap<string, Float32Array>>;
+
+interface Given {
+  readonly tasks: readonly Task[];
+  readonly scenario: Scenario;
+  readonly support: Support;
+  readonly unadapted: Values;
+}
 
 const withoutSupport = (task: Task): Task => ({ ...task, support: new Int32Array(0) });
 
 async function rowsOf(
-  dataset: Dataset,
-  { tasks, support, unadapted }: { tasks: readonly Task[]; support: Support; unadapted: Values },
+  { tasks, scenario, support, unadapted }: Given,
   contenders: readonly ColdContender[],
   { reference }: { readonly reference?: string | undefined },
   options: { readonly resamples: number; readonly seed: number },
   context: StageContext,
 ): Promise<ColdRow[]> {
   const values: Values = new Map();
-  for (const { name, rate } of contenders) {
+  for (const contender of contenders) {
+    const { name } = contender;
     if (context.signal.aborted) throw new RecsysError('INTERRUPTED', 'the evaluation was interrupted');
-    values.set(name, unadapted.get(name) ?? (await ratingValues(rate, dataset, tasks)));
+    values.set(name, unadapted.get(name) ?? (await contender.measure(tasks, scenario)));
     context.progress({ task: `evaluate ${name}`, done: values.size, total: contenders.length });
   }
   const against = reference === undefined ? undefined : values.get(reference);

@@ -32,16 +32,21 @@ export async function ratingValues(
   };
   for (let from = 0; from < tasks.length; from += CHUNK) {
     const chunk = tasks.slice(from, from + CHUNK);
-    const count = chunk[0]!.query.length;
+    const count = chunk.reduce((most, { query }) => Math.max(most, query.length), 0);
     const queries = chunk.map(({ user, support }) => queryOf(dataset, user, support));
-    const items = Int32Array.from(chunk.flatMap(({ query }) => Array.from(query, (r) => item[r]!)));
+    const items = new Int32Array(chunk.length * count);
+    chunk.forEach(({ query }, n) => {
+      query.forEach((r, q) => {
+        items[n * count + q] = item[r]!;
+      });
+    });
     const predicted = await rate(queries, items, count);
     chunk.forEach(({ query }, n) => {
-      const own = predicted.subarray(n * count, (n + 1) * count);
+      const own = predicted.subarray(n * count, n * count + query.length);
       const truth = Array.from(query, (r) => value[r]!);
       const errors = truth.map((y, q) => own[q]! - y);
-      column('mae')[from + n] = errors.reduce((sum, e) => sum + Math.abs(e), 0) / count;
-      column('mse')[from + n] = errors.reduce((sum, e) => sum + e * e, 0) / count;
+      column('mae')[from + n] = errors.reduce((sum, e) => sum + Math.abs(e), 0) / query.length;
+      column('mse')[from + n] = errors.reduce((sum, e) => sum + e * e, 0) / query.length;
       for (const k of KS) {
         column(`ndcg@${k}`)[from + n] = gradedNdcg(own, truth, k);
         column(`ndcg_linear@${k}`)[from + n] = gradedNdcg(own, truth, k, 'linear');

@@ -22,7 +22,13 @@ export const coldResultsSchema = z.object({
   formatVersion: z.number().int(),
   dataset: z.object({ path: z.string(), name: z.string(), fingerprint: z.string() }),
   /** The settings that make two results comparable. */
-  protocol: z.record(z.string(), z.unknown()),
+  protocol: z.looseObject({
+    task: z.enum(['rating', 'ranking']),
+    query: z.number(),
+    after: z.number().optional(),
+    least: z.number(),
+    most: z.number(),
+  }),
   seed: z.number(),
   scenarios: z.array(
     z.object({

@@ -12,13 +12,30 @@ const ALL = GROUPS.flatMap((items) => GROUPS.map((users) => ({ users, items })))
 export const coldSchema = z
   .strictObject({
     enabled: z.boolean().default(true).describe('false: rank as without `cold`'),
+    task: z
+      .enum(['rating', 'ranking'])
+      .default('rating')
+      .describe('what is asked: the values of events, or which items they are of, among all of the scenario'),
     scenarios: z.array(scenario).min(1).default(ALL).describe('which users meet which items'),
     support: z
       .array(z.union([z.number().int().min(0), z.literal('all')]))
       .min(1)
       .default(['all'])
       .describe('numbers of events that are given, one table row each; the first ones of the same order'),
-    query: z.number().int().min(1).default(10).describe('events of each user that are asked about'),
+    query: z
+      .number()
+      .int()
+      .min(1)
+      .default(10)
+      .describe('events of each user, at random, that are asked about'),
+    after: z
+      .number()
+      .int()
+      .min(1)
+      .optional()
+      .describe(
+        'in place of `query`: all events after a user’s so-manieth are asked about; of the earlier ones the first are given',
+      ),
     least: z.number().int().min(2).default(13).describe('fewest events of a user in the scenario'),
     published: z
       .array(

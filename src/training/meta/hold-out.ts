@@ -1,5 +1,12 @@
 import { type Dataset, SPLIT } from '../../data/dataset.js';
-import { divideAtRandom, scenarioRows, supported, type Task, type UserRows } from '../../data/tasks.js';
+import {
+  divideAtRandom,
+  divideInTime,
+  scenarioRows,
+  supported,
+  type Task,
+  type UserRows,
+} from '../../data/tasks.js';
 import { RecsysError } from '../../errors.js';
 import { Random } from '../../random.js';
 import type { MetaTrainConfig, TasksConfig } from './schema.js';
@@ -48,9 +55,11 @@ export function holdOut(
     catalogue: { ...catalogue, itemCounts },
     interactions: { ...interactions, split },
   };
-  const learned = scenarioRows(seen, EXISTING, tasks);
+  const after = tasks.after ?? 0;
+  const enough = Math.max(tasks.least, after + tasks.query);
+  const learned = scenarioRows(seen, EXISTING, { least: enough, most: tasks.most });
   if (learned.length === 0) {
-    const message = `${dataset.path}: no user has ${tasks.least} to ${tasks.most} train rows`;
+    const message = `${dataset.path}: no user has ${enough} to ${tasks.most} train rows`;
     throw new RecsysError('DATA_EMPTY', message, {
       remedy: 'Widen `tasks.least` and `tasks.most`, or hold out fewer users and items.',
     });
@@ -62,8 +71,8 @@ export function holdOut(
         user,
         rows: rows.filter((r) => heldItems.has(interactions.item[r]!) === items),
       }))
-      .filter(({ rows }) => rows.length >= judged.least && rows.length <= judged.most)
-      .map((one) => divided(one, judged.query, tasks.order, seed));
+      .filter(({ rows }) => rows.length >= Math.max(judged.least, after + 1) && rows.length <= judged.most)
+      .map((one) => divided(one, judged.query, tasks, seed));
   return {
     dataset: seen,
     users: Int32Array.from(learned, ({ user }) => user),
@@ -73,10 +82,10 @@ export function holdOut(
 }
 
 /** The task that a user always is: divided by the seed and the user's number, or in order of time. */
-function divided(one: UserRows, query: number, order: TasksConfig['order'], seed: number): Task {
-  if (order === 'random') return supported(divideAtRandom(one, query, seed), 'all');
-  const { user, rows } = one;
-  return { user, support: rows.slice(0, rows.length - query), query: rows.slice(rows.length - query) };
+function divided(one: UserRows, query: number, { order, after }: TasksConfig, seed: number): Task {
+  if (after !== undefined) return divideInTime(one, after);
+  if (order === 'temporal') return divideInTime(one, one.rows.length - query);
+  return supported(divideAtRandom(one, query, seed), 'all');
 }
 
 function drawn(all: readonly number[], share: number, random: Random): ReadonlySet<number> {

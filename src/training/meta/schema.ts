@@ -15,12 +15,20 @@ export const tasksSchema = z
       .min(1)
       .optional()
       .describe(
-        'numbers of events to adapt to, one of which is drawn for each task; absent: all that are left',
+        'numbers of events to adapt to, one of which is drawn for each task; validation is the mean over all of them; absent: all that are left',
       ),
     order: z
       .enum(['random', 'temporal'])
       .default('random')
       .describe('query events are drawn at random, or follow those adapted to'),
+    after: z
+      .number()
+      .int()
+      .min(1)
+      .optional()
+      .describe(
+        'events are divided in time: of a user’s first so many the first are adapted to, and `query` random ones of all later are asked about',
+      ),
   })
   .prefault({})
   .refine((t) => t.least > t.query, { path: ['least'], message: 'must leave an event besides `query`' })

@@ -7,6 +7,7 @@ import type { TasksConfig } from './schema.js';
 
 /** Which users are tasks, and how their events are divided: plain data, which a worker can be sent. */
 export interface TaskPlan extends Pick<TasksConfig, 'query' | 'order'> {
+  readonly after?: number | undefined;
   readonly support?: readonly number[] | undefined;
   readonly users: Int32Array;
 }
@@ -49,9 +50,14 @@ interface Divided {
 function divide(rows: TrainRows, user: number, plan: TaskPlan, length: number, rng: Random): Divided {
   const from = rows.offsets[user]!;
   const own = Int32Array.from({ length: rows.offsets[user + 1]! - from }, (_, i) => from + i);
-  const most = Math.min(length, own.length - plan.query);
+  const { after } = plan;
+  const most = Math.min(length, after ?? own.length - plan.query);
   const wanted = plan.support ? plan.support[rng.int(plan.support.length)]! : most;
   const size = Math.min(most, wanted);
+  if (after !== undefined) {
+    const query = rng.shuffle(own.slice(after)).slice(0, plan.query);
+    return { user, support: own.slice(0, size), query };
+  }
   if (plan.order === 'random') {
     rng.shuffle(own);
     const support = own.slice(plan.query, plan.query + size).sort();

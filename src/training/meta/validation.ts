@@ -2,7 +2,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import { INFERENCE } from '../../compute/dropout.js';
 import type { ParameterStore } from '../../compute/parameters.js';
 import type { Dataset } from '../../data/dataset.js';
-import { queryOf, type Task } from '../../data/tasks.js';
+import { supported, type Task } from '../../data/tasks.js';
+import { taskEvaluation } from '../../evaluation/cold/ranking.js';
 import { type RateTasks, ratingValues } from '../../evaluation/cold/rating.js';
 import { evaluateScorer } from '../../evaluation/evaluate.js';
 import { meanOf } from '../../evaluation/significance.js';
@@ -54,18 +55,31 @@ export async function rankingOfTasks(
   dataset: Dataset,
   tasks: readonly Task[],
 ): Promise<Metrics> {
-  const { item } = dataset.interactions;
-  const distinct = (rows: Int32Array): Int32Array =>
-    Int32Array.from(new Set(Array.from(rows, (r) => item[r]!))).sort();
-  const targets = tasks.map(({ query }) => distinct(query));
-  const evaluation = {
-    queries: tasks.map(({ user, support }) => queryOf(dataset, user, support)),
-    targets,
-    seen: tasks.map(({ support }, n) => distinct(support).filter((i) => !targets[n]!.includes(i))),
-  };
+  const evaluation = taskEvaluation(dataset, tasks);
   const items = dataset.catalogue.items.length - 1;
   return withWholeTables(store, async (params) => {
     const scorer = paramsScorer(model, params, items, model.name);
     return (await evaluateScorer(scorer, evaluation, { ks: [10] })).metrics;
   });
+}
+
+type Judge = typeof rankingOfTasks;
+
+/**
+ * Each metric's mean over numbers of given events; where there are several, also what it is after each, as `<metric>_after_<number>`.
+ */
+export function afterEach(judge: Judge, supports: readonly number[] | undefined): Judge {
+  if (supports === undefined) return judge;
+  return async (model, store, dataset, tasks) => {
+    const means: Metrics = {};
+    const each: Metrics = {};
+    for (const support of supports) {
+      const given = tasks.map((task) => supported(task, support));
+      for (const [name, value] of Object.entries(await judge(model, store, dataset, given))) {
+        means[name] = (means[name] ?? 0) + value / supports.length;
+        each[`${name}_after_${support}`] = value;
+      }
+    }
+    return supports.length === 1 ? means : { ...means, ...each };
+  };
 }
