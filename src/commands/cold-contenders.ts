@@ -6,7 +6,7 @@ import { rankingValues } from '../evaluation/cold/ranking.js';
 import { type RateTasks, ratingValues } from '../evaluation/cold/rating.js';
 import { biasRater, itemMeanRater, meanRater, type Rater } from '../evaluation/cold/rating-baselines.js';
 import type { EvaluateConfig } from '../evaluation/schema.js';
-import type { Adapter } from '../model/adapter.js';
+import type { Adapter } from '../model/user-states.js';
 import type { Scorer, StageContext } from '../types.js';
 
 /** A checkpoint made ready: the state of a user, and the scores of all items. */

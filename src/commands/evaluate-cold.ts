@@ -107,7 +107,7 @@ async function open({ name, checkpoint }: NamedCheckpoint, dataset: Dataset): Pr
       remedy: 'Train it on the same prepared dataset, the cold users and items of which are numbered too.',
     });
   const { restoreModel } = await import('../model/restore.js');
-  const { modelAdapter } = await import('../model/adapter.js');
+  const { modelAdapter } = await import('../model/user-states.js');
   const { modelScorer } = await import('../model/scorer.js');
   const restored = restoreModel(checkpoint);
   return { name, adapter: modelAdapter(restored), scorer: modelScorer(restored, name) };

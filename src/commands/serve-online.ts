@@ -6,12 +6,20 @@ import { path, seed } from '../config/fields.js';
 import { readDataset } from '../data/read.js';
 import { learningSchema, requestSchema, retentionSchema } from '../online/schema.js';
 import { serve } from '../online/serve.js';
+import { readAdapter } from '../storage/adapter-files.js';
 import { writeFileAtomic } from '../storage/atomic.js';
 import { readCheckpoint } from '../storage/checkpoint.js';
 import { defineStage } from './stage.js';
 
 const schema = z.strictObject({
   model: path('checkpoint to serve'),
+  adapters: z
+    .record(
+      z.string().min(1).max(64),
+      path('checkpoint fine-tuned with `adapter`, or the adapter folder in it'),
+    )
+    .default({})
+    .describe('by name: adapters of `model`; a request may ask for one'),
   data: path('dataset whose histories are known from the start').optional(),
   state: path('state directory: the event journal and the snapshot'),
   host: z.string().min(1).default('127.0.0.1').describe('address to listen on'),
@@ -41,12 +49,20 @@ export default defineStage({
     const start = performance.now();
     // What can be wrong with the inputs is found before the backend is loaded.
     const checkpoint = await readCheckpoint(config.model);
+    const adapters = new Map(
+      await Promise.all(
+        Object.entries(config.adapters).map(
+          async ([name, path]) => [name, await readAdapter(path, checkpoint)] as const,
+        ),
+      ),
+    );
     const data = config.data === undefined ? undefined : await readDataset(config.data);
     const backend = await selectBackend(config.backend);
     const result = await serve(
       {
         ...config,
         checkpoint,
+        adapters,
         data,
         backend,
         config,

@@ -11,6 +11,7 @@ import { formatQuantity } from '../report/format.js';
 import { openMetricsLog } from '../report/metrics-log.js';
 import { writeReport } from '../report/report.js';
 import { openEventFile } from '../report/tensorboard.js';
+import { adapterFiles } from '../storage/adapter-files.js';
 import { withOutputDirectory } from '../storage/atomic.js';
 import {
   type Checkpoint,
@@ -108,6 +109,7 @@ export async function runTraining<C extends TrainingConfig>(
       config,
       tensors: trained.tensors,
       catalogue: trained.catalogue,
+      ...(trained.adapter && parent ? { extra: adapterFiles(trained.adapter, parent) } : {}),
       trainedEvents: mergeEvents([
         eventHashes(dataset, 'train'),
         ...stage.parents.map((p) => p.trainedEvents),

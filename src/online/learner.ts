@@ -36,12 +36,17 @@ export interface OnlineLearner {
   readonly name: string;
   /** Longest history read. */
   readonly length: number;
+  /** Names of the adapters it can score with. */
+  readonly adapters?: readonly string[];
   /** With which columns histories must come, besides items and behaviours. */
   readonly columns?: { readonly times?: boolean; readonly values?: boolean };
   /** One update from a batch; one outcome an example. */
   learn(examples: readonly LearnExample[]): Promise<LearnOutcome[]>;
-  /** Scores [queries × (items + 1)], row-major, higher is better; column 0 is meaningless. */
-  score(queries: readonly Query[]): Promise<Float32Array>;
+  /**
+   * Scores [queries × (items + 1)], row-major, higher is better; column 0 is meaningless. With the name of an adapter, those of the
+   * model with the adapter's weights added.
+   */
+  score(queries: readonly Query[], adapter?: string): Promise<Float32Array>;
   snapshot(): Promise<LearnerState>;
   dispose(): void;
 }

@@ -1,9 +1,11 @@
 import { compileStep } from '../compute/compile.js';
 import { OPTIMIZERS } from '../compute/optimizers/index.js';
-import { type ParameterInits, ParameterStore } from '../compute/parameters.js';
+import { type ParameterInits, ParameterStore, type Params } from '../compute/parameters.js';
+import { type AdapterConfig, adaptedBy, adaptedModel } from '../model/adapted.js';
+import type { Model } from '../model/model.js';
 import type { RestoredModel } from '../model/restore.js';
 import { directScorer, paramsScorer } from '../model/scorer.js';
-import type { TensorMap } from '../types.js';
+import type { Scorer, TensorMap } from '../types.js';
 import { CachedParams } from './cached-params.js';
 import type { OnlineLearner } from './learner.js';
 import { PopularityProposal } from './negatives.js';
@@ -15,12 +17,14 @@ import type { LearningConfig } from './schema.js';
  * drawn by the popularity of the training rows. Embedding tables are updated in the rows a batch touches.
  *
  * @param optimizer state to go on from, of the same optimizer and model
+ * @param adapters by name: each adds its weights to the model's, as those are at the time
  */
 export function modelLearner(
   restored: RestoredModel,
   config: LearningConfig,
   seed: number,
   optimizer?: TensorMap,
+  adapters: ReadonlyMap<string, ModelAdapter> = new Map(),
 ): OnlineLearner {
   const { model, catalogue } = restored;
   const store = new ParameterStore(restored.inits, model.constants(), { sparseTables: true });
@@ -30,6 +34,9 @@ export function modelLearner(
   const scorer = live
     ? directScorer(model.direct!(live), items, model.name)
     : paramsScorer(model, params, items, model.name);
+  const adapted = new Map(
+    [...adapters].map(([name, adapter]) => [name, adaptedScorer(model, params, items, name, adapter)]),
+  );
   const step = compileStep({
     store,
     optimizer: OPTIMIZERS[config.optimizer](),
@@ -45,7 +52,8 @@ export function modelLearner(
     name: model.name,
     length: model.length,
     columns: { times: model.readsTimes ?? false, values: model.readsValues !== undefined },
-    score: (queries) => scorer.score(queries),
+    adapters: [...adapters.keys()],
+    score: (queries, adapter) => (adapter === undefined ? scorer : adapted.get(adapter)!).score(queries),
     async learn(examples) {
       const { loss } = await step.run([packExamples(examples, model, negatives)], config.learningRate);
       params.refresh();
@@ -59,8 +67,27 @@ export function modelLearner(
       params.refresh();
       step.dispose();
       store.dispose();
+      for (const one of adapted.values()) one.dispose();
     },
   };
+}
+
+/** Weights that are added to a model's, and how. */
+export interface ModelAdapter {
+  readonly config: AdapterConfig;
+  readonly tensors: TensorMap;
+}
+
+function adaptedScorer(
+  model: Model,
+  params: Params,
+  items: number,
+  name: string,
+  { config, tensors }: ModelAdapter,
+): Scorer & { dispose(): void } {
+  const own = new ParameterStore(new Map(), tensors);
+  const adapted = adaptedModel(model, config, adaptedBy(tensors), own.reader());
+  return { ...paramsScorer(adapted, params, items, name), dispose: () => own.dispose() };
 }
 
 /** Parameters whose values are the store's own memory, which updates change; undefined where some are held elsewhere. */

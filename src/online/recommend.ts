@@ -31,6 +31,7 @@ export const recommendSchema = z
         'events of an anonymous session, oldest first; follows the history of `user` where both are given',
       ),
     k: z.number().int().min(1).max(1000).optional().describe('items returned'),
+    adapter: z.string().max(64).optional().describe('score with this adapter added to the model'),
     exclude: ids.optional().describe('items never returned'),
     candidates: ids.min(1).optional().describe('rank these items only; those already seen stay in'),
     includeSeen: z.boolean().default(false).describe('true: items of the history may be returned again'),
@@ -54,6 +55,8 @@ export interface Recommendation {
   readonly items: readonly RecommendedItem[];
   /** `<base checkpoint>+<events learned since>`. */
   readonly modelVersion: string;
+  /** The adapter that was asked for. */
+  readonly adapter?: string;
   /** True where the list is popularity: nothing is known of the user, or the model could not score. */
   readonly fallback: boolean;
   /** Item ids of the request that are not in the catalogue. */
@@ -85,6 +88,12 @@ export class Recommender {
   async recommend(request: RecommendRequest): Promise<Recommendation> {
     const { catalogue, defaultK, itemIndex, metrics } = this.options;
     const unknown: string[] = [];
+    const { adapter } = request;
+    const adapters = this.options.learner.adapters ?? [];
+    if (adapter !== undefined && !adapters.includes(adapter))
+      throw invalid([
+        { field: 'adapter', message: `is none that is served (${adapters.join(', ') || 'there are none'})` },
+      ]);
     const query = this.query(request, unknown);
     const known = (list: readonly string[]): number[] =>
       list.flatMap((id) => {
@@ -97,7 +106,7 @@ export class Recommender {
     const columns = catalogue.items.length;
     const candidates = request.candidates && new Set(known(request.candidates));
     const version = this.options.version();
-    const model = await this.modelScores(query);
+    const model = await this.modelScores(query, adapter);
     const scores = model ?? this.popularity;
     const barred = candidates ? { has: (i: number) => excluded.has(i) || !candidates.has(i) } : excluded;
     const best = topK(scores, 0, columns, request.k ?? defaultK, barred);
@@ -110,6 +119,7 @@ export class Recommender {
         score: best.scores[i]!,
       })),
       modelVersion: version,
+      ...(adapter === undefined ? {} : { adapter }),
       fallback: model === undefined,
       unknown,
     };
@@ -154,10 +164,10 @@ export class Recommender {
   }
 
   /** The learner's scores of one user, or undefined where it has nothing to go by. */
-  private async modelScores(query: Query): Promise<Float32Array | undefined> {
+  private async modelScores(query: Query, adapter?: string): Promise<Float32Array | undefined> {
     if (query.user === 0 && query.items.length === 0) return undefined;
     try {
-      const scores = await this.options.learner.score([query]);
+      const scores = await this.options.learner.score([query], adapter);
       // One look suffices: parameters that are no longer numbers spoil every score.
       if (!Number.isNaN(scores[1])) return scores;
       this.options.log('warn', 'the model gives scores that are not numbers; serving popular items');

@@ -3,7 +3,9 @@ import { join } from 'node:path';
 import type { BackendInfo } from '../compute/backend.js';
 import type { Dataset } from '../data/dataset.js';
 import { RecsysError } from '../errors.js';
+import { adapterSchema } from '../model/adapted.js';
 import { restoreModel } from '../model/restore.js';
+import type { StoredAdapter } from '../storage/adapter-files.js';
 import { withOutputDirectory } from '../storage/atomic.js';
 import { type Checkpoint, readCheckpoint } from '../storage/checkpoint.js';
 import { diskError, kindOf } from '../storage/disk.js';
@@ -12,7 +14,7 @@ import { versions } from '../storage/versions.js';
 import type { StageContext } from '../types.js';
 import { buildServer, listen, tryAddress } from './http/server.js';
 import { ServiceMetrics } from './metrics.js';
-import { modelLearner } from './model-learner.js';
+import { type ModelAdapter, modelLearner } from './model-learner.js';
 import type { LearningConfig, RequestConfig, RetentionConfig } from './schema.js';
 import { RecommenderService } from './service.js';
 import { type OnlineState, readOnlineState, writeServed } from './snapshot.js';
@@ -20,6 +22,8 @@ import { warmHistories } from './warm.js';
 
 export interface ServeOptions {
   readonly checkpoint: Checkpoint;
+  /** By name: requests may ask for the model with one of them added. */
+  readonly adapters: ReadonlyMap<string, StoredAdapter>;
   /** Histories known before the first event. */
   readonly data: Dataset | undefined;
   /** State directory: journal and snapshot. Held by one process at a time. */
@@ -103,6 +107,7 @@ async function serveState(
     learning,
     seed,
     sameOptimizer ? online?.optimizerState : undefined,
+    new Map([...options.adapters].map(([name, stored]) => [name, modelAdapter(stored)])),
   );
   const metrics = new ServiceMetrics();
   const service = await RecommenderService.start({
@@ -146,6 +151,11 @@ async function serveState(
     await service.close();
   }
 }
+
+const modelAdapter = ({ config, tensors }: StoredAdapter): ModelAdapter => ({
+  config: adapterSchema.parse(config),
+  tensors,
+});
 
 const snapshotPath = (state: string): string => join(state, 'snapshot');
 

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { path } from '../config/fields.js';
 import type { Dataset } from '../data/dataset.js';
 import { RecsysError } from '../errors.js';
+import { adapterSchema, isAdapter, merged } from '../model/adapted.js';
 import type { ModelConfig } from '../model/registry.js';
 import type { RestoredModel } from '../model/restore.js';
 import type { StageContext } from '../types.js';
@@ -19,6 +20,9 @@ export const finetuneSchema = z.strictObject({
     .array(z.string().min(1))
     .default([])
     .describe('parameters whose names begin with one of these stay as they are'),
+  adapter: adapterSchema
+    .optional()
+    .describe('train a few added weights in place of the model’s own, which stay: several go with one model'),
 });
 
 export type FinetuneConfig = z.output<typeof finetuneSchema>;
@@ -34,13 +38,20 @@ export async function finetune(
   const modelConfig = withDropout(from.config, config.dropout);
   const frozen = (names: readonly string[]): Set<string> => frozenNames(names, config.freeze);
   const trained = await trainOnLabels(
-    { name: 'finetune', modelConfig, from, frozen },
+    { name: 'finetune', modelConfig, from, frozen, adapter: config.adapter },
     config,
     dataset,
     hooks,
     context,
   );
-  return { ...trained, config: from.config };
+  const whole = { ...trained, config: from.config };
+  if (!config.adapter) return whole;
+  const tensors = new Map([...trained.tensors].filter(([name]) => isAdapter(name)));
+  return {
+    ...whole,
+    tensors: merged(trained.tensors, tensors, config.adapter),
+    adapter: { config: config.adapter, tensors },
+  };
 }
 
 function withDropout(config: ModelConfig, dropout: number | undefined): ModelConfig {

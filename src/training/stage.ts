@@ -6,6 +6,7 @@ import type { Batch, CompiledStep } from '../compute/step.js';
 import { type Dataset, SPLIT } from '../data/dataset.js';
 import { RecsysError } from '../errors.js';
 import { rankingMetricNames } from '../evaluation/metrics.js';
+import type { AdapterConfig } from '../model/adapted.js';
 import { LOSSES, type LossName } from '../model/losses/index.js';
 import type { Model } from '../model/model.js';
 import type { ModelConfig } from '../model/registry.js';
@@ -36,6 +37,8 @@ export interface TrainedModel {
   readonly config: ModelConfig;
   readonly catalogue: Catalogue;
   readonly tensors: TensorMap;
+  /** Where added weights were trained: these alone. `tensors` are the model's own with these added. */
+  readonly adapter?: { readonly config: AdapterConfig; readonly tensors: TensorMap };
   readonly fit: FitResult;
 }
 

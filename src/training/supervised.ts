@@ -1,6 +1,8 @@
 import { compileStep } from '../compute/compile.js';
 import { hostTensor, type ParameterInits, ParameterStore } from '../compute/parameters.js';
 import type { Dataset } from '../data/dataset.js';
+import { RecsysError } from '../errors.js';
+import { type AdapterConfig, adaptedModel, adaptedNames, adapterInits, isAdapter } from '../model/adapted.js';
 import { LOSSES } from '../model/losses/index.js';
 import { createModel, type ModelConfig } from '../model/registry.js';
 import type { RestoredModel } from '../model/restore.js';
@@ -30,10 +32,12 @@ export interface Supervised {
   frozen?(names: readonly string[]): ReadonlySet<string>;
   /** Parameters whose zeros stay zero. */
   readonly keepZeros?: ReadonlySet<string>;
+  /** Trained in place of the model's own parameters, which stay; found among the result's tensors beside them. */
+  readonly adapter?: AdapterConfig | undefined;
 }
 
 export async function trainOnLabels(
-  { name, modelConfig, from, frozen, keepZeros = new Set() }: Supervised,
+  { name, modelConfig, from, frozen, keepZeros = new Set(), adapter }: Supervised,
   config: RunConfig & { readonly contrastive: ContrastiveConfig },
   source: Dataset,
   hooks: StageHooks,
@@ -41,12 +45,16 @@ export async function trainOnLabels(
 ): Promise<TrainedModel> {
   const grown = from && growCatalogue(from.catalogue, source);
   if (grown) context.log('info', 'vocabulary grown', { added: grown.added });
+  if (grown && adapter) requireKnown(grown.added);
   const dataset = grown?.dataset ?? source;
-  const model = createModel(modelConfig, dataset.catalogue);
-  requireDropout(model, config.contrastive);
-  const fresh = model.init(Random.of(config.seed, 'init'));
-  const inits: ParameterInits = from ? growTensors(fresh, tensorsOf(from.inits), `${name} --from`) : fresh;
-  const stay = frozen?.([...inits.keys()].filter((of) => !inits.get(of)!.fixed)) ?? new Set();
+  const whole = createModel(modelConfig, dataset.catalogue);
+  requireDropout(whole, config.contrastive);
+  const fresh = whole.init(Random.of(config.seed, 'init'));
+  const own: ParameterInits = from ? growTensors(fresh, tensorsOf(from.inits), `${name} --from`) : fresh;
+  const stay = frozen?.([...own.keys()].filter((of) => !own.get(of)!.fixed)) ?? new Set();
+  const adapting = adapter && adapterInits(own, adapter, Random.of(config.seed, 'adapter'));
+  const inits = new Map([...own, ...(adapting ?? [])]);
+  const model = adapter ? adaptedModel(whole, adapter, adaptedNames(own, adapter)) : whole;
   const loss = LOSSES[config.loss];
   const sparseTables = keepsSparse(inits, model, loss.readsCatalogue);
   const constants = new Map([...model.constants(), ...masksOf(inits, keepZeros)]);
@@ -56,7 +64,7 @@ export async function trainOnLabels(
     store,
     ...updateOptions(config),
     loss: (params, inputs, pass) => objective(masked(params, keepZeros), inputs, pass),
-    frozen: (parameter) => stay.has(parameter),
+    frozen: (parameter) => stay.has(parameter) || (adapting !== undefined && !isAdapter(parameter)),
   });
   try {
     const parts = { model, store, step, dataset, ...taskBatches(model, dataset, config) };
@@ -66,6 +74,20 @@ export async function trainOnLabels(
     step.dispose();
     store.dispose();
   }
+}
+
+/** An adapter goes with the model it was trained on, so it can bring no row of a table. */
+function requireKnown({ users: _, ...added }: Readonly<Record<string, number>>): void {
+  const more = Object.entries(added).filter(([, count]) => count > 0);
+  if (more.length === 0) return;
+  const what = more.map(([name, count]) => `${count} ${name}`).join(', ');
+  throw new RecsysError(
+    'CONFIG_INVALID',
+    `adapter: the dataset has what the checkpoint does not know (${what})`,
+    {
+      remedy: 'Fine-tune without `adapter` first; adapters then go with that checkpoint.',
+    },
+  );
 }
 
 /** A model's values as tensors. */

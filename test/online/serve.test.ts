@@ -31,6 +31,7 @@ async function start(model: string, state: string, over: Partial<ServeOptions> =
     const done = serve(
       {
         checkpoint,
+        adapters: new Map(),
         data: undefined,
         state,
         host: '127.0.0.1',

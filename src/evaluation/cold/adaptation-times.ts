@@ -1,4 +1,4 @@
-import type { Adapter } from '../../model/adapter.js';
+import type { Adapter } from '../../model/user-states.js';
 import type { Query } from '../../types.js';
 
 /** Milliseconds to adapt to one user at a time, as they are asked for: median and 99th percentile; and the state's numbers. */

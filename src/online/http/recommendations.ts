@@ -9,6 +9,7 @@ import { errorReplies, jsonSchema } from './schemas.js';
 const querySchema = z.strictObject({
   user: externalId,
   k: z.coerce.number().int().min(1).max(1000).optional(),
+  adapter: z.string().max(64).optional().describe('score with this adapter added to the model'),
   exclude: z
     .string()
     .transform((text) => text.split(',').filter((id) => id !== ''))
@@ -25,6 +26,7 @@ const replySchema = z.object({
   user: z.string().optional(),
   items: z.array(z.object({ item: z.string(), title: z.string(), score: z.number() })),
   modelVersion: z.string().describe('<base checkpoint>+<events learned since>'),
+  adapter: z.string().optional().describe('the adapter that was asked for'),
   fallback: z.boolean().describe('true: popular items, since nothing is known of the user'),
   unknown: z.array(z.string()).describe('item ids of the request that are not in the catalogue'),
 });
@@ -62,11 +64,12 @@ export function recommendationRoutes(app: FastifyInstance, service: RecommenderS
       },
     },
     (request) => {
-      const { user, k, exclude, includeSeen } = check(querySchema, request.query);
+      const { user, k, adapter, exclude, includeSeen } = check(querySchema, request.query);
       return answer(request.id, {
         user,
         includeSeen,
         ...(k === undefined ? {} : { k }),
+        ...(adapter === undefined ? {} : { adapter }),
         ...(exclude === undefined ? {} : { exclude }),
       });
     },

@@ -1,0 +1,153 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { z } from 'zod';
+import type { ParameterInits, Params } from '../compute/parameters.js';
+import { RecsysError } from '../errors.js';
+import type { Random } from '../random.js';
+import type { HostTensor, TensorMap } from '../types.js';
+import { constant, normal } from './initial.js';
+import type { Model } from './model.js';
+
+/** What an adapter adds to the weights of a model that stay as they are. */
+export const adapterSchema = z.strictObject({
+  kind: z
+    .enum(['lora', 'bias'])
+    .default('lora')
+    .describe('lora: a product of two thin matrices to each weight matrix; bias: to biases and norms alone'),
+  rank: z.number().int().min(1).default(8).describe('width of the thin matrices (lora)'),
+  alpha: z
+    .number()
+    .positive()
+    .default(16)
+    .describe('scale of the product, times 1 / rank (lora): learning rates hold for all ranks'),
+  target: z
+    .array(z.string().min(1))
+    .min(1)
+    .optional()
+    .describe('only parameters whose names begin with one of these; default: all that are no embeddings'),
+});
+export type AdapterConfig = z.output<typeof adapterSchema>;
+
+const PREFIX = 'adapter/';
+const down = (name: string): string => `${PREFIX}${name}/down`;
+const up = (name: string): string => `${PREFIX}${name}/up`;
+const shift = (name: string): string => `${PREFIX}${name}/shift`;
+
+export const isAdapter = (name: string): boolean => name.startsWith(PREFIX);
+
+/**
+ * Names of the parameters that an adapter adds to: matrices [in, out] (lora), or vectors (bias); never an embedding.
+ * @throws CONFIG_INVALID where there is none
+ */
+export function adaptedNames(inits: ParameterInits, { kind, rank, target }: AdapterConfig): string[] {
+  const able = [...inits].flatMap(([name, init]) => {
+    if (isAdapter(name) || init.fixed || init.table || init.grows || /embedding/.test(name)) return [];
+    const matrix = init.shape.length === 2 && Math.min(...init.shape) > rank;
+    return (kind === 'lora' ? matrix : init.shape.length === 1) ? [name] : [];
+  });
+  const chosen = able.filter(
+    (name) => !target || target.some((prefix) => `${name}.`.startsWith(`${prefix}.`)),
+  );
+  if (chosen.length === 0)
+    throw new RecsysError(
+      'CONFIG_INVALID',
+      `adapter: no ${kind === 'lora' ? `matrix wider than its rank ${rank}` : 'bias'} to add to (there are ${able.join(', ') || 'none'})`,
+    );
+  return chosen;
+}
+
+/** An adapter that adds nothing yet. */
+export function adapterInits(inits: ParameterInits, config: AdapterConfig, rng: Random): ParameterInits {
+  const own: ParameterInits = new Map();
+  for (const name of adaptedNames(inits, config)) {
+    const shape = inits.get(name)!.shape as [number, number];
+    if (config.kind === 'bias') own.set(shift(name), constant(shape, 0));
+    else {
+      own.set(down(name), normal(rng, [shape[0], config.rank], 1 / Math.sqrt(shape[0])));
+      own.set(up(name), constant([config.rank, shape[1]], 0));
+    }
+  }
+  return own;
+}
+
+/**
+ * Parameters W of a model with those of an adapter added: W + (alpha / rank)·down·up (LoRA: Hu et al. 2022), or b + shift (BitFit: Ben
+ * Zaken et al. 2022).
+ *
+ * @param own where the adapter's parameters are read
+ */
+function withAdapter(params: Params, own: Params, config: AdapterConfig, names: ReadonlySet<string>): Params {
+  return {
+    get(name) {
+      const weight = params.get(name);
+      if (!names.has(name)) return weight;
+      if (config.kind === 'bias') return tf.add(weight, own.get(shift(name)));
+      const product = tf.matMul(own.get(down(name)) as tf.Tensor2D, own.get(up(name)) as tf.Tensor2D);
+      return tf.add(weight, tf.mul(product, config.alpha / config.rank));
+    },
+    lookup: (name, ids) => params.lookup(name, ids),
+  };
+}
+
+/** The model as an adapter makes it; `own` is where the adapter is read, the model's own parameters by default. */
+export function adaptedModel(
+  model: Model,
+  config: AdapterConfig,
+  names: readonly string[],
+  own?: Params,
+): Model {
+  const which = new Set(names);
+  const of = (params: Params): Params => withAdapter(params, own ?? params, config, which);
+  const { candidates } = model;
+  const { direct: _, ...rest } = model;
+  return {
+    ...rest,
+    encode: (params, batch, pass) => model.encode(of(params), batch, pass),
+    logits: (params, states, items, pass) => model.logits(of(params), states, items, pass),
+    ...(candidates
+      ? { candidates: (params, items, pass) => candidates.call(model, of(params), items, pass) }
+      : {}),
+  };
+}
+
+/**
+ * Weights with an adapter added for good; `sign` −1 takes it out again, up to rounding. What is no weight of the model is left out.
+ *
+ * @param adapter its own tensors, by the names they were trained under
+ */
+export function merged(weights: TensorMap, adapter: TensorMap, config: AdapterConfig, sign: 1 | -1 = 1) {
+  const whole: TensorMap = new Map();
+  for (const [name, weight] of weights) {
+    if (isAdapter(name)) continue;
+    const added = addition(name, weight, adapter, config);
+    if (!added) whole.set(name, weight);
+    else {
+      const data = Float32Array.from(weight.data, (x, i) => x + sign * added[i]!);
+      whole.set(name, { ...weight, dtype: 'F32', data });
+    }
+  }
+  return whole;
+}
+
+/** What an adapter adds to a weight, value by value. */
+function addition(
+  name: string,
+  { shape }: HostTensor,
+  adapter: TensorMap,
+  { alpha, rank }: AdapterConfig,
+): ArrayLike<number> | undefined {
+  const left = adapter.get(down(name))?.data;
+  const right = adapter.get(up(name))?.data;
+  if (!left || !right) return adapter.get(shift(name))?.data;
+  const [rows, columns] = shape as [number, number];
+  const product = new Float64Array(rows * columns);
+  for (let r = 0; r < rows; r++)
+    for (let k = 0; k < rank; k++)
+      for (let c = 0; c < columns; c++)
+        product[r * columns + c]! += (left[r * rank + k]! * right[k * columns + c]! * alpha) / rank;
+  return product;
+}
+
+/** Names of the parameters that an adapter's tensors add to. */
+export function adaptedBy(adapter: TensorMap): string[] {
+  return [...new Set([...adapter.keys()].map((name) => name.slice(PREFIX.length, name.lastIndexOf('/'))))];
+}
