@@ -36,6 +36,11 @@ export const COMMANDS = {
     load: () => import('./commands/meta-train.js'),
     chains: true,
   },
+  elicit: {
+    describe: 'choose what to ask a new user about',
+    load: () => import('./commands/elicit.js'),
+    chains: true,
+  },
   compress: {
     describe: 'make a checkpoint smaller: prune, fine-tune, quantize',
     load: () => import('./commands/compress.js'),

@@ -1,13 +1,17 @@
 import type { Dataset } from '../data/dataset.js';
 import type { Scenario } from '../data/tasks.js';
+import { RecsysError } from '../errors.js';
 import { baselines } from '../evaluation/baselines/registry.js';
 import type { ColdContender } from '../evaluation/cold/evaluate.js';
 import { rankingValues } from '../evaluation/cold/ranking.js';
 import { type RateTasks, ratingValues } from '../evaluation/cold/rating.js';
 import { biasRater, itemMeanRater, meanRater, type Rater } from '../evaluation/cold/rating-baselines.js';
+import { refuseTrainedOnTest } from '../evaluation/guard.js';
+import { sameVocabulary } from '../evaluation/mapped.js';
 import type { EvaluateConfig } from '../evaluation/schema.js';
 import type { Adapter } from '../model/user-states.js';
 import type { Scorer, StageContext } from '../types.js';
+import type { NamedCheckpoint } from './open-models.js';
 
 /** A checkpoint made ready: the state of a user, and the scores of all items. */
 export interface OpenedModel {
@@ -16,21 +20,59 @@ export interface OpenedModel {
   readonly scorer: Scorer & { dispose(): void };
 }
 
+/** A checkpoint made ready. Its vocabulary has to be the dataset's: what is new is numbered there. */
+export async function openCold(
+  { name, checkpoint }: NamedCheckpoint,
+  dataset: Dataset,
+): Promise<OpenedModel> {
+  refuseTrainedOnTest(checkpoint, dataset, 'test');
+  if (!sameVocabulary(checkpoint.catalogue, dataset.catalogue))
+    throw new RecsysError('CHECKPOINT_INCOMPATIBLE', `${checkpoint.path} was trained on another vocabulary`, {
+      remedy: 'Train it on the same prepared dataset, the cold users and items of which are numbered too.',
+    });
+  const { restoreModel } = await import('../model/restore.js');
+  const { modelAdapter } = await import('../model/user-states.js');
+  const { modelScorer } = await import('../model/scorer.js');
+  const restored = restoreModel(checkpoint);
+  return { name, adapter: modelAdapter(restored), scorer: modelScorer(restored, name) };
+}
+
 export const RATERS = { mean: meanRater, 'item-mean': itemMeanRater, bias: biasRater } as const;
+
+type Measure = ColdContender['measure'];
+
+/** How well values are foretold. */
+const rating =
+  (dataset: Dataset, rate: RateTasks): Measure =>
+  (tasks) =>
+    ratingValues(rate, dataset, tasks);
+
+/** How well the scenario's items are ranked. */
+const ranking =
+  (dataset: Dataset, scorer: Scorer, context: StageContext): Measure =>
+  (tasks, scenario) =>
+    rankingValues(scorer, dataset, tasks, itemsOf(dataset, scenario), context);
+
+/** One model's metrics of tasks. */
+export function modelMeasure(
+  dataset: Dataset,
+  { adapter, scorer }: OpenedModel,
+  task: 'rating' | 'ranking',
+  context: StageContext,
+): Measure {
+  return task === 'rating' ? rating(dataset, ratedBy(adapter)) : ranking(dataset, scorer, context);
+}
 
 /** Those that foretell values: means and biases, and every model, adapted and not. */
 export function ratingContenders(dataset: Dataset, models: readonly OpenedModel[]): ColdContender[] {
-  const measured = (rate: RateTasks): ColdContender['measure'] => {
-    return (tasks) => ratingValues(rate, dataset, tasks);
-  };
   return [
     ...Object.entries(RATERS).map(
       ([name, rater]): ColdContender => ({
         ...{ name, kind: 'baseline' },
-        measure: measured(ratedSimply(rater(dataset))),
+        measure: rating(dataset, ratedSimply(rater(dataset))),
       }),
     ),
-    ...models.flatMap(({ name, adapter }) => adaptedAndNot(name, measured(ratedBy(adapter)))),
+    ...models.flatMap(({ name, adapter }) => adaptedAndNot(name, rating(dataset, ratedBy(adapter)))),
   ];
 }
 
@@ -41,10 +83,7 @@ export async function rankingContenders(
   config: EvaluateConfig,
   context: StageContext,
 ): Promise<ColdContender[]> {
-  const measured = (scorer: Scorer, name: string): ColdContender['measure'] => {
-    return (tasks, scenario) =>
-      rankingValues({ ...scorer, name }, dataset, tasks, itemsOf(dataset, scenario), context);
-  };
+  const measured = (scorer: Scorer, name: string): Measure => ranking(dataset, { ...scorer, name }, context);
   const contenders: ColdContender[] = [];
   for (const name of config.baselines) {
     const fitted = await baselines[name].fit(dataset, {

@@ -1,7 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { selectBackend } from '../compute/select.js';
-import type { Dataset } from '../data/dataset.js';
 import { readDataset } from '../data/read.js';
 import { queryOf } from '../data/tasks.js';
 import { RecsysError } from '../errors.js';
@@ -9,13 +8,11 @@ import { adaptationTimes } from '../evaluation/cold/adaptation-times.js';
 import { evaluateCold, scenarioTasks } from '../evaluation/cold/evaluate.js';
 import { COLD_FORMAT, type ColdResults } from '../evaluation/cold/results.js';
 import type { ColdConfig } from '../evaluation/cold/schema.js';
-import { refuseTrainedOnTest } from '../evaluation/guard.js';
-import { sameVocabulary } from '../evaluation/mapped.js';
 import type { EvaluateConfig } from '../evaluation/schema.js';
 import { withOutputDirectory } from '../storage/atomic.js';
-import { type OpenedModel, RATERS, rankingContenders, ratingContenders } from './cold-contenders.js';
+import { openCold, RATERS, rankingContenders, ratingContenders } from './cold-contenders.js';
 import { coldReport, coldText } from './cold-view.js';
-import { type NamedCheckpoint, openModels } from './open-models.js';
+import { openModels } from './open-models.js';
 import type { StageResult, StageRun } from './stage.js';
 
 /** `recsys evaluate --cold`: how well models and simple raters foretell what new users, and users of new items, will like. */
@@ -62,7 +59,7 @@ async function measure(
       `reference: "${config.reference}" is no row (${names.join(', ')})`,
     );
   if (checkpoints.length > 0) await selectBackend(config.backend);
-  const models = await Promise.all(checkpoints.map((one) => open(one, dataset)));
+  const models = await Promise.all(checkpoints.map((one) => openCold(one, dataset)));
   try {
     const contenders =
       cold.task === 'rating'
@@ -97,20 +94,6 @@ async function measure(
       scorer.dispose();
     }
   }
-}
-
-/** A checkpoint made ready. Its vocabulary has to be the dataset's: what is new is numbered there. */
-async function open({ name, checkpoint }: NamedCheckpoint, dataset: Dataset): Promise<OpenedModel> {
-  refuseTrainedOnTest(checkpoint, dataset, 'test');
-  if (!sameVocabulary(checkpoint.catalogue, dataset.catalogue))
-    throw new RecsysError('CHECKPOINT_INCOMPATIBLE', `${checkpoint.path} was trained on another vocabulary`, {
-      remedy: 'Train it on the same prepared dataset, the cold users and items of which are numbered too.',
-    });
-  const { restoreModel } = await import('../model/restore.js');
-  const { modelAdapter } = await import('../model/user-states.js');
-  const { modelScorer } = await import('../model/scorer.js');
-  const restored = restoreModel(checkpoint);
-  return { name, adapter: modelAdapter(restored), scorer: modelScorer(restored, name) };
 }
 
 const LEADING = { rating: ['mae', 'ndcg@3'], ranking: ['ndcg@10', 'hr@10'] } as const;

@@ -1,0 +1,174 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { selectBackend } from '../compute/select.js';
+import { readDataset } from '../data/read.js';
+import { RecsysError } from '../errors.js';
+import { scenarioTasks } from '../evaluation/cold/evaluate.js';
+import { STRATEGIES, STRATEGY_NAMES, type StrategyName } from '../evaluation/elicitation/index.js';
+import { interview } from '../evaluation/elicitation/interview.js';
+import type { ElicitationResults } from '../evaluation/elicitation/results.js';
+import { type ElicitConfig, elicitSchema } from '../evaluation/elicitation/schema.js';
+import type { Elicitation } from '../evaluation/elicitation/strategy.js';
+import { Random } from '../random.js';
+import { renderTable, type Table } from '../report/table.js';
+import { withOutputDirectory } from '../storage/atomic.js';
+import { readCheckpoint } from '../storage/checkpoint.js';
+import { modelMeasure, openCold } from './cold-contenders.js';
+import { differenceText } from './difference-text.js';
+import { defineStage, type StageRun } from './stage.js';
+
+export default defineStage({
+  name: 'elicit',
+  describe: 'choose the few items that a new user is best asked about',
+  schema: elicitSchema,
+  flags: {
+    data: { key: 'data', describe: 'prepared dataset directory', type: 'string' },
+    model: { key: 'model', describe: 'checkpoint that is to know new users', type: 'string', stdin: true },
+    strategy: { key: 'strategy', describe: STRATEGY_NAMES.join(', '), type: 'string' },
+    questions: { key: 'questions', describe: 'questions of an interview', type: 'number' },
+    simulate: { key: 'simulate', describe: 'interview new users by every strategy', type: 'boolean' },
+  },
+  defaultOut: 'elicitation',
+  async run(run) {
+    const { flags } = run;
+    const results = await withOutputDirectory(
+      flags.out!,
+      { force: flags.force, resume: false },
+      async (partial) => {
+        const found = await elicit(run);
+        await writeFile(join(partial, 'elicitation.json'), `${JSON.stringify(found, null, 2)}\n`);
+        const { writeReport } = await import('../report/report.js');
+        await writeReport(partial, {
+          title: `What to ask new users of ${found.dataset.name}`,
+          description: found.items.map(({ title, item }) => title || item).join(' · '),
+          ...(found.interviews ? { comparison: interviewTable(found.interviews) } : {}),
+          config: run.config,
+        });
+        return found;
+      },
+    );
+    const { items, interviews, strategy, seconds } = results;
+    return {
+      path: flags.out!,
+      seconds,
+      items,
+      ...(interviews ? { interviews } : {}),
+      text: [
+        `questions (${strategy}): ${items.map(({ title, item }) => title || item).join(' · ')}`,
+        ...(interviews ? ['', interviewText(interviews)] : []),
+        '',
+        flags.out!,
+      ].join('\n'),
+    };
+  },
+});
+
+async function elicit(run: StageRun<ElicitConfig>): Promise<ElicitationResults> {
+  const { config } = run;
+  const started = performance.now();
+  const checkpoint = await readCheckpoint(config.model);
+  const dataset = await readDataset(config.data);
+  await selectBackend(config.backend);
+  const opened = await openCold({ name: 'model', checkpoint }, dataset);
+  try {
+    const known = { users: 'existing', items: 'existing' } as const;
+    const fresh = { users: 'new', items: 'existing' } as const;
+    const measure = modelMeasure(dataset, opened, config.task, { ...run, progress: () => undefined });
+    const { catalogue, manifest } = dataset;
+    const random = (purpose: string): Random => Random.of(config.seed, purpose);
+    const tasks = scenarioTasks(dataset, known, config, config.seed);
+    const some = random('elicitation users')
+      .shuffle([...tasks.keys()])
+      .slice(0, config.users);
+    const given = (name: StrategyName, count: number): Elicitation => ({
+      dataset,
+      candidates: mostPopular(catalogue.itemCounts, config.candidates),
+      count,
+      random: random(`questions ${name}`),
+      users: some.map((t) => tasks[t]!),
+      adapter: opened.adapter,
+      loss: async (tasks) => {
+        const values = await measure(tasks, known);
+        return config.task === 'rating' ? values.get('mae')! : values.get('ndcg@10')!.map((x) => -x);
+      },
+    });
+    const chosen = async (name: StrategyName, count: number): Promise<number[]> => {
+      if (run.signal.aborted) throw new RecsysError('INTERRUPTED', 'the choice of questions was interrupted');
+      return STRATEGIES[name](given(name, count));
+    };
+    const items = await chosen(config.strategy, config.count);
+    return {
+      kind: 'elicitation',
+      formatVersion: 1,
+      model: checkpoint.manifestSha256,
+      dataset: { path: dataset.path, name: manifest.name, fingerprint: manifest.fingerprint },
+      strategy: config.strategy,
+      items: items.map((i) => ({ item: catalogue.items[i]!, title: catalogue.titles[i] ?? '' })),
+      ...(config.simulate ? { interviews: await simulated() } : {}),
+      seconds: (performance.now() - started) / 1000,
+    };
+
+    async function simulated(): Promise<NonNullable<ElicitationResults['interviews']>> {
+      const tasks = scenarioTasks(dataset, fresh, config, config.seed);
+      if (tasks.length === 0)
+        throw new RecsysError('DATA_EMPTY', `${dataset.path}: there is no new user to interview`, {
+          remedy: 'Prepare the dataset with `split: { kind: cold, users: … }`, or lower `least`.',
+        });
+      const lists = new Map<StrategyName, readonly number[]>();
+      for (const name of STRATEGY_NAMES) {
+        run.progress({ task: `questions by ${name}`, done: lists.size, total: STRATEGY_NAMES.length });
+        lists.set(name, await chosen(name, config.questions));
+      }
+      const options = { resamples: config.bootstrap.resamples, seed: config.seed };
+      const rows = await interview(lists, tasks, { dataset }, (asked) => measure(asked, fresh), options);
+      return { users: tasks.length, questions: config.questions, task: config.task, rows };
+    }
+  } finally {
+    opened.adapter.dispose();
+    opened.scorer.dispose();
+  }
+}
+
+function mostPopular(counts: Float32Array, most: number): number[] {
+  return [...counts.keys()]
+    .filter((item) => item > 0 && counts[item]! > 0)
+    .sort((a, b) => counts[b]! - counts[a]! || a - b)
+    .slice(0, most);
+}
+
+type Interviews = NonNullable<ElicitationResults['interviews']>;
+const SHOWN = {
+  rating: [
+    { name: 'mae', better: 'lower' },
+    { name: 'ndcg@3', better: 'higher' },
+  ],
+  ranking: [
+    { name: 'ndcg@10', better: 'higher' },
+    { name: 'hr@10', better: 'higher' },
+  ],
+} as const;
+
+function interviewTable({ task, rows }: Interviews): Table {
+  return {
+    columns: ['questions', 'answered', ...SHOWN[task]],
+    rows: rows.map(({ strategy, answers, metrics }) => [
+      strategy,
+      answers.toFixed(1),
+      ...SHOWN[task].map(({ name }) => {
+        const { mean, low, high } = metrics[name]!;
+        return { value: mean, low, high };
+      }),
+    ]),
+    // All that a user knows is more than any interview asks.
+    aside: rows.flatMap(({ strategy }, r) => (strategy === 'everything asked' ? [r] : [])),
+  };
+}
+
+function interviewText(interviews: Interviews): string {
+  const [{ name: leading }] = SHOWN[interviews.task];
+  const lines = interviews.rows.flatMap(({ strategy, difference }) =>
+    difference ? [`  ${strategy} − popular: ${leading} ${differenceText(difference[leading]!)}`] : [],
+  );
+  const head = `${interviews.users} new users, ${interviews.questions} questions each`;
+  return [head, '', renderTable(interviewTable(interviews)), '', ...lines].join('\n');
+}

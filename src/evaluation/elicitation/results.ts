@@ -1,0 +1,32 @@
+import { z } from 'zod';
+import { STRATEGY_NAMES } from './index.js';
+
+const interval = z.object({ mean: z.number(), low: z.number(), high: z.number() });
+
+/** `elicitation.json`: what to ask a new user about, and how well that went with simulated ones. */
+export const elicitationSchema = z.object({
+  kind: z.literal('elicitation'),
+  formatVersion: z.literal(1),
+  model: z.string(),
+  dataset: z.object({ path: z.string(), name: z.string(), fingerprint: z.string() }),
+  strategy: z.enum(STRATEGY_NAMES),
+  /** The first question first. */
+  items: z.array(z.object({ item: z.string(), title: z.string() })),
+  interviews: z
+    .object({
+      users: z.number(),
+      questions: z.number(),
+      task: z.enum(['rating', 'ranking']),
+      rows: z.array(
+        z.object({
+          strategy: z.string(),
+          answers: z.number(),
+          metrics: z.record(z.string(), interval),
+          difference: z.record(z.string(), interval).optional(),
+        }),
+      ),
+    })
+    .optional(),
+  seconds: z.number(),
+});
+export type ElicitationResults = z.infer<typeof elicitationSchema>;
