@@ -4,6 +4,7 @@ import { BACKENDS } from '../compute/backend.js';
 import { selectBackend } from '../compute/select.js';
 import { path, seed } from '../config/fields.js';
 import { readDataset } from '../data/read.js';
+import { readQuestions } from '../evaluation/elicitation/results.js';
 import { learningSchema, requestSchema, retentionSchema } from '../online/schema.js';
 import { serve } from '../online/serve.js';
 import { readAdapter } from '../storage/adapter-files.js';
@@ -20,6 +21,7 @@ const schema = z.strictObject({
     )
     .default({})
     .describe('by name: adapters of `model`; a request may ask for one'),
+  elicitation: path('directory that `recsys elicit` wrote: what new users are asked about').optional(),
   data: path('dataset whose histories are known from the start').optional(),
   state: path('state directory: the event journal and the snapshot'),
   host: z.string().min(1).default('127.0.0.1').describe('address to listen on'),
@@ -56,6 +58,7 @@ export default defineStage({
         ),
       ),
     );
+    const questions = config.elicitation === undefined ? undefined : await readQuestions(config.elicitation);
     const data = config.data === undefined ? undefined : await readDataset(config.data);
     const backend = await selectBackend(config.backend);
     const result = await serve(
@@ -63,6 +66,7 @@ export default defineStage({
         ...config,
         checkpoint,
         adapters,
+        questions,
         data,
         backend,
         config,

@@ -12,6 +12,7 @@ import { diskError, kindOf } from '../storage/disk.js';
 import { acquireLock } from '../storage/lock.js';
 import { versions } from '../storage/versions.js';
 import type { StageContext } from '../types.js';
+import type { Questions } from './elicitation.js';
 import { buildServer, listen, tryAddress } from './http/server.js';
 import { ServiceMetrics } from './metrics.js';
 import { type ModelAdapter, modelLearner } from './model-learner.js';
@@ -24,6 +25,8 @@ export interface ServeOptions {
   readonly checkpoint: Checkpoint;
   /** By name: requests may ask for the model with one of them added. */
   readonly adapters: ReadonlyMap<string, StoredAdapter>;
+  /** What to ask new users about; popular items where there is no list. */
+  readonly questions: Questions | undefined;
   /** Histories known before the first event. */
   readonly data: Dataset | undefined;
   /** State directory: journal and snapshot. Held by one process at a time. */
@@ -118,6 +121,7 @@ async function serveState(
     learning,
     retention: options.retention,
     requests: options.requests,
+    questions: options.questions,
     ...(data ? { warm: (histories) => warmHistories(histories, data, checkpoint.catalogue) } : {}),
     ...(online ? { from: online } : {}),
     metrics,

@@ -1,5 +1,6 @@
 import { RecsysError } from '../errors.js';
 import type { Catalogue, StageContext } from '../types.js';
+import { Elicitation, type Questions } from './elicitation.js';
 import type { OnlineEvent } from './events.js';
 import { Journal } from './journal.js';
 import type { OnlineLearner } from './learner.js';
@@ -34,6 +35,8 @@ export interface ServiceOptions {
   readonly learning: LearningConfig;
   readonly retention: RetentionConfig;
   readonly requests: RequestConfig;
+  /** What to ask new users about; popular items where there is no list. */
+  readonly questions?: Questions | undefined;
   /** Histories known before the first event. */
   readonly warm?: (histories: UserHistories) => void;
   /** Where to go on from, when the learner holds a snapshot's parameters. */
@@ -56,6 +59,7 @@ export interface EventReceipt {
  */
 export class RecommenderService {
   readonly recommender: Recommender;
+  readonly elicitation: Elicitation;
   readonly prequential: Prequential;
   /** What was learned in this process, replays included. */
   readonly trained: TrainedEvents;
@@ -104,6 +108,8 @@ export class RecommenderService {
       version: () => `${options.baseVersion}+${this.queue.learned}`,
       log: (level, message, fields) => options.context.log(level, message, fields),
     });
+    const { popularity } = this.recommender;
+    this.elicitation = new Elicitation(catalogue, this.histories, popularity, options.questions);
   }
 
   /** Opens the journal and brings the state up to it: the snapshot, if any, and every record after it. */

@@ -45,19 +45,7 @@ describe('adapters by the command line', { skip: built ? false : 'not built (npm
   const tune = (behaviour: string, out: string, more: string[] = [], data = 'dataset'): Promise<Ended> =>
     runBinary(
       [
-        ...[
-          'finetune',
-          '-c',
-          'tune.yaml',
-          '--from',
-          'base',
-          '--data',
-          data,
-          '--backend',
-          'wasm',
-          '-o',
-          out,
-        ],
+        ...['finetune', '-c', 'tune.yaml', '--from', 'base', '--data', data, '--backend', 'wasm', '-o', out],
         ...['--set', `targets.behaviours=[${behaviour}]`, ...more],
       ],
       cwd,

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { type ColdResults, coldResultsSchema } from '../../src/evaluation/cold/results.js';
+import { elicitationSchema } from '../../src/evaluation/elicitation/results.js';
 import { Random } from '../../src/random.js';
 import { type Ended, ROOT, recsys as runBinary } from '../suites/binary.js';
 
@@ -158,6 +159,28 @@ describe('cold start by the command line', { skip: built ? false : 'not built (n
         ['popularity', 'ranker', 'ranker, no event given'],
       );
     assert.match(await readFile(join(cwd, 'found/report.html'), 'utf8'), /ndcg@10 after k events/);
+  });
+
+  test('a new user is asked what helps most, and interviews say how well that goes', async () => {
+    const given = ['--data', 'dataset', '--model', 'fold-in', '--backend', 'wasm'];
+    const small = ['count=8', 'candidates=16', 'least=8', 'query=4', 'questions=3'].flatMap((s) => [
+      '--set',
+      s,
+    ]);
+    const { stdout } = await ok('elicit', ...given, ...small, '--simulate', '-o', 'questions');
+    assert.match(stdout, /gain − popular: mae/);
+    const { items, interviews } = elicitationSchema.parse(
+      JSON.parse(await readFile(join(cwd, 'questions/elicitation.json'), 'utf8')),
+    );
+    assert.equal(items.length, 8);
+    const mae = (name: string): number =>
+      interviews!.rows.find(({ strategy }) => strategy === name)!.metrics.mae!.mean;
+    assert.ok(mae('gain') < mae('nothing asked'), `${mae('gain')} < ${mae('nothing asked')}`);
+    assert.ok(mae('everything asked') < mae('gain'));
+    const again = await ok('elicit', ...given, ...small, '-o', 'questions-again');
+    assert.equal(again.stdout.split('\n')[0], stdout.split('\n')[0], 'the same seed asks the same');
+    const nobody = await recsys('elicit', ...given, '--set', 'least=90', '--simulate', '-o', 'no');
+    assert.equal(nobody.code, 3, nobody.stderr);
   });
 
   test('what cannot be done is refused with the way out', async () => {

@@ -83,7 +83,7 @@ export async function temporary(t: TestContext): Promise<string> {
 }
 
 export type Overrides = Partial<
-  Pick<ServiceOptions, 'catalogue' | 'learner' | 'context' | 'warm' | 'from' | 'metrics'> & {
+  Pick<ServiceOptions, 'catalogue' | 'learner' | 'context' | 'warm' | 'from' | 'metrics' | 'questions'> & {
     learning: object;
     retention: object;
     requests: object;

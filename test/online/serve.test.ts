@@ -32,6 +32,7 @@ async function start(model: string, state: string, over: Partial<ServeOptions> =
       {
         checkpoint,
         adapters: new Map(),
+        questions: undefined,
         data: undefined,
         state,
         host: '127.0.0.1',

@@ -372,3 +372,22 @@ test('a real socket: keep-alive requests, and an address that is not this machin
   const { app: elsewhere } = await startServer(t);
   await assert.rejects(listen(elsewhere, '203.0.113.1', 0), { code: 'ENVIRONMENT' });
 });
+
+test('new users are asked about the list, less what they know or were asked about; popular items without one', async (t) => {
+  const ask = async (app: FastifyInstance, more = ''): Promise<string[]> => {
+    const reply = await app.inject(`/v1/elicitation?user=new${more}`);
+    assert.equal(reply.statusCode, 200, reply.body);
+    return reply.json().items.map((entry: { item: string }) => entry.item);
+  };
+  const items = ['i9', 'i7', 'gone', 'i5'];
+  const { app } = await startServer(t, { questions: { strategy: 'gain', items } });
+  assert.deepEqual(await ask(app), ['i9']);
+  assert.deepEqual(await ask(app, '&k=9'), ['i9', 'i7', 'i5']);
+  await post(app, '/v1/events', [event('a1', 'i7')]);
+  assert.deepEqual(await ask(app, '&k=9&asked=i9'), ['i5']);
+  assert.equal((await app.inject('/v1/elicitation?user=new')).json().strategy, 'gain');
+  assert.equal((await app.inject('/v1/elicitation')).statusCode, 400);
+  const { app: plain } = await startServer(t);
+  assert.deepEqual(await ask(plain, '&k=2&asked=i1'), ['i2', 'i3']);
+  assert.equal((await plain.inject('/v1/elicitation?user=new')).json().strategy, 'popular');
+});

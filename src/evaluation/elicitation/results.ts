@@ -1,4 +1,7 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { z } from 'zod';
+import { RecsysError } from '../../errors.js';
 import { STRATEGY_NAMES } from './index.js';
 
 const interval = z.object({ mean: z.number(), low: z.number(), high: z.number() });
@@ -30,3 +33,20 @@ export const elicitationSchema = z.object({
   seconds: z.number(),
 });
 export type ElicitationResults = z.infer<typeof elicitationSchema>;
+
+/**
+ * The list that `recsys elicit` wrote into a directory.
+ * @throws CONFIG_INVALID where there is none
+ */
+export async function readQuestions(directory: string): Promise<{ strategy: string; items: string[] }> {
+  const file = join(directory, 'elicitation.json');
+  try {
+    const { strategy, items } = elicitationSchema.parse(JSON.parse(await readFile(file, 'utf8')));
+    return { strategy, items: items.map(({ item }) => item) };
+  } catch (cause) {
+    throw new RecsysError('CONFIG_INVALID', `elicitation: ${file} is no list of questions`, {
+      remedy: 'Give the directory that `recsys elicit` wrote.',
+      cause,
+    });
+  }
+}

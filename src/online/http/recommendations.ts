@@ -1,20 +1,16 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
-import { defectOf } from '../defect.js';
-import { externalId, invalid } from '../events.js';
+import { externalId } from '../events.js';
 import { type RecommendRequest, recommendSchema } from '../recommend.js';
 import type { RecommenderService } from '../service.js';
+import { checked, idList } from './requests.js';
 import { errorReplies, jsonSchema } from './schemas.js';
 
 const querySchema = z.strictObject({
   user: externalId,
   k: z.coerce.number().int().min(1).max(1000).optional(),
   adapter: z.string().max(64).optional().describe('score with this adapter added to the model'),
-  exclude: z
-    .string()
-    .transform((text) => text.split(',').filter((id) => id !== ''))
-    .optional()
-    .describe('item ids, separated by commas'),
+  exclude: idList.optional().describe('item ids, separated by commas'),
   includeSeen: z
     .enum(['true', 'false'])
     .transform((text) => text === 'true')
@@ -51,7 +47,7 @@ export function recommendationRoutes(app: FastifyInstance, service: RecommenderS
         response,
       },
     },
-    (request) => answer(request.id, check(recommendSchema, request.body)),
+    (request) => answer(request.id, checked(recommendSchema, request.body)),
   );
   app.get(
     '/v1/recommendations',
@@ -64,7 +60,7 @@ export function recommendationRoutes(app: FastifyInstance, service: RecommenderS
       },
     },
     (request) => {
-      const { user, k, adapter, exclude, includeSeen } = check(querySchema, request.query);
+      const { user, k, adapter, exclude, includeSeen } = checked(querySchema, request.query);
       return answer(request.id, {
         user,
         includeSeen,
@@ -74,10 +70,4 @@ export function recommendationRoutes(app: FastifyInstance, service: RecommenderS
       });
     },
   );
-}
-
-function check<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {
-  const parsed = schema.safeParse(value);
-  if (!parsed.success) throw invalid(parsed.error.issues.map((issue) => defectOf(issue, value)));
-  return parsed.data;
 }

@@ -8,6 +8,7 @@ import { RecsysError } from '../../errors.js';
 import type { StageContext } from '../../types.js';
 import type { ServiceMetrics } from '../metrics.js';
 import type { RecommenderService } from '../service.js';
+import { elicitationRoutes } from './elicitation.js';
 import { installErrors } from './errors.js';
 import { eventRoutes } from './events.js';
 import { operationRoutes } from './operations.js';
@@ -71,6 +72,7 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
   await app.register(async (routes) => {
     eventRoutes(routes, service, options.now);
     recommendationRoutes(routes, service);
+    elicitationRoutes(routes, service);
     operationRoutes(routes, service, metrics);
   });
   await app.ready();
