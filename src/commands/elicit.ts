@@ -4,11 +4,12 @@ import { selectBackend } from '../compute/select.js';
 import { readDataset } from '../data/read.js';
 import { RecsysError } from '../errors.js';
 import { scenarioTasks } from '../evaluation/cold/evaluate.js';
-import { STRATEGIES, STRATEGY_NAMES, type StrategyName } from '../evaluation/elicitation/index.js';
+import { questions, STRATEGY_NAMES, type StrategyName } from '../evaluation/elicitation/index.js';
 import { interview } from '../evaluation/elicitation/interview.js';
-import type { ElicitationResults } from '../evaluation/elicitation/results.js';
+import type { ElicitationResults, StoredQuestion } from '../evaluation/elicitation/results.js';
 import { type ElicitConfig, elicitSchema } from '../evaluation/elicitation/schema.js';
 import type { Elicitation } from '../evaluation/elicitation/strategy.js';
+import type { Question } from '../evaluation/elicitation/tree.js';
 import { Random } from '../random.js';
 import { renderTable, type Table } from '../report/table.js';
 import { withOutputDirectory } from '../storage/atomic.js';
@@ -92,17 +93,20 @@ async function elicit(run: StageRun<ElicitConfig>): Promise<ElicitationResults> 
         return config.task === 'rating' ? values.get('mae')! : values.get('ndcg@10')!.map((x) => -x);
       },
     });
-    const chosen = async (name: StrategyName, count: number): Promise<number[]> => {
+    const chosen = async (name: StrategyName, count: number): Promise<Question | undefined> => {
       if (run.signal.aborted) throw new RecsysError('INTERRUPTED', 'the choice of questions was interrupted');
-      return STRATEGIES[name](given(name, count));
+      return questions(name, given(name, count));
     };
-    const items = await chosen(config.strategy, config.count);
+    const isTree = config.strategy === 'tree';
+    const items = listed(await chosen(isTree ? 'popular' : config.strategy, config.count));
+    const first = isTree ? await chosen('tree', config.questions) : undefined;
     return {
       kind: 'elicitation',
       formatVersion: 1,
       model: checkpoint.manifestSha256,
       dataset: { path: dataset.path, name: manifest.name, fingerprint: manifest.fingerprint },
       strategy: config.strategy,
+      ...(first ? { tree: stored(first, catalogue.items) } : {}),
       items: items.map((i) => ({ item: catalogue.items[i]!, title: catalogue.titles[i] ?? '' })),
       ...(config.simulate ? { interviews: await simulated() } : {}),
       seconds: (performance.now() - started) / 1000,
@@ -114,19 +118,32 @@ async function elicit(run: StageRun<ElicitConfig>): Promise<ElicitationResults> 
         throw new RecsysError('DATA_EMPTY', `${dataset.path}: there is no new user to interview`, {
           remedy: 'Prepare the dataset with `split: { kind: cold, users: … }`, or lower `least`.',
         });
-      const lists = new Map<StrategyName, readonly number[]>();
+      const asked = new Map<StrategyName, Question | undefined>();
       for (const name of STRATEGY_NAMES) {
-        run.progress({ task: `questions by ${name}`, done: lists.size, total: STRATEGY_NAMES.length });
-        lists.set(name, await chosen(name, config.questions));
+        run.progress({ task: `questions by ${name}`, done: asked.size, total: STRATEGY_NAMES.length });
+        asked.set(name, name === 'tree' && first ? first : await chosen(name, config.questions));
       }
       const options = { resamples: config.bootstrap.resamples, seed: config.seed };
-      const rows = await interview(lists, tasks, { dataset }, (asked) => measure(asked, fresh), options);
+      const rows = await interview(asked, tasks, { dataset }, (some) => measure(some, fresh), options);
       return { users: tasks.length, questions: config.questions, task: config.task, rows };
     }
   } finally {
     opened.adapter.dispose();
     opened.scorer.dispose();
   }
+}
+
+/** A tree by item ids. */
+function stored({ item, threshold, next }: Question, ids: readonly string[]): StoredQuestion {
+  const following = Object.entries(next).map(([answer, one]) => [answer, stored(one, ids)]);
+  return { item: ids[item]!, threshold, next: Object.fromEntries(following) };
+}
+
+/** The items of a tree in which no answer matters. */
+function listed(first: Question | undefined): number[] {
+  const items: number[] = [];
+  for (let node = first; node; node = node.next.unknown) items.push(node.item);
+  return items;
 }
 
 function mostPopular(counts: Float32Array, most: number): number[] {

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { divideInTime, type Task } from '../../src/data/tasks.js';
-import { STRATEGIES, type StrategyName } from '../../src/evaluation/elicitation/index.js';
+import { questions, type StrategyName } from '../../src/evaluation/elicitation/index.js';
 import { interview } from '../../src/evaluation/elicitation/interview.js';
 import { answered, type Elicitation } from '../../src/evaluation/elicitation/strategy.js';
+import { chain, path, type Question } from '../../src/evaluation/elicitation/tree.js';
 import type { Adapter } from '../../src/model/user-states.js';
 import { Random } from '../../src/random.js';
 import { catalogueOf, datasetOf, type Event } from '../suites/fixtures.js';
@@ -42,7 +43,12 @@ const GIVEN: Elicitation = {
   loss: async (tasks) =>
     Float32Array.from(tasks, ({ support }) => (support.some((r) => item[r] === 4) ? 0 : 1)),
 };
-const ask = (name: StrategyName, more: Partial<Elicitation> = {}) => STRATEGIES[name]({ ...GIVEN, ...more });
+const ask = async (name: StrategyName, more: Partial<Elicitation> = {}): Promise<number[]> => {
+  const items: number[] = [];
+  for (let node = await questions(name, { ...GIVEN, ...more }); node; node = node.next.unknown)
+    items.push(node.item);
+  return items;
+};
 
 test('an answer is a row of the support about an item that was asked about', () => {
   const rows = answered(USERS[2]!, new Set([4, 5]), item).support;
@@ -65,9 +71,9 @@ test('each strategy chooses what it is for', async () => {
 
 test('an interview with nothing, some and everything asked', async () => {
   const measure = async (tasks: readonly Task[]) => new Map([['mae', await GIVEN.loss(tasks)]]);
-  const lists = new Map<StrategyName, number[]>([
-    ['popular', [1, 2]],
-    ['gain', [4]],
+  const lists = new Map<StrategyName, Question | undefined>([
+    ['popular', chain([1, 2])],
+    ['gain', chain([4])],
   ]);
   const rows = await interview(lists, USERS, GIVEN, measure, { resamples: 100, seed: 1 });
   assert.deepEqual(
@@ -80,4 +86,24 @@ test('an interview with nothing, some and everything asked', async () => {
     ],
   );
   assert.equal(rows[2]!.difference!.mae!.mean, -0.5);
+});
+
+test('in a tree the next question depends on the answer', async () => {
+  const first = await questions('tree', { ...GIVEN, count: 3 });
+  assert.equal(first?.item, 4);
+  assert.equal(first.threshold, 3, 'the mean of 1 and 5');
+  const { unknown, low, high } = first.next;
+  assert.ok(unknown && low && high);
+  const branching: Question = {
+    item: 4,
+    threshold: 3,
+    next: { unknown: chain([1])!, low: chain([2])!, high: chain([3])! },
+  };
+  const asked = USERS.map((task) => [...path(branching, task, item, value)]);
+  assert.deepEqual(asked, [
+    [4, 1],
+    [4, 1],
+    [4, 2],
+    [4, 3],
+  ]);
 });

@@ -22,7 +22,7 @@ export const gain: Strategy = async (given) => {
 };
 
 /** By how much each candidate, asked after those chosen, lowers the loss of all users together. */
-async function gains(
+export async function gains(
   { dataset, users, loss }: Elicitation,
   candidates: readonly number[],
   chosen: ReadonlySet<number>,

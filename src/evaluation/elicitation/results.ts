@@ -4,6 +4,29 @@ import { z } from 'zod';
 import { RecsysError } from '../../errors.js';
 import { STRATEGY_NAMES } from './index.js';
 
+/** A question by item id, and which follows each answer; with `tree` alone. */
+export interface StoredQuestion {
+  readonly item: string;
+  readonly threshold: number;
+  readonly next: {
+    readonly unknown?: StoredQuestion | undefined;
+    readonly low?: StoredQuestion | undefined;
+    readonly high?: StoredQuestion | undefined;
+  };
+}
+
+const question: z.ZodType<StoredQuestion> = z.lazy(() =>
+  z.object({
+    item: z.string(),
+    threshold: z.number(),
+    next: z.object({
+      unknown: question.optional(),
+      low: question.optional(),
+      high: question.optional(),
+    }),
+  }),
+);
+
 const interval = z.object({ mean: z.number(), low: z.number(), high: z.number() });
 
 /** `elicitation.json`: what to ask a new user about, and how well that went with simulated ones. */
@@ -13,7 +36,8 @@ export const elicitationSchema = z.object({
   model: z.string(),
   dataset: z.object({ path: z.string(), name: z.string(), fingerprint: z.string() }),
   strategy: z.enum(STRATEGY_NAMES),
-  /** The first question first. */
+  tree: question.optional(),
+  /** The first question first; with a tree, what is asked once that has ended. */
   items: z.array(z.object({ item: z.string(), title: z.string() })),
   interviews: z
     .object({
@@ -34,15 +58,21 @@ export const elicitationSchema = z.object({
 });
 export type ElicitationResults = z.infer<typeof elicitationSchema>;
 
+export interface StoredQuestions {
+  readonly strategy: string;
+  readonly items: readonly string[];
+  readonly tree: StoredQuestion | undefined;
+}
+
 /**
- * The list that `recsys elicit` wrote into a directory.
+ * The questions that `recsys elicit` wrote into a directory.
  * @throws CONFIG_INVALID where there is none
  */
-export async function readQuestions(directory: string): Promise<{ strategy: string; items: string[] }> {
+export async function readQuestions(directory: string): Promise<StoredQuestions> {
   const file = join(directory, 'elicitation.json');
   try {
-    const { strategy, items } = elicitationSchema.parse(JSON.parse(await readFile(file, 'utf8')));
-    return { strategy, items: items.map(({ item }) => item) };
+    const { strategy, items, tree } = elicitationSchema.parse(JSON.parse(await readFile(file, 'utf8')));
+    return { strategy, items: items.map(({ item }) => item), tree };
   } catch (cause) {
     throw new RecsysError('CONFIG_INVALID', `elicitation: ${file} is no list of questions`, {
       remedy: 'Give the directory that `recsys elicit` wrote.',

@@ -16,7 +16,7 @@ export const elicitSchema = z
       .enum(STRATEGY_NAMES)
       .default('gain')
       .describe(
-        'how questions are chosen: what is popular, telling (entropy), diverse, moves a user’s state (gradient), or helps most (gain)',
+        'how questions are chosen: what is popular, telling (entropy), diverse, moves a user’s state (gradient), helps most (gain), or helps most after the answers before (tree)',
       ),
     questions: z.number().int().min(1).default(5).describe('questions of an interview'),
     count: z

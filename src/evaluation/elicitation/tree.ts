@@ -1,0 +1,109 @@
+import type { Task } from '../../data/tasks.js';
+import { gains } from './gain.js';
+import { best, type Elicitation } from './strategy.js';
+
+/** What is known of an item once it was asked about. */
+export const ANSWERS = ['unknown', 'low', 'high'] as const;
+export type Answer = (typeof ANSWERS)[number];
+
+/** A question, and which one follows each answer. */
+export interface Question {
+  readonly item: number;
+  /** A value below it is a low answer; where there are no values, to know an item is a high one. */
+  readonly threshold: number;
+  readonly next: Readonly<Partial<Record<Answer, Question>>>;
+}
+
+export function answerOf(value: number | undefined, threshold: number): Answer {
+  if (value === undefined) return 'unknown';
+  return value < threshold ? 'low' : 'high';
+}
+
+/** Candidates that are tried below the first question. */
+const KEPT = 60;
+/** The gain above counts at a question as that of so many users: few users say little by themselves. */
+const PRIOR = 100;
+
+/**
+ * Questions that depend on the answers before (Golbandi, Koren & Lempel 2011): at each node the candidate that lowers the loss most for
+ * those existing users who would have come to it.
+ */
+export async function tree(given: Elicitation): Promise<Question | undefined> {
+  const { dataset, candidates, count, users } = given;
+  const { item, value } = dataset.interactions;
+  const means = candidates.map((candidate) => meanValue(users, item, value, candidate));
+  const thresholds = new Map(candidates.map((candidate, c) => [candidate, means[c]!]));
+  const at = async (
+    here: readonly Task[],
+    open: readonly number[],
+    chosen: ReadonlySet<number>,
+    above: ReadonlyMap<number, number>,
+  ): Promise<Question | undefined> => {
+    if (chosen.size >= count || open.length === 0) return undefined;
+    const sums = await gains({ ...given, users: here }, open, chosen);
+    const mean = new Map(
+      open.map((one, c) => [one, (sums[c]! + PRIOR * (above.get(one) ?? 0)) / (here.length + PRIOR)]),
+    );
+    const kept = best(
+      open,
+      open.map((one) => mean.get(one)!),
+      KEPT,
+    );
+    const asked = kept[0]!;
+    const threshold = thresholds.get(asked)!;
+    const parts: Record<Answer, Task[]> = { unknown: [], low: [], high: [] };
+    for (const task of here) {
+      const row = task.support.find((r) => item[r] === asked);
+      parts[answerOf(row === undefined ? undefined : value[row]!, threshold)].push(task);
+    }
+    const next: Partial<Record<Answer, Question>> = {};
+    const rest = kept.slice(1);
+    for (const answer of ANSWERS) {
+      const following = await at(parts[answer], rest, new Set([...chosen, asked]), mean);
+      if (following) next[answer] = following;
+    }
+    return { item: asked, threshold, next };
+  };
+  return at(users, candidates, new Set(), new Map());
+}
+
+/** The items that a user is asked about, one after the other. */
+export function path(
+  root: Question | undefined,
+  task: Task,
+  item: Int32Array,
+  value: Float32Array,
+): Set<number> {
+  const asked = new Set<number>();
+  for (let node = root; node; ) {
+    const { item: about, threshold, next }: Question = node;
+    asked.add(about);
+    const row = task.support.find((r) => item[r] === about);
+    node = next[answerOf(row === undefined ? undefined : value[row]!, threshold)];
+  }
+  return asked;
+}
+
+/** A list as a tree: the next question is the same, whatever the answer. */
+export function chain(items: readonly number[]): Question | undefined {
+  return items.reduceRight<Question | undefined>(
+    (following, item) => ({
+      item,
+      threshold: 0,
+      next: following ? { unknown: following, low: following, high: following } : {},
+    }),
+    undefined,
+  );
+}
+
+function meanValue(users: readonly Task[], item: Int32Array, value: Float32Array, of: number): number {
+  let sum = 0;
+  let count = 0;
+  for (const { support } of users)
+    for (const row of support)
+      if (item[row] === of && !Number.isNaN(value[row]!)) {
+        sum += value[row]!;
+        count++;
+      }
+  return count === 0 ? 0 : sum / count;
+}
