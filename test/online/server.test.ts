@@ -387,6 +387,17 @@ test('new users are asked about the list, less what they know or were asked abou
   assert.deepEqual(await ask(app, '&k=9&asked=i9'), ['i5']);
   assert.equal((await app.inject('/v1/elicitation?user=new')).json().strategy, 'gain');
   assert.equal((await app.inject('/v1/elicitation')).statusCode, 400);
+  const branch = (item: string) => ({ item, threshold: 0, next: {} });
+  const tree = {
+    item: 'i1',
+    threshold: 3,
+    next: { unknown: branch('i2'), low: branch('i3'), high: branch('i4') },
+  };
+  const { app: branching } = await startServer(t, { questions: { strategy: 'tree', items: ['i8'], tree } });
+  assert.deepEqual(await ask(branching, '&k=3'), ['i1', 'i2', 'i8']);
+  assert.deepEqual(await ask(branching, '&asked=i1'), ['i2'], 'not known');
+  await post(branching, '/v1/events', [event('b1', 'i1')]);
+  assert.deepEqual(await ask(branching, '&k=2'), ['i4', 'i8'], 'known');
   const { app: plain } = await startServer(t);
   assert.deepEqual(await ask(plain, '&k=2&asked=i1'), ['i2', 'i3']);
   assert.equal((await plain.inject('/v1/elicitation?user=new')).json().strategy, 'popular');
