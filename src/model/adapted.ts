@@ -23,7 +23,9 @@ export const adapterSchema = z.strictObject({
     .array(z.string().min(1))
     .min(1)
     .optional()
-    .describe('only parameters whose names begin with one of these; default: all that are no embeddings'),
+    .describe(
+      'only parameters whose names begin with one of these; default: all that are no embedding tables',
+    ),
 });
 export type AdapterConfig = z.output<typeof adapterSchema>;
 
@@ -35,12 +37,14 @@ const shift = (name: string): string => `${PREFIX}${name}/shift`;
 export const isAdapter = (name: string): boolean => name.startsWith(PREFIX);
 
 /**
- * Names of the parameters that an adapter adds to: matrices [in, out] (lora), or vectors (bias); never an embedding.
+ * Names of the parameters that an adapter adds to: matrices [in, out] (lora), or vectors (bias).
  * @throws CONFIG_INVALID where there is none
  */
 export function adaptedNames(inits: ParameterInits, { kind, rank, target }: AdapterConfig): string[] {
   const able = [...inits].flatMap(([name, init]) => {
-    if (isAdapter(name) || init.fixed || init.table || init.grows || /embedding/.test(name)) return [];
+    if (isAdapter(name) || init.fixed) return [];
+    // A table is adapted only where it is named: each of its rows gets weights of its own.
+    if (!target && (init.table || init.grows || /embedding/.test(name))) return [];
     const matrix = init.shape.length === 2 && Math.min(...init.shape) > rank;
     return (kind === 'lora' ? matrix : init.shape.length === 1) ? [name] : [];
   });
@@ -62,7 +66,11 @@ export function adapterInits(inits: ParameterInits, config: AdapterConfig, rng: 
     const shape = inits.get(name)!.shape as [number, number];
     if (config.kind === 'bias') own.set(shift(name), constant(shape, 0));
     else {
-      own.set(down(name), normal(rng, [shape[0], config.rank], 1 / Math.sqrt(shape[0])));
+      const { grows } = inits.get(name)!;
+      const left = normal(rng, [shape[0], config.rank], 1 / Math.sqrt(grows ? config.rank : shape[0]));
+      // Row 0 of a table is padding.
+      if (grows) left.data.fill(0, 0, config.rank);
+      own.set(down(name), left);
       own.set(up(name), constant([config.rank, shape[1]], 0));
     }
   }
@@ -84,7 +92,13 @@ function withAdapter(params: Params, own: Params, config: AdapterConfig, names: 
       const product = tf.matMul(own.get(down(name)) as tf.Tensor2D, own.get(up(name)) as tf.Tensor2D);
       return tf.add(weight, tf.mul(product, config.alpha / config.rank));
     },
-    lookup: (name, ids) => params.lookup(name, ids),
+    lookup(name, ids) {
+      const rows = params.lookup(name, ids);
+      if (!names.has(name) || config.kind === 'bias') return rows;
+      const left = tf.reshape(own.lookup(down(name), ids), [-1, config.rank]) as tf.Tensor2D;
+      const product = tf.matMul(left, own.get(up(name)) as tf.Tensor2D);
+      return tf.add(rows, tf.mul(tf.reshape(product, rows.shape), config.alpha / config.rank));
+    },
   };
 }
 

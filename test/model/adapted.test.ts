@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
+import type { z } from 'zod';
 import { selectBackend } from '../../src/compute/select.js';
 import {
-  type AdapterConfig,
   adaptedBy,
   adaptedModel,
   adaptedNames,
@@ -26,7 +26,7 @@ const QUERY: Query = { user: 1, items: Int32Array.of(3, 7, 5), behaviours: Uint8
 before(() => selectBackend('cpu'));
 
 /** A model, an adapter of it with weights of its own, and the scores of both ways to use it. */
-async function scored(settings: Partial<AdapterConfig>, random: boolean) {
+async function scored(settings: z.input<typeof adapterSchema>, random: boolean) {
   const config = adapterSchema.parse(settings);
   const model = createModel(CONFIG, CATALOGUE);
   const own = model.init(new Random(1));
@@ -57,14 +57,23 @@ async function scored(settings: Partial<AdapterConfig>, random: boolean) {
 }
 
 describe('adapters', () => {
-  for (const kind of ['lora', 'bias'] as const) {
+  const ways: z.input<typeof adapterSchema>[] = [
+    { kind: 'lora' },
+    { kind: 'bias' },
+    { kind: 'lora', target: ['item.embedding', 'blocks'] },
+  ];
+  for (const settings of ways) {
+    const kind = Object.values(settings).join(' ');
     test(`${kind}: adds nothing at first`, async () => {
-      const { plain, beside } = await scored({ kind, rank: 2 }, false);
+      const { plain, beside } = await scored({ ...settings, rank: 2 }, false);
       assert.ok(largestGap(beside, plain) < 1e-6, 'the same within 1e-6');
     });
 
     test(`${kind}: beside the weights or merged into them it scores alike, and comes out again`, async () => {
-      const { plain, beside, within, whole, base, adapter, config } = await scored({ kind, rank: 2 }, true);
+      const { plain, beside, within, whole, base, adapter, config } = await scored(
+        { ...settings, rank: 2 },
+        true,
+      );
       assert.ok(
         plain.some((score, i) => Math.abs(score - beside[i]!) > 1e-3),
         'it changes the scores',
