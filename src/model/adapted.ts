@@ -66,12 +66,11 @@ export function adapterInits(inits: ParameterInits, config: AdapterConfig, rng: 
     const shape = inits.get(name)!.shape as [number, number];
     if (config.kind === 'bias') own.set(shift(name), constant(shape, 0));
     else {
+      // Of a table the rows begin at 0, so that one without a gradient, padding among them, stays as it is.
       const { grows } = inits.get(name)!;
-      const left = normal(rng, [shape[0], config.rank], 1 / Math.sqrt(grows ? config.rank : shape[0]));
-      // Row 0 of a table is padding.
-      if (grows) left.data.fill(0, 0, config.rank);
-      own.set(down(name), left);
-      own.set(up(name), constant([config.rank, shape[1]], 0));
+      const [rows, columns] = [[shape[0], config.rank] as const, [config.rank, shape[1]] as const];
+      own.set(down(name), grows ? constant(rows, 0) : normal(rng, rows, 1 / Math.sqrt(shape[0])));
+      own.set(up(name), grows ? normal(rng, columns, 1 / Math.sqrt(shape[1])) : constant(columns, 0));
     }
   }
   return own;
