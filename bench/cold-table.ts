@@ -1,77 +1,95 @@
 /**
  * Keeps a cold-start evaluation beside the others' results, and makes the table of bench/README.md between `<!-- cold: <name> -->` and
- * `<!-- /cold -->` from all that are kept.
+ * `<!-- /cold -->` from all that are kept: errors by scenario, or, of one that ranks, quality after k events.
  *   npx tsx bench/cold-table.ts <evaluation directory> <name>
  */
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type ColdResults, coldResultsSchema } from '../src/evaluation/cold/results.js';
+import type { ColdResults, ColdRow } from '../src/evaluation/cold/results.js';
+import { keep, kept, METRICS } from './cold-results.js';
 
-const METRICS = ['ndcg@1', 'ndcg@3', 'ndcg_linear@1', 'ndcg_linear@3'];
 const [directory, name = 'ml1m-cold'] = process.argv.slice(2);
-const folder = join(import.meta.dirname, 'results-cold', name);
-const read = (file: string): ColdResults => coldResultsSchema.parse(JSON.parse(readFileSync(file, 'utf8')));
-mkdirSync(folder, { recursive: true });
-if (directory) {
-  const { dataset, adaptation: _, seconds: __, ...kept } = read(join(directory, 'results.json'));
-  const { name: title, fingerprint } = dataset;
-  const shown = (metrics: ColdResults['scenarios'][number]['rows'][number]['metrics']) =>
-    Object.fromEntries(['mae', ...METRICS].map((metric) => [metric, metrics[metric]!]));
-  const whole = {
-    ...kept,
-    scenarios: kept.scenarios.map((scenario) => ({
-      ...scenario,
-      rows: scenario.rows.map(({ metrics, difference, ...row }) => ({
-        ...row,
-        metrics: shown(metrics),
-        ...(difference ? { difference: { mae: difference.mae! } } : {}),
-      })),
-    })),
-    dataset: { path: title, name: title, fingerprint },
-    adaptation: [],
-    seconds: 0,
-  };
-  const rounded = (_: string, v: unknown) => (typeof v === 'number' ? Number(v.toPrecision(5)) : v);
-  writeFileSync(join(folder, `${kept.seed}.json`), `${JSON.stringify(whole, rounded)}\n`);
-}
-const runs = readdirSync(folder)
-  .sort()
-  .map((file) => read(join(folder, file)));
+if (directory) keep(directory, name);
+const runs = kept(name);
 const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
-const four = (value: number): string => value.toFixed(4).replace(/^0/, '');
+const four = (value: number): string =>
+  value
+    .toFixed(4)
+    .replace(/^(-?)0/, '$1')
+    .replace('-', '−');
 
-const lines = [
-  '| scenario | model | seeds | MAE | NDCG@1 | NDCG@3 | linear NDCG@1 | linear NDCG@3 |',
-  '| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |',
-];
-for (const { users, items, rows } of runs[0]!.scenarios) {
-  const title = `${items} films → ${users} users`;
-  const of = (row: string) =>
-    runs.flatMap((run) =>
-      run.scenarios
-        .filter((s) => s.users === users && s.items === items)
-        .flatMap((s) => s.rows.filter((r) => r.name === row && r.support === 'all')),
-    );
-  const found = rows
-    .filter((row) => row.support === 'all' && row.kind !== 'unadapted')
-    .map((row) => of(row.name))
-    .map((same) => ({ same, mae: mean(same.map((r) => r.metrics.mae!.mean)) }))
-    .sort((a, b) => b.mae - a.mae);
-  for (const one of runs[0]!.published.filter((p) => p.users === users && p.items === items)) {
-    const figures = ['mae', ...METRICS].map((m) =>
-      one.metrics[m] === undefined ? '–' : four(one.metrics[m]!),
-    );
-    lines.push(`| ${title} | *${one.name}* | | ${figures.join(' | ')} |`);
-  }
-  for (const { same, mae } of found) {
-    const low = Math.min(...same.map((r) => r.metrics.mae!.low));
-    const high = Math.max(...same.map((r) => r.metrics.mae!.high));
-    const figures = METRICS.map((m) => four(mean(same.map((r) => r.metrics[m]!.mean))));
-    lines.push(
-      `| ${title} | ${same[0]!.name} | ${same.length} | ${four(mae)} [${four(low)}, ${four(high)}] | ${figures.join(' | ')} |`,
-    );
-  }
+type Scenario = ColdResults['scenarios'][number];
+
+/** The same row of every run. */
+function same({ users, items }: Scenario, row: Pick<ColdRow, 'name' | 'support'>): ColdRow[] {
+  return runs.flatMap((run) =>
+    run.scenarios
+      .filter((s) => s.users === users && s.items === items)
+      .flatMap((s) => s.rows.filter((r) => r.name === row.name && r.support === row.support)),
+  );
 }
+
+/** A metric's mean over runs, with the widest interval. */
+function figure(rows: readonly ColdRow[], metric: string): string {
+  const all = rows.map((r) => r.metrics[metric]!);
+  const [low, high] = [Math.min(...all.map((m) => m.low)), Math.max(...all.map((m) => m.high))];
+  return `${four(mean(all.map((m) => m.mean)))} [${four(low)}, ${four(high)}]`;
+}
+
+function scenarioTable(): string[] {
+  const [leading, ...others] = METRICS.rating;
+  const lines = [
+    '| scenario | model | seeds | MAE | NDCG@1 | NDCG@3 | linear NDCG@1 | linear NDCG@3 |',
+    '| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |',
+  ];
+  for (const scenario of runs[0]!.scenarios) {
+    const { users, items, rows } = scenario;
+    const title = `${items} films → ${users} users`;
+    const found = rows
+      .filter((row) => row.support === 'all' && row.kind !== 'unadapted')
+      .map((row) => same(scenario, row))
+      .map((all) => ({ all, mae: mean(all.map((r) => r.metrics[leading]!.mean)) }))
+      .sort((a, b) => b.mae - a.mae);
+    for (const one of runs[0]!.published.filter((p) => p.users === users && p.items === items)) {
+      const figures = METRICS.rating.map((m) => (one.metrics[m] === undefined ? '–' : four(one.metrics[m]!)));
+      lines.push(`| ${title} | *${one.name}* | | ${figures.join(' | ')} |`);
+    }
+    for (const { all } of found) {
+      const figures = others.map((m) => four(mean(all.map((r) => r.metrics[m]!.mean))));
+      lines.push(
+        `| ${title} | ${all[0]!.name} | ${all.length} | ${figure(all, leading)} | ${figures.join(' | ')} |`,
+      );
+    }
+  }
+  return lines;
+}
+
+function curveTable(): string[] {
+  const [leading] = METRICS.ranking;
+  const [scenario] = runs[0]!.scenarios;
+  const { rows } = scenario!;
+  const supports = [...new Set(rows.map(({ support }) => support))];
+  const lines = [
+    `| NDCG@10 after … events | seeds | ${supports.join(' | ')} |`,
+    `| --- | ---: | ${supports.map(() => '---:').join(' | ')} |`,
+  ];
+  for (const model of new Set(rows.map((row) => row.name))) {
+    const at = supports.map((support) => same(scenario!, { name: model, support }));
+    lines.push(`| ${model} | ${at[0]!.length} | ${at.map((all) => figure(all, leading)).join(' | ')} |`);
+  }
+  lines.push('');
+  for (const model of new Set(rows.filter((row) => row.difference).map((row) => row.name))) {
+    const at = supports.map((support) => {
+      const all = same(scenario!, { name: model, support }).map((r) => r.difference![leading]!);
+      const [low, high] = [Math.min(...all.map((d) => d.low)), Math.max(...all.map((d) => d.high))];
+      return `${four(mean(all.map((d) => d.mean)))} [${four(low)}, ${four(high)}]`;
+    });
+    lines.push(`${model} − ${runs[0]!.reference}: ${at.join(', ')}.`);
+  }
+  return lines;
+}
+
+const lines = runs[0]!.protocol.task === 'ranking' ? curveTable() : scenarioTable();
 const page = join(import.meta.dirname, 'README.md');
 const block = new RegExp(`(<!-- cold: ${name} -->\n)[\\s\\S]*?(\n<!-- /cold -->)`);
 writeFileSync(page, readFileSync(page, 'utf8').replace(block, `$1\n${lines.join('\n')}\n$2`));

@@ -23,7 +23,7 @@ export const coldResultsSchema = z.object({
   dataset: z.object({ path: z.string(), name: z.string(), fingerprint: z.string() }),
   /** The settings that make two results comparable. */
   protocol: z.looseObject({
-    task: z.enum(['rating', 'ranking']),
+    task: z.enum(['rating', 'ranking']).default('rating'),
     query: z.number(),
     after: z.number().optional(),
     least: z.number(),
