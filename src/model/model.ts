@@ -1,4 +1,4 @@
-import type { Tensor, Tensor2D, Tensor3D } from '@tensorflow/tfjs-core';
+import type { Tensor, Tensor1D, Tensor2D, Tensor3D } from '@tensorflow/tfjs-core';
 import type { z } from 'zod';
 import type { PassContext } from '../compute/dropout.js';
 import type { DotCandidates } from '../compute/ops/softmax-loss.js';
@@ -62,6 +62,8 @@ export interface Model {
   /** Tensors that are read like parameters but neither trained nor saved: they follow from the catalogue. */
   constants(): TensorMap;
   encode(params: Params, batch: SequenceBatch, pass: PassContext): Encoded;
+  /** Of a model that adapts by gradient steps: [B] 1 for each history whose steps diverged, and which is taken as if it were empty. */
+  diverged?(params: Params, batch: SequenceBatch, pass: PassContext): Tensor1D;
   /** Logits of candidates for states [N, D] → [N, items + 1] ('all'; column 0 is padding) or [N, C]. */
   logits(params: Params, states: Tensor2D, candidates: Candidates, pass: PassContext): Tensor2D;
   /** Of a model whose logit is a dot product: the vectors and offsets of all items, or of ids [C]. */

@@ -34,6 +34,16 @@ function centred(config: ModelConfig, rating: boolean, dataset: Dataset): ModelC
   return { ...config, center: Number(meanTrainValue(dataset).toPrecision(6)) } as ModelConfig;
 }
 
+/** @throws DIVERGED where the inner loops of more than `most` of the tasks did */
+function refuseDiverged(share: number | undefined, most: number): void {
+  if (share === undefined || share <= most) return;
+  throw new RecsysError(
+    'DIVERGED',
+    `the inner loop diverged for ${(100 * share).toFixed(0)} % of the validation tasks (tasks.diverged allows ${(100 * most).toFixed(0)} %)`,
+    { remedy: 'Lower `model.rate`, or take fewer `model.steps`.' },
+  );
+}
+
 /** Learns to adapt: from tasks, each a user of whom some events are given and others asked about. */
 export async function metaTrain(
   config: MetaTrainConfig,
@@ -79,6 +89,7 @@ export async function metaTrain(
       : rankingMetricNames([10]),
     async metrics() {
       const metrics = await judge(model, store, dataset, held.tasks);
+      refuseDiverged(metrics.diverged, config.tasks.diverged);
       if (!rating || held.newItems.length === 0) return metrics;
       const more = await judge(model, store, dataset, held.newItems);
       for (const [name, value] of Object.entries(more)) metrics[`new_items_${name}`] = value;

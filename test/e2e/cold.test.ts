@@ -195,6 +195,8 @@ describe('cold start by the command line', { skip: built ? false : 'not built (n
       /no user has 90 to 100 train rows/,
       train('fold-in', '--set', 'tasks.least=90', '-o', 'no'),
     );
+    const wild = ['--set', 'model.rate=50', '--set', 'model.hidden=[8]', '--set', 'clipNorm=1'];
+    await refused(5, /the inner loop diverged for \d+ %/, train('maml', ...small, ...wild, '-o', 'no'));
     await refused(2, /must leave an event besides/, train('fold-in', '--set', 'tasks.query=50', '-o', 'no'));
     await refused(2, /cannot train|metric/, train('fold-in', '--set', 'loss=softmax', '-o', 'no'));
     const given = ['--data', 'dataset', '--model', 'fold-in', '--backend', 'wasm', '-o', 'no'];

@@ -11,6 +11,19 @@ export interface InnerLoop {
   readonly order: 'second' | 'first';
 }
 
+/** What the steps led to. */
+export interface Adapted {
+  /** The weights after the steps; of a user whose steps diverged, those before. */
+  readonly weights: FastWeights;
+  /** [B] 1 where they did. */
+  readonly diverged: tf.Tensor1D;
+}
+
+/** Largest gradient of a weight: beyond, steps have long diverged, and numbers that are none would spoil those of other users. */
+const LARGEST = 1e4;
+/** Steps diverged where they left the loss so many times as high. */
+const HIGHER = 10;
+
 /**
  * Gradient steps on users' own weights, all users at once (MAML: Finn, Abbeel & Levine 2017; its first-order form leaves the
  * steps' own derivative out).
@@ -22,7 +35,7 @@ export function adapt(
   start: FastWeights,
   loss: (weights: FastWeights) => tf.Tensor1D,
   { steps, rate, order }: InnerLoop,
-): FastWeights {
+): Adapted {
   const names = [...start.keys()];
   let weights = start;
   for (let step = 0; step < steps; step++) {
@@ -33,12 +46,44 @@ export function adapt(
     const gradients = tf.grads(total)(before);
     weights = new Map(
       names.map((name, i) => {
-        const gradient = order === 'first' ? detached(gradients[i]!) : gradients[i]!;
+        const bounded = tf.clipByValue(gradients[i]!, -LARGEST, LARGEST);
+        const gradient = order === 'first' ? detached(bounded) : bounded;
         return [name, tf.sub(before[i]!, tf.mul(gradient, rate(name)))] as const;
       }),
     );
   }
-  return weights;
+  if (steps === 0) return { weights, diverged: tf.mul(loss(start), 0) };
+  const fine = below(loss(weights), tf.add(tf.mul(loss(start), HIGHER), 1e-3) as tf.Tensor1D);
+  const kept = new Map(
+    names.map((name) => [name, either(fine, weights.get(name)!, start.get(name)!)] as const),
+  );
+  return { weights: kept, diverged: tf.sub(1, fine) as tf.Tensor1D };
+}
+
+/** [B] 1 where x is below the limit, 0 where it is not, or no number; it depends on neither. */
+function below(x: tf.Tensor1D, limit: tf.Tensor1D): tf.Tensor1D {
+  return tf.customGrad((a, b) => ({
+    value: tf.cast(tf.greater(b as tf.Tensor, a as tf.Tensor), 'float32'),
+    gradFunc: () => [tf.zeros(x.shape), tf.zeros(limit.shape)],
+  }))(x, limit) as tf.Tensor1D;
+}
+
+/** Of each user what `first` [B] says: a where it is 1, else b; of the other not even what is no number comes through. */
+function either(first: tf.Tensor1D, a: tf.Tensor, b: tf.Tensor): tf.Tensor {
+  const columns = [a.shape[0]!, ...a.shape.slice(1).map(() => 1)];
+  const chosen = (of: tf.Tensor, x: tf.Tensor, y: tf.Tensor): tf.Tensor =>
+    tf.where(tf.greater(tf.mul(tf.reshape(of, columns), tf.ones(x.shape)), 0.5), x, y);
+  return tf.customGrad((x, y, save) => {
+    (save as tf.GradSaveFunc)([first]);
+    return {
+      value: chosen(first, x as tf.Tensor, y as tf.Tensor),
+      gradFunc: (dy, saved) => {
+        const [given, of] = [dy as tf.Tensor, saved[0]!];
+        const none = tf.zerosLike(given);
+        return [chosen(of, given, none), chosen(of, none, given)];
+      },
+    };
+  })(a, b);
 }
 
 /** The same values, as if they depended on nothing. */

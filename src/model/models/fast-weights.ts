@@ -61,6 +61,19 @@ export const fastWeights = defineModel({
     ]);
     const rateOf = (params: Params, name: string): number | tf.Tensor =>
       config.rates === 'learned' ? params.get(`rate.${name}`) : config.rate;
+    const adaptedTo = (params: Params, batch: SequenceBatch, pass: PassContext) => {
+      const user = users.encode(params, batch.users) as tf.Tensor2D;
+      const support = supportOf(params, items, batch, config.length, pass);
+      const start = new Map(
+        [...adapted.keys()].map((name) => [name, forEach(params.get(name), user.shape[0])] as const),
+      );
+      const loss = (weights: FastWeights): tf.Tensor1D => {
+        const read = reader(params, weights);
+        const predicted = layers.decide(read, layers.userHalf(read, user), support.items);
+        return meanSquare(tf.sub(predicted, support.values) as tf.Tensor2D, support.there);
+      };
+      return { user, ...adapt(start, loss, { steps, order, rate: (name) => rateOf(params, name) }) };
+    };
     return {
       name: 'fast-weights',
       width: [...kept.values()].reduce((sum, shape) => sum + sizeOf(shape), 0),
@@ -84,19 +97,10 @@ export const fastWeights = defineModel({
         paddingConstants(into, catalogue.items.length);
         return into;
       },
+      diverged: (params, batch, pass) => adaptedTo(params, batch, pass).diverged,
       encode(params, batch, pass) {
-        const user = users.encode(params, batch.users) as tf.Tensor2D;
-        const support = supportOf(params, items, batch, config.length, pass);
+        const { user, weights } = adaptedTo(params, batch, pass);
         const [size] = user.shape;
-        const start = new Map(
-          [...adapted.keys()].map((name) => [name, forEach(params.get(name), size)] as const),
-        );
-        const loss = (weights: FastWeights): tf.Tensor1D => {
-          const read = reader(params, weights);
-          const predicted = layers.decide(read, layers.userHalf(read, user), support.items);
-          return meanSquare(tf.sub(predicted, support.values) as tf.Tensor2D, support.there);
-        };
-        const weights = adapt(start, loss, { steps, order, rate: (name) => rateOf(params, name) });
         const whole = new Map<string, tf.Tensor>([
           ...weights,
           ['user', layers.userHalf(reader(params, weights), user)],

@@ -21,6 +21,14 @@ export const tasksSchema = z
       .enum(['random', 'temporal'])
       .default('random')
       .describe('query events are drawn at random, or follow those adapted to'),
+    diverged: z
+      .number()
+      .min(0)
+      .max(1)
+      .default(0.1)
+      .describe(
+        'largest share of validation tasks whose inner loop may diverge; such a task is taken as if nothing were given, and counted; above, the run stops',
+      ),
     after: z
       .number()
       .int()

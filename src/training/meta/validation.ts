@@ -26,13 +26,21 @@ export async function ratingValidation(
   tasks: readonly Task[],
 ): Promise<Metrics> {
   const params = store.reader();
+  let diverged = 0;
   const rate: RateTasks = async (queries, items, count) => {
-    const logits = tf.tidy(() => {
-      const states = atLast(model.encode(params, sequencesOf(queryInputs(queries, model)), INFERENCE).states);
-      return model.logits(params, states, tf.tensor2d(items, [queries.length, count], 'int32'), INFERENCE);
+    const [logits, apart] = tf.tidy(() => {
+      const batch = sequencesOf(queryInputs(queries, model));
+      const states = atLast(model.encode(params, batch, INFERENCE).states);
+      const asked = tf.tensor2d(items, [queries.length, count], 'int32');
+      return [
+        model.logits(params, states, asked, INFERENCE),
+        tf.sum(model.diverged?.(params, batch, INFERENCE) ?? tf.scalar(0)),
+      ] as const;
     });
     const values = (await logits.data()) as Float32Array;
+    diverged += (await apart.data())[0]!;
     logits.dispose();
+    apart.dispose();
     return values;
   };
   const columns = await ratingValues(rate, dataset, tasks);
@@ -45,6 +53,8 @@ export async function ratingValidation(
     rmse: Math.sqrt(average('mse')),
     'ndcg@1': average('ndcg@1'),
     'ndcg@3': average('ndcg@3'),
+    // Tasks whose inner loop diverged: they were answered as if nothing had been given.
+    ...(model.diverged ? { diverged: diverged / tasks.length } : {}),
   };
 }
 

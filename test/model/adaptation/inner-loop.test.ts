@@ -21,7 +21,11 @@ const distance = (targets: tf.Tensor2D) => (weights: FastWeights) =>
 const after = (start: tf.Tensor, order: 'second' | 'first', rate: number | tf.Tensor = RATE): tf.Tensor => {
   const targets = tf.tensor2d(TARGETS);
   const own = tf.mul(tf.expandDims(start, 0), tf.ones([3, 1]));
-  return adapt(new Map([['w', own]]), distance(targets), { steps: STEPS, order, rate: () => rate }).get('w')!;
+  return adapt(new Map([['w', own]]), distance(targets), {
+    steps: STEPS,
+    order,
+    rate: () => rate,
+  }).weights.get('w')!;
 };
 
 onEachBackend('the inner loop', () => {
@@ -48,11 +52,64 @@ onEachBackend('the inner loop', () => {
     assertClose([gradient[0]!], [(at(0.105) - at(0.095)) / 0.01], 'slope', 1e-2, 1e-2);
   });
 
+  test('a user whose steps diverge keeps the weights before them, and spoils nothing', () => {
+    // Steps of 1.2 times the distance away from the minimum double it each time; the third user begins there, and stays.
+    const steps = (rate: number) =>
+      adapt(
+        new Map([
+          [
+            'w',
+            tf.tensor2d([
+              [0.5, 3],
+              [2, 2],
+              [0, 0],
+            ]),
+          ],
+        ]),
+        distance(tf.tensor2d(TARGETS)),
+        { steps: 8, order: 'second', rate: () => rate },
+      );
+    for (const rate of [1.5, 1e30]) {
+      assertClose(
+        valuesOf(() => steps(rate).diverged),
+        [1, 1, 0],
+        `diverged at rate ${rate}`,
+      );
+      assertClose(
+        valuesOf(() => steps(rate).weights.get('w')!),
+        [0.5, 3, 2, 2, 0, 0],
+        'weights',
+      );
+    }
+    const slope = valuesOf(() =>
+      tf.grad((start) => {
+        const own = adapt(
+          new Map([['w', tf.mul(tf.expandDims(start, 0), tf.ones([3, 1]))]]),
+          distance(tf.tensor2d(TARGETS)),
+          {
+            steps: 8,
+            order: 'second',
+            rate: () => 1e6,
+          },
+        );
+        return tf.sum(own.weights.get('w')!);
+      })(tf.tensor1d([1, 1])),
+    );
+    assertClose(slope, [3, 3], 'three users who did not move');
+    assertClose(
+      valuesOf(() => steps(0.1).diverged),
+      [0, 0, 0],
+      'small steps do not',
+    );
+  });
+
   test('no step is the start itself, and what is detached has no gradient', () => {
     const unmoved = valuesOf(() => {
       const own = tf.tensor2d([[1, 2]]);
       const loss = distance(tf.tensor2d([[5, 5]]));
-      return adapt(new Map([['w', own]]), loss, { steps: 0, order: 'second', rate: () => 1 }).get('w')!;
+      return adapt(new Map([['w', own]]), loss, { steps: 0, order: 'second', rate: () => 1 }).weights.get(
+        'w',
+      )!;
     });
     assertClose(unmoved, [1, 2], 'start');
     const slope = valuesOf(() => tf.grad((x) => tf.sum(tf.add(detached(tf.mul(x, 7)), x)))(tf.scalar(2)));
