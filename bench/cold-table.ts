@@ -1,14 +1,14 @@
 /**
  * Keeps a cold-start evaluation beside the others' results, and makes the table of bench/README.md between `<!-- cold: <name> -->` and
- * `<!-- /cold -->` from all that are kept: errors by scenario, or, of one that ranks, quality after k events.
- *   npx tsx bench/cold-table.ts <evaluation directory> <name>
+ * `<!-- /cold -->` from all that are kept: by scenario, with all events given, or, with `curve` and of one that ranks, after k events.
+ *   npx tsx bench/cold-table.ts <evaluation directory> <name> [curve]
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ColdResults, ColdRow } from '../src/evaluation/cold/results.js';
 import { keep, kept, METRICS } from './cold-results.js';
 
-const [directory, name = 'ml1m-cold'] = process.argv.slice(2);
+const [directory, name = 'ml1m-cold', kind] = process.argv.slice(2);
 if (directory) keep(directory, name);
 const runs = kept(name);
 const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
@@ -65,31 +65,39 @@ function scenarioTable(): string[] {
 }
 
 function curveTable(): string[] {
-  const [leading] = METRICS.ranking;
-  const [scenario] = runs[0]!.scenarios;
-  const { rows } = scenario!;
-  const supports = [...new Set(rows.map(({ support }) => support))];
+  const { protocol, scenarios, reference } = runs[0]!;
+  const [leading] = METRICS[protocol.task];
+  const supports = [...new Set(scenarios.flatMap(({ rows }) => rows.map(({ support }) => support)))];
   const lines = [
-    `| NDCG@10 after … events | seeds | ${supports.join(' | ')} |`,
-    `| --- | ---: | ${supports.map(() => '---:').join(' | ')} |`,
+    `| scenario | ${leading === 'mae' ? 'MAE' : 'NDCG@10'} after … events | seeds | ${supports.join(' | ')} |`,
+    `| --- | --- | ---: | ${supports.map(() => '---:').join(' | ')} |`,
   ];
-  for (const model of new Set(rows.map((row) => row.name))) {
-    const at = supports.map((support) => same(scenario!, { name: model, support }));
-    lines.push(`| ${model} | ${at[0]!.length} | ${at.map((all) => figure(all, leading)).join(' | ')} |`);
+  const differences: string[] = [];
+  for (const scenario of scenarios) {
+    const title = `${scenario.items} films → ${scenario.users} users`;
+    for (const model of new Set(scenario.rows.map((row) => row.name))) {
+      const at = supports.map((support) => same(scenario, { name: model, support }));
+      const cells = at.map((all) => figure(all, leading));
+      lines.push(`| ${title} | ${model} | ${at[0]!.length} | ${cells.join(' | ')} |`);
+      if (!at.every((all) => all[0]!.difference)) continue;
+      const less = at.map((all) => {
+        const found = all.map((r) => r.difference![leading]!);
+        const [low, high] = [Math.min(...found.map((d) => d.low)), Math.max(...found.map((d) => d.high))];
+        return `${four(mean(found.map((d) => d.mean)))} [${four(low)}, ${four(high)}]`;
+      });
+      differences.push(`- ${title}, ${model} − ${reference}: ${less.join(', ')}`);
+    }
   }
-  lines.push('');
-  for (const model of new Set(rows.filter((row) => row.difference).map((row) => row.name))) {
-    const at = supports.map((support) => {
-      const all = same(scenario!, { name: model, support }).map((r) => r.difference![leading]!);
-      const [low, high] = [Math.min(...all.map((d) => d.low)), Math.max(...all.map((d) => d.high))];
-      return `${four(mean(all.map((d) => d.mean)))} [${four(low)}, ${four(high)}]`;
-    });
-    lines.push(`${model} − ${runs[0]!.reference}: ${at.join(', ')}.`);
-  }
-  return lines;
+  return [
+    ...lines,
+    '',
+    'Paired by user, after as many events (mean over seeds, widest interval):',
+    '',
+    ...differences,
+  ];
 }
 
-const lines = runs[0]!.protocol.task === 'ranking' ? curveTable() : scenarioTable();
+const lines = kind === 'curve' || runs[0]!.protocol.task === 'ranking' ? curveTable() : scenarioTable();
 const page = join(import.meta.dirname, 'README.md');
 const block = new RegExp(`(<!-- cold: ${name} -->\n)[\\s\\S]*?(\n<!-- /cold -->)`);
 writeFileSync(page, readFileSync(page, 'utf8').replace(block, `$1\n${lines.join('\n')}\n$2`));
