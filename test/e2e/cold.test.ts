@@ -168,15 +168,18 @@ describe('cold start by the command line', { skip: built ? false : 'not built (n
       s,
     ]);
     const { stdout } = await ok('elicit', ...given, ...small, '--simulate', '-o', 'questions');
-    assert.match(stdout, /gain − popular: mae/);
-    const { items, interviews } = elicitationSchema.parse(
+    assert.match(stdout, /tree − popular: mae/);
+    const { items, interviews, tree } = elicitationSchema.parse(
       JSON.parse(await readFile(join(cwd, 'questions/elicitation.json'), 'utf8')),
     );
     assert.equal(items.length, 8);
+    assert.ok(tree?.next.unknown, 'each answer leads on');
     const mae = (name: string): number =>
       interviews!.rows.find(({ strategy }) => strategy === name)!.metrics.mae!.mean;
-    assert.ok(mae('gain') < mae('nothing asked'), `${mae('gain')} < ${mae('nothing asked')}`);
-    assert.ok(mae('everything asked') < mae('gain'));
+    for (const name of ['gain', 'tree']) {
+      assert.ok(mae(name) < mae('nothing asked'), `${name}: ${mae(name)} < ${mae('nothing asked')}`);
+      assert.ok(mae('everything asked') < mae(name));
+    }
     const again = await ok('elicit', ...given, ...small, '-o', 'questions-again');
     assert.equal(again.stdout.split('\n')[0], stdout.split('\n')[0], 'the same seed asks the same');
     const nobody = await recsys('elicit', ...given, '--set', 'least=90', '--simulate', '-o', 'no');

@@ -14,7 +14,7 @@ export const elicitSchema = z
       .describe('what the model is to do well: foretell values, or find items among all'),
     strategy: z
       .enum(STRATEGY_NAMES)
-      .default('gain')
+      .default('tree')
       .describe(
         'how questions are chosen: what is popular, telling (entropy), diverse, moves a user’s state (gradient), helps most (gain), or helps most after the answers before (tree)',
       ),
