@@ -18,11 +18,13 @@ export interface OpenedModel {
   readonly name: string;
   readonly adapter: Adapter;
   readonly scorer: Scorer & { dispose(): void };
+  /** False: it is given no event. */
+  readonly events: boolean;
 }
 
 /** A checkpoint made ready. Its vocabulary has to be the dataset's: what is new is numbered there. */
 export async function openCold(
-  { name, checkpoint }: NamedCheckpoint,
+  { name, checkpoint, events }: NamedCheckpoint,
   dataset: Dataset,
 ): Promise<OpenedModel> {
   refuseTrainedOnTest(checkpoint, dataset, 'test');
@@ -34,7 +36,7 @@ export async function openCold(
   const { modelAdapter } = await import('../model/user-states.js');
   const { modelScorer } = await import('../model/scorer.js');
   const restored = restoreModel(checkpoint);
-  return { name, adapter: modelAdapter(restored), scorer: modelScorer(restored, name) };
+  return { name, events, adapter: modelAdapter(restored), scorer: modelScorer(restored, name) };
 }
 
 export const RATERS = { mean: meanRater, 'item-mean': itemMeanRater, bias: biasRater } as const;
@@ -72,7 +74,7 @@ export function ratingContenders(dataset: Dataset, models: readonly OpenedModel[
         measure: rating(dataset, ratedSimply(rater(dataset))),
       }),
     ),
-    ...models.flatMap(({ name, adapter }) => adaptedAndNot(name, rating(dataset, ratedBy(adapter)))),
+    ...models.flatMap((one) => adaptedAndNot(one, rating(dataset, ratedBy(one.adapter)))),
   ];
 }
 
@@ -96,13 +98,14 @@ export async function rankingContenders(
     if ('skipped' in fitted) context.log('warn', `${name} is left out: ${fitted.skipped}`);
     else contenders.push({ name, kind: 'baseline', measure: measured(fitted.scorer, name) });
   }
-  return [
-    ...contenders,
-    ...models.flatMap(({ name, scorer }) => adaptedAndNot(name, measured(scorer, name))),
-  ];
+  return [...contenders, ...models.flatMap((one) => adaptedAndNot(one, measured(one.scorer, one.name)))];
 }
 
-function adaptedAndNot(name: string, measure: ColdContender['measure']): ColdContender[] {
+function adaptedAndNot(
+  { name, events }: Pick<OpenedModel, 'name' | 'events'>,
+  measure: Measure,
+): ColdContender[] {
+  if (!events) return [{ name, kind: 'unadapted', measure }];
   return [
     { name, kind: 'model', measure },
     { name: `${name}, no event given`, kind: 'unadapted', measure },

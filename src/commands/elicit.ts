@@ -70,7 +70,7 @@ async function elicit(run: StageRun<ElicitConfig>): Promise<ElicitationResults> 
   const checkpoint = await readCheckpoint(config.model);
   const dataset = await readDataset(config.data);
   await selectBackend(config.backend);
-  const opened = await openCold({ name: 'model', checkpoint }, dataset);
+  const opened = await openCold({ name: 'model', checkpoint, events: true }, dataset);
   try {
     const known = { users: 'existing', items: 'existing' } as const;
     const fresh = { users: 'new', items: 'existing' } as const;
@@ -78,6 +78,14 @@ async function elicit(run: StageRun<ElicitConfig>): Promise<ElicitationResults> 
     const { catalogue, manifest } = dataset;
     const random = (purpose: string): Random => Random.of(config.seed, purpose);
     const tasks = scenarioTasks(dataset, known, config, config.seed);
+    if (tasks.length === 0 && (config.simulate || ['gain', 'tree'].includes(config.strategy)))
+      throw new RecsysError(
+        'DATA_EMPTY',
+        `${dataset.path}: no existing user has ${config.least} train rows`,
+        {
+          remedy: 'Lower `least`, or choose a strategy that tries nothing on users, such as popular.',
+        },
+      );
     const some = random('elicitation users')
       .shuffle([...tasks.keys()])
       .slice(0, config.users);
@@ -89,12 +97,13 @@ async function elicit(run: StageRun<ElicitConfig>): Promise<ElicitationResults> 
       users: some.map((t) => tasks[t]!),
       adapter: opened.adapter,
       loss: async (tasks) => {
+        if (run.signal.aborted)
+          throw new RecsysError('INTERRUPTED', 'the choice of questions was interrupted');
         const values = await measure(tasks, known);
         return config.task === 'rating' ? values.get('mae')! : values.get('ndcg@10')!.map((x) => -x);
       },
     });
     const chosen = async (name: StrategyName, count: number): Promise<Question | undefined> => {
-      if (run.signal.aborted) throw new RecsysError('INTERRUPTED', 'the choice of questions was interrupted');
       return questions(name, given(name, count));
     };
     const isTree = config.strategy === 'tree';

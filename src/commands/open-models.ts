@@ -6,6 +6,8 @@ import { type Checkpoint, readCheckpoint } from '../storage/checkpoint.js';
 export interface NamedCheckpoint {
   readonly name: string;
   readonly checkpoint: Checkpoint;
+  /** False: in cold start it is given no event. */
+  readonly events: boolean;
 }
 
 /** Reads the checkpoints and gives each a name of its own. */
@@ -18,13 +20,17 @@ export async function openModels(config: EvaluateConfig): Promise<NamedCheckpoin
       taken.add(entry.name);
       continue;
     }
-    const { path, name: given } = typeof entry === 'string' ? { path: entry, name: undefined } : entry;
+    const {
+      path,
+      name: given,
+      events,
+    } = typeof entry === 'string' ? { path: entry, name: undefined, events: true } : entry;
     const base = given ?? basename(path);
     if (given !== undefined && taken.has(given)) throw takenTwice(given);
     let name = base;
     for (let n = 2; taken.has(name); n++) name = `${base} ${n}`;
     taken.add(name);
-    models.push({ name, checkpoint: await readCheckpoint(path) });
+    models.push({ name, checkpoint: await readCheckpoint(path), events });
   }
   return models;
 }

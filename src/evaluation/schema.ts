@@ -9,6 +9,12 @@ const model = z.union([
   z.strictObject({
     name: z.string().min(1).optional().describe('name in tables; default: the directory’s name'),
     path: path('checkpoint directory'),
+    events: z
+      .boolean()
+      .default(true)
+      .describe(
+        'with `cold`: false for a model that is given no event, only what is known of a user besides',
+      ),
   }),
   z.strictObject({
     name: z.string().min(1).describe('name in tables'),

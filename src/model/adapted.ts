@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
 import type { ParameterInits, Params } from '../compute/parameters.js';
 import { RecsysError } from '../errors.js';
-import type { Random } from '../random.js';
+import { Random } from '../random.js';
 import type { HostTensor, TensorMap } from '../types.js';
 import { constant, normal } from './initial.js';
 import type { Model } from './model.js';
@@ -48,13 +48,14 @@ export function adaptedNames(inits: ParameterInits, { kind, rank, target }: Adap
     const matrix = init.shape.length === 2 && Math.min(...init.shape) > rank;
     return (kind === 'lora' ? matrix : init.shape.length === 1) ? [name] : [];
   });
-  const chosen = able.filter(
-    (name) => !target || target.some((prefix) => `${name}.`.startsWith(`${prefix}.`)),
-  );
-  if (chosen.length === 0)
+  const under = (name: string, prefix: string): boolean =>
+    `${name}.`.startsWith(prefix.endsWith('.') ? prefix : `${prefix}.`);
+  const chosen = able.filter((name) => !target || target.some((prefix) => under(name, prefix)));
+  const idle = target?.find((prefix) => !able.some((name) => under(name, prefix)));
+  if (chosen.length === 0 || idle !== undefined)
     throw new RecsysError(
       'CONFIG_INVALID',
-      `adapter: no ${kind === 'lora' ? `matrix wider than its rank ${rank}` : 'bias'} to add to (there are ${able.join(', ') || 'none'})`,
+      `adapter: no ${kind === 'lora' ? `matrix wider than its rank ${rank}` : 'bias'}${idle === undefined ? '' : ` begins with "${idle}"`} (there are ${able.join(', ') || 'none'})`,
     );
   return chosen;
 }
@@ -158,6 +159,29 @@ function addition(
       for (let c = 0; c < columns; c++)
         product[r * columns + c]! += (left[r * rank + k]! * right[k * columns + c]! * alpha) / rank;
   return product;
+}
+
+/**
+ * An adapter as it was read, made sure that it goes with a model.
+ * @throws CHECKPOINT_DAMAGED where a setting is missing, or a tensor's name or shape is none that the settings make
+ */
+export function checkedAdapter(
+  { path, config: stored, tensors }: { path: string; config: unknown; tensors: TensorMap },
+  inits: ParameterInits,
+): { readonly config: AdapterConfig; readonly tensors: TensorMap } {
+  const parsed = adapterSchema.safeParse(stored);
+  if (!parsed.success)
+    throw new RecsysError('CHECKPOINT_DAMAGED', `${path}: the settings are not those of an adapter`);
+  const config = parsed.data;
+  const expected = adapterInits(inits, config, new Random(0));
+  const names = new Set([...expected.keys(), ...tensors.keys()]);
+  for (const name of names) {
+    const [wanted, found] = [expected.get(name)?.shape, tensors.get(name)?.shape];
+    if (wanted?.join() === found?.join()) continue;
+    const shapes = `expected ${wanted ? `[${wanted}]` : 'nothing'}, found ${found ? `[${found}]` : 'nothing'}`;
+    throw new RecsysError('CHECKPOINT_DAMAGED', `${path}: tensor "${name}": ${shapes}`);
+  }
+  return { config, tensors };
 }
 
 /** Names of the parameters that an adapter's tensors add to. */

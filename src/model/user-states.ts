@@ -47,11 +47,21 @@ export function modelAdapter({ model, inits }: RestoredModel): Adapter {
     },
     async rate(states, items, count) {
       const size = states.length / model.width;
+      // Few shapes, each of which is recorded once.
+      const rows = powerOf(4, size);
+      const columns = powerOf(2, count);
+      const wide = new Int32Array(rows * columns);
+      for (let r = 0; r < size; r++) wide.set(items.subarray(r * count, (r + 1) * count), r * columns);
+      const whole = new Float32Array(rows * model.width);
+      whole.set(states);
       const given: Record<string, HostTensor> = {
-        states: { dtype: 'F32', shape: [size, model.width], data: states },
-        items: { dtype: 'I32', shape: [size, count], data: items },
+        states: { dtype: 'F32', shape: [rows, model.width], data: whole },
+        items: { dtype: 'I32', shape: [rows, columns], data: wide },
       };
-      return (await rating.run(given)).get('logits')!;
+      const logits = (await rating.run(given)).get('logits')!;
+      const asked = new Float32Array(size * count);
+      for (let r = 0; r < size; r++) asked.set(logits.subarray(r * columns, r * columns + count), r * count);
+      return asked;
     },
     dispose() {
       encoding.dispose();
@@ -59,4 +69,11 @@ export function modelAdapter({ model, inits }: RestoredModel): Adapter {
       store.dispose();
     },
   };
+}
+
+/** The least power of the base that is no less than n. */
+function powerOf(base: number, n: number): number {
+  let power = 1;
+  while (power < n) power *= base;
+  return power;
 }

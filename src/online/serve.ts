@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { BackendInfo } from '../compute/backend.js';
 import type { Dataset } from '../data/dataset.js';
 import { RecsysError } from '../errors.js';
-import { adapterSchema } from '../model/adapted.js';
+import { checkedAdapter } from '../model/adapted.js';
 import { restoreModel } from '../model/restore.js';
 import type { StoredAdapter } from '../storage/adapter-files.js';
 import { withOutputDirectory } from '../storage/atomic.js';
@@ -15,7 +15,7 @@ import type { StageContext } from '../types.js';
 import type { Questions } from './elicitation.js';
 import { buildServer, listen, tryAddress } from './http/server.js';
 import { ServiceMetrics } from './metrics.js';
-import { type ModelAdapter, modelLearner } from './model-learner.js';
+import { modelLearner } from './model-learner.js';
 import type { LearningConfig, RequestConfig, RetentionConfig } from './schema.js';
 import { RecommenderService } from './service.js';
 import { type OnlineState, readOnlineState, writeServed } from './snapshot.js';
@@ -24,7 +24,7 @@ import { warmHistories } from './warm.js';
 export interface ServeOptions {
   readonly checkpoint: Checkpoint;
   /** By name: requests may ask for the model with one of them added. */
-  readonly adapters: ReadonlyMap<string, StoredAdapter>;
+  readonly adapters: ReadonlyMap<string, StoredAdapter & { readonly path: string }>;
   /** What to ask new users about; popular items where there is no list. */
   readonly questions: Questions | undefined;
   /** Histories known before the first event. */
@@ -105,12 +105,16 @@ async function serveState(
       'warn',
       'the model was trained to foretell values, and learning would teach it to rank: `learning.enabled: false` leaves it as it is; its users’ states follow their events in any case',
     );
+  const restored = restoreModel(source);
+  const adapters = [...options.adapters].map(
+    ([name, stored]) => [name, checkedAdapter(stored, restored.inits)] as const,
+  );
   const learner = modelLearner(
-    restoreModel(source),
+    restored,
     learning,
     seed,
     sameOptimizer ? online?.optimizerState : undefined,
-    new Map([...options.adapters].map(([name, stored]) => [name, modelAdapter(stored)])),
+    new Map(adapters),
   );
   const metrics = new ServiceMetrics();
   const service = await RecommenderService.start({
@@ -155,11 +159,6 @@ async function serveState(
     await service.close();
   }
 }
-
-const modelAdapter = ({ config, tensors }: StoredAdapter): ModelAdapter => ({
-  config: adapterSchema.parse(config),
-  tensors,
-});
 
 const snapshotPath = (state: string): string => join(state, 'snapshot');
 

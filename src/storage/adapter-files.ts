@@ -48,7 +48,10 @@ export function adapterFiles({ config, tensors }: StoredAdapter, base: Checkpoin
  * Reads an adapter, from its folder or from the checkpoint around it.
  * @throws CHECKPOINT_INCOMPATIBLE where it was trained on another checkpoint than `base`, CHECKPOINT_DAMAGED where it cannot be read
  */
-export async function readAdapter(path: string, base: Checkpoint): Promise<StoredAdapter> {
+export async function readAdapter(
+  path: string,
+  base: Checkpoint,
+): Promise<StoredAdapter & { readonly path: string }> {
   const inside = join(path, FOLDER);
   const folder = (await kindOf(inside)) === 'directory' ? inside : path;
   if ((await kindOf(join(folder, SETTINGS))) !== 'file')
@@ -66,7 +69,10 @@ export async function readAdapter(path: string, base: Checkpoint): Promise<Store
       { remedy: 'Serve the checkpoint that it was trained on, or train the adapter again on this one.' },
     );
   const file = join(folder, TENSORS);
-  return { config: adapter, tensors: decodeSafetensors(await readFile(file), file) };
+  const bytes = await readFile(file).catch((cause: unknown) => {
+    throw new RecsysError('CHECKPOINT_DAMAGED', `${file} cannot be read`, { cause });
+  });
+  return { path: folder, config: adapter, tensors: decodeSafetensors(bytes, file) };
 }
 
 async function parsed(path: string): Promise<unknown> {

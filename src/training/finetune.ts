@@ -11,19 +11,26 @@ import type { StageHooks, TrainedModel } from './stage.js';
 import { trainOnLabels } from './supervised.js';
 
 /** `recsys finetune`: the YAML's keys. */
-export const finetuneSchema = z.strictObject({
-  ...commonTraining,
-  from: path('checkpoint to continue'),
-  ...supervisedTask,
-  dropout: z.number().min(0).max(0.95).optional().describe('dropout rate in place of the checkpoint’s own'),
-  freeze: z
-    .array(z.string().min(1))
-    .default([])
-    .describe('parameters whose names begin with one of these stay as they are'),
-  adapter: adapterSchema
-    .optional()
-    .describe('train a few added weights in place of the model’s own, which stay: several go with one model'),
-});
+export const finetuneSchema = z
+  .strictObject({
+    ...commonTraining,
+    from: path('checkpoint to continue'),
+    ...supervisedTask,
+    dropout: z.number().min(0).max(0.95).optional().describe('dropout rate in place of the checkpoint’s own'),
+    freeze: z
+      .array(z.string().min(1))
+      .default([])
+      .describe('parameters whose names begin with one of these stay as they are'),
+    adapter: adapterSchema
+      .optional()
+      .describe(
+        'train a few added weights in place of the model’s own, which stay: several go with one model',
+      ),
+  })
+  .refine((c) => !c.adapter || c.freeze.length === 0, {
+    path: ['freeze'],
+    message: 'with `adapter` all stay as they are; `adapter.target` says what is added to',
+  });
 
 export type FinetuneConfig = z.output<typeof finetuneSchema>;
 

@@ -35,8 +35,10 @@ function centred(config: ModelConfig, rating: boolean, dataset: Dataset): ModelC
 }
 
 /** @throws DIVERGED where the inner loops of more than `most` of the tasks did */
-function refuseDiverged(share: number | undefined, most: number): void {
-  if (share === undefined || share <= most) return;
+function refuseDiverged(metrics: Readonly<Record<string, number>>, most: number): void {
+  const shares = Object.entries(metrics).filter(([name]) => name.startsWith('diverged'));
+  const share = Math.max(0, ...shares.map(([, value]) => value));
+  if (share <= most) return;
   throw new RecsysError(
     'DIVERGED',
     `the inner loop diverged for ${(100 * share).toFixed(0)} % of the validation tasks (tasks.diverged allows ${(100 * most).toFixed(0)} %)`,
@@ -89,9 +91,10 @@ export async function metaTrain(
       : rankingMetricNames([10]),
     async metrics() {
       const metrics = await judge(model, store, dataset, held.tasks);
-      refuseDiverged(metrics.diverged, config.tasks.diverged);
+      refuseDiverged(metrics, config.tasks.diverged);
       if (!rating || held.newItems.length === 0) return metrics;
       const more = await judge(model, store, dataset, held.newItems);
+      refuseDiverged(more, config.tasks.diverged);
       for (const [name, value] of Object.entries(more)) metrics[`new_items_${name}`] = value;
       return metrics;
     },

@@ -43,7 +43,6 @@ test('users with too few events to be asked after are no tasks; each number of g
     after: 2,
     support: [1, 2],
     least: 2,
-    query: 1,
   });
   assert.equal(scenarioTasks(DATASET, NEW, { ...config, after: 4 }, 1).length, 0);
   const given: number[] = [];

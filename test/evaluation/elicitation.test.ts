@@ -88,6 +88,19 @@ test('an interview with nothing, some and everything asked', async () => {
   assert.equal(rows[2]!.difference!.mae!.mean, -0.5);
 });
 
+test('a tree asks those who do not know the first item about another one than those who do', async () => {
+  // Items 1 and 2 tell nothing; after 4, item 3 helps those alone who could not answer.
+  const loss: Elicitation['loss'] = async (tasks) =>
+    Float32Array.from(tasks, ({ support }) => {
+      const known = new Set(Array.from(support, (r) => item[r]!));
+      if (known.has(4)) return known.has(2) ? -1 : 0;
+      return known.has(3) ? 0.9 : 1;
+    });
+  const first = await questions('tree', { ...GIVEN, count: 2, loss });
+  assert.equal(first?.item, 4);
+  assert.deepEqual([first.next.unknown?.item, first.next.low?.item, first.next.high?.item], [3, 2, 2]);
+});
+
 test('in a tree the next question depends on the answer', async () => {
   const first = await questions('tree', { ...GIVEN, count: 3 });
   assert.equal(first?.item, 4);

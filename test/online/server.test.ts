@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import type { FastifyInstance } from 'fastify';
 import { listen } from '../../src/online/http/server.js';
-import { catalogue, recordingContext, startServer } from './fixtures.js';
+import { CountingLearner, catalogue, recordingContext, startServer } from './fixtures.js';
 
 async function post(app: FastifyInstance, url: string, payload: unknown) {
   const response = await app.inject({
@@ -393,11 +393,20 @@ test('new users are asked about the list, less what they know or were asked abou
     threshold: 3,
     next: { unknown: branch('i2'), low: branch('i3'), high: branch('i4') },
   };
-  const { app: branching } = await startServer(t, { questions: { strategy: 'tree', items: ['i8'], tree } });
+  const known = catalogue(3, 20);
+  const learner = Object.assign(new CountingLearner(known), { columns: { times: false, values: true } });
+  const questions = { strategy: 'tree', items: ['i8'], tree };
+  const { app: branching } = await startServer(t, { catalogue: known, learner, questions });
   assert.deepEqual(await ask(branching, '&k=3'), ['i1', 'i2', 'i8']);
   assert.deepEqual(await ask(branching, '&asked=i1'), ['i2'], 'not known');
-  await post(branching, '/v1/events', [event('b1', 'i1')]);
-  assert.deepEqual(await ask(branching, '&k=2'), ['i4', 'i8'], 'known');
+  for (const [id, value, next] of [
+    ['b1', 1, 'i3'],
+    ['b2', 5, 'i4'],
+    ['b3', undefined, 'i4'],
+  ] as const) {
+    await post(branching, '/v1/events', [{ ...event(id, 'i1'), ...(value === undefined ? {} : { value }) }]);
+    assert.deepEqual(await ask(branching, '&k=2'), [next, 'i8'], `after a value of ${value}`);
+  }
   const { app: plain } = await startServer(t);
   assert.deepEqual(await ask(plain, '&k=2&asked=i1'), ['i2', 'i3']);
   assert.equal((await plain.inject('/v1/elicitation?user=new')).json().strategy, 'popular');

@@ -50,7 +50,18 @@ export const coldSchema = z
       .describe('rows of others’ tables, shown beside'),
     most: z.number().int().min(2).default(100).describe('most events of a user in the scenario'),
   })
-  .refine((c) => c.least > c.query, { path: ['least'], message: 'must leave an event besides `query`' })
+  .refine((c) => c.after !== undefined || c.least > c.query, {
+    path: ['least'],
+    message: 'must leave an event besides `query`',
+  })
+  .refine((c) => c.after === undefined || c.after < c.most, {
+    path: ['after'],
+    message: 'must be below `most`, or no user has an event after it',
+  })
+  .refine((c) => c.support.every((k) => k === 'all' || k <= (c.after ?? Number.POSITIVE_INFINITY)), {
+    path: ['support'],
+    message: 'no more events are given than come before those asked about (`after`)',
+  })
   .refine((c) => c.most >= c.least, { path: ['most'], message: 'must be at least `least`' });
 
 export type ColdConfig = z.output<typeof coldSchema>;

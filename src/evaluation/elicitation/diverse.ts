@@ -1,4 +1,4 @@
-import { existing } from '../../data/tasks.js';
+import { SPLIT } from '../../data/dataset.js';
 import type { Strategy } from './strategy.js';
 
 /**
@@ -7,10 +7,9 @@ import type { Strategy } from './strategy.js';
  */
 export const diverse: Strategy = async ({ dataset, candidates, count }) => {
   const { interactions: rows, catalogue } = dataset;
-  const { users } = existing(dataset);
   const known = new Map(candidates.map((item) => [item, new Uint8Array(catalogue.users.length)] as const));
   for (let r = 0; r < rows.length; r++)
-    if (users[rows.user[r]!] === 1) known.get(rows.item[r]!)?.fill(1, rows.user[r], rows.user[r]! + 1);
+    if (rows.split[r] === SPLIT.train) known.get(rows.item[r]!)?.fill(1, rows.user[r], rows.user[r]! + 1);
   const sizes = new Map([...known].map(([item, own]) => [item, own.reduce((a, b) => a + b, 0)] as const));
   const common = (a: number, b: number): number => {
     const [left, right] = [known.get(a)!, known.get(b)!];

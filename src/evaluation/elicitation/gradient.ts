@@ -1,4 +1,4 @@
-import { existing } from '../../data/tasks.js';
+import { SPLIT } from '../../data/dataset.js';
 import type { Query } from '../../types.js';
 import { best, type Strategy } from './strategy.js';
 
@@ -8,12 +8,11 @@ import { best, type Strategy } from './strategy.js';
  */
 export const gradient: Strategy = async ({ dataset, candidates, count, adapter }) => {
   const { interactions: rows } = dataset;
-  const { users } = existing(dataset);
   const places = new Map(candidates.map((item, c) => [item, c]));
   const answers: Map<string, { readonly query: Query; readonly candidate: number; count: number }> =
     new Map();
   for (let r = 0; r < rows.length; r++) {
-    const candidate = users[rows.user[r]!] === 1 ? places.get(rows.item[r]!) : undefined;
+    const candidate = rows.split[r] === SPLIT.train ? places.get(rows.item[r]!) : undefined;
     if (candidate === undefined) continue;
     const key = `${rows.item[r]}/${rows.behaviour[r]}/${rows.value[r]}`;
     const known = answers.get(key);

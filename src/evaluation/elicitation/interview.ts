@@ -43,7 +43,9 @@ export async function interview(
   const popular = values.find(({ strategy }) => strategy === 'popular')?.own;
   return values.map(({ strategy, tasks: given, own }) => ({
     strategy,
-    answers: given.reduce((sum, { support }) => sum + support.length, 0) / given.length,
+    answers:
+      given.reduce((sum, { support }) => sum + new Set(Array.from(support, (r) => item[r])).size, 0) /
+      given.length,
     metrics: Object.fromEntries(bootstrap(own, options)),
     ...(popular && strategy !== 'popular'
       ? { difference: Object.fromEntries(pairedDifference(own, popular, options)) }

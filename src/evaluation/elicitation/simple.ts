@@ -1,4 +1,4 @@
-import { existing } from '../../data/tasks.js';
+import { SPLIT } from '../../data/dataset.js';
 import { best, type Strategy } from './strategy.js';
 
 /** The items most users know. */
@@ -13,10 +13,9 @@ export const random: Strategy = async ({ candidates, count, random: rng }) =>
  */
 export const entropy: Strategy = async ({ dataset, candidates, count }) => {
   const { interactions: rows } = dataset;
-  const { users } = existing(dataset);
   const counts = new Map(candidates.map((item) => [item, new Map<number, number>()] as const));
   for (let r = 0; r < rows.length; r++) {
-    const own = users[rows.user[r]!] === 1 ? counts.get(rows.item[r]!) : undefined;
+    const own = rows.split[r] === SPLIT.train ? counts.get(rows.item[r]!) : undefined;
     if (own) own.set(rows.value[r]!, (own.get(rows.value[r]!) ?? 0) + 1);
   }
   const scores = candidates.map((item) => {

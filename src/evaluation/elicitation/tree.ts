@@ -40,6 +40,11 @@ export async function tree(given: Elicitation): Promise<Question | undefined> {
     above: ReadonlyMap<number, number>,
   ): Promise<Question | undefined> => {
     if (chosen.size >= count || open.length === 0) return undefined;
+    // Where no user comes there is nothing to tell answers apart by.
+    if (here.length === 0) {
+      const scores = open.map((one) => above.get(one) ?? 0);
+      return chain(best(open, scores, count - chosen.size));
+    }
     const sums = await gains({ ...given, users: here }, open, chosen);
     const mean = new Map(
       open.map((one, c) => [one, (sums[c]! + PRIOR * (above.get(one) ?? 0)) / (here.length + PRIOR)]),
@@ -53,7 +58,7 @@ export async function tree(given: Elicitation): Promise<Question | undefined> {
     const threshold = thresholds.get(asked)!;
     const parts: Record<Answer, Task[]> = { unknown: [], low: [], high: [] };
     for (const task of here) {
-      const row = task.support.find((r) => item[r] === asked);
+      const row = latest(task, item, asked);
       parts[answerOf(row === undefined ? undefined : value[row]!, threshold)].push(task);
     }
     const next: Partial<Record<Answer, Question>> = {};
@@ -67,6 +72,14 @@ export async function tree(given: Elicitation): Promise<Question | undefined> {
   return at(users, candidates, new Set(), new Map());
 }
 
+/** The last row of a user's events with an item: rows of a user are in order of time. */
+function latest({ support }: Task, item: Int32Array, of: number): number | undefined {
+  return support.reduce<number | undefined>(
+    (last, r) => (item[r] === of && (last === undefined || r > last) ? r : last),
+    undefined,
+  );
+}
+
 /** The items that a user is asked about, one after the other. */
 export function path(
   root: Question | undefined,
@@ -78,7 +91,7 @@ export function path(
   for (let node = root; node; ) {
     const { item: about, threshold, next }: Question = node;
     asked.add(about);
-    const row = task.support.find((r) => item[r] === about);
+    const row = latest(task, item, about);
     node = next[answerOf(row === undefined ? undefined : value[row]!, threshold)];
   }
   return asked;

@@ -53,7 +53,10 @@ export function adapt(
     );
   }
   if (steps === 0) return { weights, diverged: tf.mul(loss(start), 0) };
-  const fine = below(loss(weights), tf.add(tf.mul(loss(start), HIGHER), 1e-3) as tf.Tensor1D);
+  const fine = below(
+    loss(new Map([...weights].map(([name, w]) => [name, detached(w)] as const))),
+    tf.add(tf.mul(loss(start), HIGHER), 1e-3) as tf.Tensor1D,
+  );
   const kept = new Map(
     names.map((name) => [name, either(fine, weights.get(name)!, start.get(name)!)] as const),
   );

@@ -39,7 +39,18 @@ export const tasksSchema = z
       ),
   })
   .prefault({})
-  .refine((t) => t.least > t.query, { path: ['least'], message: 'must leave an event besides `query`' })
+  .refine((t) => t.after !== undefined || t.least > t.query, {
+    path: ['least'],
+    message: 'must leave an event besides `query`',
+  })
+  .refine((t) => t.after === undefined || t.after + t.query <= t.most, {
+    path: ['after'],
+    message: 'with `query` must be at most `most`, or no user is a task',
+  })
+  .refine((t) => (t.support ?? []).every((k) => k <= (t.after ?? Number.POSITIVE_INFINITY)), {
+    path: ['support'],
+    message: 'no more events are given than come before those asked about (`after`)',
+  })
   .refine((t) => t.most >= t.least, { path: ['most'], message: 'must be at least `least`' })
   .describe(
     'users as tasks: their events are divided into those to adapt to (support) and those asked about (query)',
@@ -73,7 +84,12 @@ export const metaTrainSchema = z
           .describe('share of the items kept from training, to validate on as new ones'),
         least: z.number().int().min(2).default(13).describe('fewest events of a user that is validated on'),
         most: z.number().int().min(2).default(100).describe('most events of a user that is validated on'),
-        query: z.number().int().min(1).default(10).describe('events of theirs that are asked about'),
+        query: z
+          .number()
+          .int()
+          .min(1)
+          .default(10)
+          .describe('events of theirs that are asked about; with `tasks.after` all later ones are'),
       })
       .prefault({})
       .refine((h) => h.least > h.query, { path: ['least'], message: 'must leave an event besides `query`' })

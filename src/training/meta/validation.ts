@@ -1,8 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { INFERENCE } from '../../compute/dropout.js';
-import type { ParameterStore } from '../../compute/parameters.js';
+import type { ParameterStore, Params } from '../../compute/parameters.js';
 import type { Dataset } from '../../data/dataset.js';
-import { supported, type Task } from '../../data/tasks.js';
+import { queryOf, supported, type Task } from '../../data/tasks.js';
 import { taskEvaluation } from '../../evaluation/cold/ranking.js';
 import { type RateTasks, ratingValues } from '../../evaluation/cold/rating.js';
 import { evaluateScorer } from '../../evaluation/evaluate.js';
@@ -11,6 +11,7 @@ import { sequencesOf } from '../../model/inputs.js';
 import type { Model } from '../../model/model.js';
 import { paramsScorer, queryInputs } from '../../model/scorer.js';
 import { atLast } from '../../model/select.js';
+import type { Query } from '../../types.js';
 import { withWholeTables } from '../validation.js';
 
 type Metrics = Record<string, number>;
@@ -26,21 +27,13 @@ export async function ratingValidation(
   tasks: readonly Task[],
 ): Promise<Metrics> {
   const params = store.reader();
-  let diverged = 0;
   const rate: RateTasks = async (queries, items, count) => {
-    const [logits, apart] = tf.tidy(() => {
-      const batch = sequencesOf(queryInputs(queries, model));
-      const states = atLast(model.encode(params, batch, INFERENCE).states);
-      const asked = tf.tensor2d(items, [queries.length, count], 'int32');
-      return [
-        model.logits(params, states, asked, INFERENCE),
-        tf.sum(model.diverged?.(params, batch, INFERENCE) ?? tf.scalar(0)),
-      ] as const;
+    const logits = tf.tidy(() => {
+      const states = atLast(model.encode(params, sequencesOf(queryInputs(queries, model)), INFERENCE).states);
+      return model.logits(params, states, tf.tensor2d(items, [queries.length, count], 'int32'), INFERENCE);
     });
     const values = (await logits.data()) as Float32Array;
-    diverged += (await apart.data())[0]!;
     logits.dispose();
-    apart.dispose();
     return values;
   };
   const columns = await ratingValues(rate, dataset, tasks);
@@ -53,8 +46,11 @@ export async function ratingValidation(
     rmse: Math.sqrt(average('mse')),
     'ndcg@1': average('ndcg@1'),
     'ndcg@3': average('ndcg@3'),
-    // Tasks whose inner loop diverged: they were answered as if nothing had been given.
-    ...(model.diverged ? { diverged: diverged / tasks.length } : {}),
+    ...(await divergedShare(
+      model,
+      params,
+      tasks.map(({ user, support }) => queryOf(dataset, user, support)),
+    )),
   };
 }
 
@@ -69,8 +65,28 @@ export async function rankingOfTasks(
   const items = dataset.catalogue.items.length - 1;
   return withWholeTables(store, async (params) => {
     const scorer = paramsScorer(model, params, items, model.name);
-    return (await evaluateScorer(scorer, evaluation, { ks: [10] })).metrics;
+    const { metrics } = await evaluateScorer(scorer, evaluation, { ks: [10] });
+    return { ...metrics, ...(await divergedShare(model, params, evaluation.queries)) };
   });
+}
+
+/** Share of histories whose inner loop diverged, of a model that has one: they are answered as if nothing had been given. */
+async function divergedShare(
+  model: Model,
+  params: Params,
+  queries: readonly Query[],
+): Promise<{ diverged?: number }> {
+  if (!model.diverged) return {};
+  let diverged = 0;
+  for (let from = 0; from < queries.length; from += 256) {
+    const chunk = queries.slice(from, from + 256);
+    const count = tf.tidy(() =>
+      tf.sum(model.diverged!(params, sequencesOf(queryInputs(chunk, model)), INFERENCE)),
+    );
+    diverged += (await count.data())[0]!;
+    count.dispose();
+  }
+  return { diverged: diverged / queries.length };
 }
 
 type Judge = typeof rankingOfTasks;
