@@ -79,7 +79,7 @@ function curveTable(): string[] {
       const at = supports.map((support) => same(scenario, { name: model, support }));
       const cells = at.map((all) => figure(all, leading));
       lines.push(`| ${title} | ${model} | ${at[0]!.length} | ${cells.join(' | ')} |`);
-      if (!at.every((all) => all[0]!.difference)) continue;
+      if (!at.every((all) => all[0]!.kind === 'model' && all[0]!.difference)) continue;
       const less = at.map((all) => {
         const found = all.map((r) => r.difference![leading]!);
         const [low, high] = [Math.min(...found.map((d) => d.low)), Math.max(...found.map((d) => d.high))];
