@@ -6,17 +6,11 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ColdResults, ColdRow } from '../src/evaluation/cold/results.js';
-import { keep, kept, METRICS } from './cold-results.js';
+import { four, keep, kept, METRICS, mean } from './cold-results.js';
 
 const [directory, name = 'ml1m-cold', kind] = process.argv.slice(2);
 if (directory) keep(directory, name);
 const runs = kept(name);
-const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
-const four = (value: number): string =>
-  value
-    .toFixed(4)
-    .replace(/^(-?)0/, '$1')
-    .replace('-', '−');
 
 type Scenario = ColdResults['scenarios'][number];
 

@@ -6,6 +6,7 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type ElicitationResults, elicitationSchema } from '../src/evaluation/elicitation/results.js';
+import { four, mean } from './cold-results.js';
 
 const [directory, seed = '42', name = 'ml1m-elicit'] = process.argv.slice(2);
 const folder = join(import.meta.dirname, 'results-cold', name);
@@ -30,12 +31,6 @@ if (directory) {
 const runs = readdirSync(folder)
   .sort()
   .map((file) => read(join(folder, file)).interviews!);
-const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
-const four = (value: number): string =>
-  value
-    .toFixed(4)
-    .replace(/^(-?)0/, '$1')
-    .replace('-', '−');
 const lines = [
   `| ${runs[0]!.questions} questions by | answered | MAE (${runs.length} seeds) | − popular, by seed |`,
   '| --- | ---: | ---: | --- |',
