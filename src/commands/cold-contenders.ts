@@ -1,4 +1,4 @@
-import type { Dataset } from '../data/dataset.js';
+import { type Dataset, SPLIT } from '../data/dataset.js';
 import type { Scenario } from '../data/tasks.js';
 import { RecsysError } from '../errors.js';
 import { baselines } from '../evaluation/baselines/registry.js';
@@ -63,6 +63,22 @@ export function modelMeasure(
   context: StageContext,
 ): Measure {
   return task === 'rating' ? rating(dataset, ratedBy(adapter)) : ranking(dataset, scorer, context);
+}
+
+/**
+ * Throws DATA_EMPTY where values are to be foretold and the dataset has none.
+ * @param key where `task` is set
+ */
+export function requireValues(
+  { path, interactions: { split, value } }: Dataset,
+  task: 'rating' | 'ranking',
+  key: string,
+): void {
+  const given = value.some((one, row) => split[row] === SPLIT.train && !Number.isNaN(one));
+  if (task === 'ranking' || given) return;
+  throw new RecsysError('DATA_EMPTY', `${path}: no train row has a value, and ${key} is rating`, {
+    remedy: `Set ${key} to ranking, or map a \`value\` column in \`recsys prepare\`.`,
+  });
 }
 
 /** Those that foretell values: means and biases, and every model, adapted and not. */

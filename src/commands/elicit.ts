@@ -14,7 +14,8 @@ import { Random } from '../random.js';
 import { renderTable, type Table } from '../report/table.js';
 import { withOutputDirectory } from '../storage/atomic.js';
 import { readCheckpoint } from '../storage/checkpoint.js';
-import { modelMeasure, openCold } from './cold-contenders.js';
+import type { Catalogue } from '../types.js';
+import { modelMeasure, openCold, requireValues } from './cold-contenders.js';
 import { differenceText } from './difference-text.js';
 import { defineStage, type StageRun } from './stage.js';
 
@@ -48,14 +49,14 @@ export default defineStage({
         return found;
       },
     );
-    const { items, interviews, strategy, seconds } = results;
+    const { items, interviews, seconds } = results;
     return {
       path: flags.out!,
       seconds,
       items,
       ...(interviews ? { interviews } : {}),
       text: [
-        `questions (${strategy}): ${items.map(({ title, item }) => title || item).join(' · ')}`,
+        questionText(results),
         ...(interviews ? ['', interviewText(interviews)] : []),
         '',
         flags.out!,
@@ -69,6 +70,7 @@ async function elicit(run: StageRun<ElicitConfig>): Promise<ElicitationResults> 
   const started = performance.now();
   const checkpoint = await readCheckpoint(config.model);
   const dataset = await readDataset(config.data);
+  requireValues(dataset, config.task, 'task');
   await selectBackend(config.backend);
   const opened = await openCold({ name: 'model', checkpoint, events: true }, dataset);
   try {
@@ -115,7 +117,7 @@ async function elicit(run: StageRun<ElicitConfig>): Promise<ElicitationResults> 
       model: checkpoint.manifestSha256,
       dataset: { path: dataset.path, name: manifest.name, fingerprint: manifest.fingerprint },
       strategy: config.strategy,
-      ...(first ? { tree: stored(first, catalogue.items) } : {}),
+      ...(first ? { tree: stored(first, catalogue) } : {}),
       items: items.map((i) => ({ item: catalogue.items[i]!, title: catalogue.titles[i] ?? '' })),
       ...(config.simulate ? { interviews: await simulated() } : {}),
       seconds: (performance.now() - started) / 1000,
@@ -142,10 +144,29 @@ async function elicit(run: StageRun<ElicitConfig>): Promise<ElicitationResults> 
   }
 }
 
+/** The list, or the first question of a tree and what follows each answer. */
+function questionText({ strategy, items, tree }: ElicitationResults): string {
+  const list = items.map(({ title, item }) => title || item).join(' · ');
+  if (!tree) return `questions (${strategy}): ${list}`;
+  const { unknown, low, high } = tree.next;
+  const about = (one: StoredQuestion | undefined): string => (one ? one.title || one.item : 'no more');
+  // Without values there is no threshold: an item is known or it is not.
+  const below = tree.threshold === 0 ? '' : `; below ${tree.threshold.toFixed(1)}: ${about(low)}`;
+  return [
+    `first question: ${about(tree)}; not known: ${about(unknown)}${below}; else: ${about(high)}; …`,
+    `once the tree has ended: ${list}`,
+  ].join('\n');
+}
+
 /** A tree by item ids. */
-function stored({ item, threshold, next }: Question, ids: readonly string[]): StoredQuestion {
-  const following = Object.entries(next).map(([answer, one]) => [answer, stored(one, ids)]);
-  return { item: ids[item]!, threshold, next: Object.fromEntries(following) };
+function stored({ item, threshold, next }: Question, known: Catalogue): StoredQuestion {
+  const following = Object.entries(next).map(([answer, one]) => [answer, stored(one, known)]);
+  return {
+    item: known.items[item]!,
+    title: known.titles[item] ?? '',
+    threshold,
+    next: Object.fromEntries(following),
+  };
 }
 
 /** The items of a tree in which no answer matters. */

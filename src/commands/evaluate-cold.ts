@@ -10,7 +10,7 @@ import { COLD_FORMAT, type ColdResults } from '../evaluation/cold/results.js';
 import type { ColdConfig } from '../evaluation/cold/schema.js';
 import type { EvaluateConfig } from '../evaluation/schema.js';
 import { withOutputDirectory } from '../storage/atomic.js';
-import { openCold, RATERS, rankingContenders, ratingContenders } from './cold-contenders.js';
+import { openCold, RATERS, rankingContenders, ratingContenders, requireValues } from './cold-contenders.js';
 import { coldReport, coldText } from './cold-view.js';
 import { openModels } from './open-models.js';
 import type { StageResult, StageRun } from './stage.js';
@@ -51,6 +51,7 @@ async function measure(
   const { config } = run;
   const checkpoints = await openModels(config);
   const dataset = await readDataset(config.data);
+  requireValues(dataset, cold.task, 'cold.task');
   const simple = cold.task === 'rating' ? Object.keys(RATERS) : config.baselines;
   const names = [...simple, ...checkpoints.map(({ name }) => name)];
   if (config.reference !== undefined && !names.includes(config.reference))

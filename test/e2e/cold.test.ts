@@ -191,6 +191,11 @@ describe('cold start by the command line', { skip: built ? false : 'not built (n
     }
     const again = await ok('elicit', ...given, ...small, '-o', 'questions-again');
     assert.equal(again.stdout.split('\n')[0], stdout.split('\n')[0], 'the same seed asks the same');
+    const likes = ['--data', 'likes', '--model', 'ranker', '--backend', 'wasm', '-o', 'no'];
+    for (const refused of [await recsys('elicit', ...likes), await recsys('evaluate', '--cold', ...likes)]) {
+      assert.equal(refused.code, 3, refused.stderr);
+      assert.match(refused.stderr, /no train row has a value/);
+    }
     const nobody = await recsys('elicit', ...given, '--set', 'least=90', '--simulate', '-o', 'no');
     assert.equal(nobody.code, 3, nobody.stderr);
   });

@@ -7,6 +7,7 @@ import { STRATEGY_NAMES } from './index.js';
 /** A question by item id, and which follows each answer; with `tree` alone. */
 export interface StoredQuestion {
   readonly item: string;
+  readonly title: string;
   readonly threshold: number;
   readonly next: {
     readonly unknown?: StoredQuestion | undefined;
@@ -18,6 +19,7 @@ export interface StoredQuestion {
 const question: z.ZodType<StoredQuestion> = z.lazy(() =>
   z.object({
     item: z.string(),
+    title: z.string(),
     threshold: z.number(),
     next: z.object({
       unknown: question.optional(),
