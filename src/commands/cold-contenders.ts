@@ -2,10 +2,12 @@ import { type Dataset, SPLIT } from '../data/dataset.js';
 import type { Scenario } from '../data/tasks.js';
 import { RecsysError } from '../errors.js';
 import { baselines } from '../evaluation/baselines/registry.js';
+import { candidateMask } from '../evaluation/candidates.js';
 import type { ColdContender } from '../evaluation/cold/evaluate.js';
 import { rankingValues } from '../evaluation/cold/ranking.js';
 import { type RateTasks, ratingValues } from '../evaluation/cold/rating.js';
 import { biasRater, itemMeanRater, meanRater, type Rater } from '../evaluation/cold/rating-baselines.js';
+import type { ColdTask } from '../evaluation/cold/schema.js';
 import { refuseTrainedOnTest } from '../evaluation/guard.js';
 import { sameVocabulary } from '../evaluation/mapped.js';
 import type { EvaluateConfig } from '../evaluation/schema.js';
@@ -13,19 +15,24 @@ import type { Adapter } from '../model/user-states.js';
 import type { Scorer, StageContext } from '../types.js';
 import type { NamedCheckpoint } from './open-models.js';
 
-/** A checkpoint made ready: the state of a user, and the scores of all items. */
+type Measure = ColdContender['measure'];
+
+/** A checkpoint made ready: the state of a user, and how well it does on tasks. */
 export interface OpenedModel {
   readonly name: string;
   readonly adapter: Adapter;
-  readonly scorer: Scorer & { dispose(): void };
   /** False: it is given no event. */
   readonly events: boolean;
+  readonly measure: Measure;
+  dispose(): void;
 }
 
 /** A checkpoint made ready. Its vocabulary has to be the dataset's: what is new is numbered there. */
 export async function openCold(
   { name, checkpoint, events }: NamedCheckpoint,
   dataset: Dataset,
+  task: ColdTask,
+  context: StageContext,
 ): Promise<OpenedModel> {
   refuseTrainedOnTest(checkpoint, dataset, 'test');
   if (!sameVocabulary(checkpoint.catalogue, dataset.catalogue))
@@ -34,14 +41,27 @@ export async function openCold(
     });
   const { restoreModel } = await import('../model/restore.js');
   const { modelAdapter } = await import('../model/user-states.js');
-  const { modelScorer } = await import('../model/scorer.js');
   const restored = restoreModel(checkpoint);
-  return { name, events, adapter: modelAdapter(restored), scorer: modelScorer(restored, name) };
+  const adapter = modelAdapter(restored);
+  if (task === 'rating')
+    return {
+      ...{ name, events, adapter },
+      measure: rating(dataset, ratedBy(adapter)),
+      dispose: () => adapter.dispose(),
+    };
+  const { modelScorer } = await import('../model/scorer.js');
+  const scorer = modelScorer(restored, name);
+  return {
+    ...{ name, events, adapter },
+    measure: ranking(dataset, scorer, context),
+    dispose() {
+      adapter.dispose();
+      scorer.dispose();
+    },
+  };
 }
 
 export const RATERS = { mean: meanRater, 'item-mean': itemMeanRater, bias: biasRater } as const;
-
-type Measure = ColdContender['measure'];
 
 /** How well values are foretold. */
 const rating =
@@ -55,23 +75,13 @@ const ranking =
   (tasks, scenario) =>
     rankingValues(scorer, dataset, tasks, itemsOf(dataset, scenario), context);
 
-/** One model's metrics of tasks. */
-export function modelMeasure(
-  dataset: Dataset,
-  { adapter, scorer }: OpenedModel,
-  task: 'rating' | 'ranking',
-  context: StageContext,
-): Measure {
-  return task === 'rating' ? rating(dataset, ratedBy(adapter)) : ranking(dataset, scorer, context);
-}
-
 /**
  * Throws DATA_EMPTY where values are to be foretold and the dataset has none.
  * @param key where `task` is set
  */
 export function requireValues(
   { path, interactions: { split, value } }: Dataset,
-  task: 'rating' | 'ranking',
+  task: ColdTask,
   key: string,
 ): void {
   const given = value.some((one, row) => split[row] === SPLIT.train && !Number.isNaN(one));
@@ -90,7 +100,7 @@ export function ratingContenders(dataset: Dataset, models: readonly OpenedModel[
         measure: rating(dataset, ratedSimply(rater(dataset))),
       }),
     ),
-    ...models.flatMap((one) => adaptedAndNot(one, rating(dataset, ratedBy(one.adapter)))),
+    ...models.flatMap(adaptedAndNot),
   ];
 }
 
@@ -101,26 +111,22 @@ export async function rankingContenders(
   config: EvaluateConfig,
   context: StageContext,
 ): Promise<ColdContender[]> {
-  const measured = (scorer: Scorer, name: string): Measure => ranking(dataset, { ...scorer, name }, context);
   const contenders: ColdContender[] = [];
   for (const name of config.baselines) {
     const fitted = await baselines[name].fit(dataset, {
-      candidates: itemsOf(dataset, { users: 'existing', items: 'existing' }),
+      candidates: candidateMask(dataset, 'train'),
       filterSeen: true,
       seed: config.seed,
       easeItems: config.easeItems,
       context,
     });
     if ('skipped' in fitted) context.log('warn', `${name} is left out: ${fitted.skipped}`);
-    else contenders.push({ name, kind: 'baseline', measure: measured(fitted.scorer, name) });
+    else contenders.push({ name, kind: 'baseline', measure: ranking(dataset, fitted.scorer, context) });
   }
-  return [...contenders, ...models.flatMap((one) => adaptedAndNot(one, measured(one.scorer, one.name)))];
+  return [...contenders, ...models.flatMap(adaptedAndNot)];
 }
 
-function adaptedAndNot(
-  { name, events }: Pick<OpenedModel, 'name' | 'events'>,
-  measure: Measure,
-): ColdContender[] {
+function adaptedAndNot({ name, events, measure }: OpenedModel): ColdContender[] {
   if (!events) return [{ name, kind: 'unadapted', measure }];
   return [
     { name, kind: 'model', measure },
@@ -129,10 +135,9 @@ function adaptedAndNot(
 }
 
 /** Mask of the items that a scenario is about. */
-function itemsOf({ catalogue }: Dataset, { items }: Scenario): Uint8Array {
-  const mask = Uint8Array.from(catalogue.itemCounts, (count) => Number(count > 0 === (items === 'existing')));
-  mask[0] = 0;
-  return mask;
+function itemsOf(dataset: Dataset, { items }: Scenario): Uint8Array {
+  const existing = candidateMask(dataset, 'train');
+  return items === 'existing' ? existing : existing.map((flag, item) => Number(item > 0 && flag === 0));
 }
 
 function ratedSimply(rater: Rater): RateTasks {

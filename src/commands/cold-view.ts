@@ -22,6 +22,12 @@ const METRICS = {
   ],
 } as const satisfies Record<string, readonly Column[]>;
 
+/** The two that are shown where there is room for no more; the first one leads. */
+export const LEADING = {
+  rating: [METRICS.rating[0], METRICS.rating[2]],
+  ranking: [METRICS.ranking[0], METRICS.ranking[4]],
+} as const;
+
 /** All scenarios one under the other; published rows stand under the scenario they belong to. */
 export function coldTable({ scenarios, published, protocol }: ColdResults): Table {
   const metricsShown = METRICS[protocol.task];
@@ -55,7 +61,7 @@ export function coldTable({ scenarios, published, protocol }: ColdResults): Tabl
 
 function remarks(results: ColdResults): string[] {
   const { reference, scenarios, adaptation, published } = results;
-  const leading = METRICS[results.protocol.task][0].name;
+  const leading = LEADING[results.protocol.task][0].name;
   const lines = scenarios.map((s) => `${nameOf(s)}: ${s.tasks} users`);
   for (const scenario of scenarios)
     for (const { name, support, difference } of scenario.rows) {
@@ -101,7 +107,7 @@ function described({ query, after, least, most }: ColdResults['protocol']): stri
 
 /** Quality after k events, one line a model, a plot a scenario; none where only one number of events is given. */
 function curves({ scenarios, protocol }: ColdResults): PlotSpec[] {
-  const leading = METRICS[protocol.task][0].name;
+  const leading = LEADING[protocol.task][0].name;
   const order = (support: ColdRow['support']): number =>
     support === 'all' ? Number.POSITIVE_INFINITY : support;
   return scenarios.flatMap(({ rows, ...scenario }) => {

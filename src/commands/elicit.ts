@@ -8,15 +8,14 @@ import { questions, STRATEGY_NAMES, type StrategyName } from '../evaluation/elic
 import { interview } from '../evaluation/elicitation/interview.js';
 import type { ElicitationResults, StoredQuestion } from '../evaluation/elicitation/results.js';
 import { type ElicitConfig, elicitSchema } from '../evaluation/elicitation/schema.js';
-import type { Elicitation } from '../evaluation/elicitation/strategy.js';
+import { best, type Elicitation } from '../evaluation/elicitation/strategy.js';
 import type { Question } from '../evaluation/elicitation/tree.js';
 import { Random } from '../random.js';
-import { renderTable, type Table } from '../report/table.js';
 import { withOutputDirectory } from '../storage/atomic.js';
 import { readCheckpoint } from '../storage/checkpoint.js';
 import type { Catalogue } from '../types.js';
-import { modelMeasure, openCold, requireValues } from './cold-contenders.js';
-import { differenceText } from './difference-text.js';
+import { openCold, requireValues } from './cold-contenders.js';
+import { interviewTable, interviewText, questionText } from './elicit-view.js';
 import { defineStage, type StageRun } from './stage.js';
 
 export default defineStage({
@@ -72,11 +71,13 @@ async function elicit(run: StageRun<ElicitConfig>): Promise<ElicitationResults> 
   const dataset = await readDataset(config.data);
   requireValues(dataset, config.task, 'task');
   await selectBackend(config.backend);
-  const opened = await openCold({ name: 'model', checkpoint, events: true }, dataset);
+  const named = { name: 'model', checkpoint, events: true };
+  const quiet = { ...run, progress: () => undefined };
+  const opened = await openCold(named, dataset, config.task, quiet);
   try {
     const known = { users: 'existing', items: 'existing' } as const;
     const fresh = { users: 'new', items: 'existing' } as const;
-    const measure = modelMeasure(dataset, opened, config.task, { ...run, progress: () => undefined });
+    const { measure } = opened;
     const { catalogue, manifest } = dataset;
     const random = (purpose: string): Random => Random.of(config.seed, purpose);
     const tasks = scenarioTasks(dataset, known, config, config.seed);
@@ -91,9 +92,16 @@ async function elicit(run: StageRun<ElicitConfig>): Promise<ElicitationResults> 
     const some = random('elicitation users')
       .shuffle([...tasks.keys()])
       .slice(0, config.users);
+    const { itemCounts } = catalogue;
+    const trained = [...itemCounts.keys()].filter((item) => itemCounts[item]! > 0);
+    const popular = best(
+      trained,
+      trained.map((item) => itemCounts[item]!),
+      config.candidates,
+    );
     const given = (name: StrategyName, count: number): Elicitation => ({
       dataset,
-      candidates: mostPopular(catalogue.itemCounts, config.candidates),
+      candidates: popular,
       count,
       random: random(`questions ${name}`),
       users: some.map((t) => tasks[t]!),
@@ -105,9 +113,8 @@ async function elicit(run: StageRun<ElicitConfig>): Promise<ElicitationResults> 
         return config.task === 'rating' ? values.get('mae')! : values.get('ndcg@10')!.map((x) => -x);
       },
     });
-    const chosen = async (name: StrategyName, count: number): Promise<Question | undefined> => {
-      return questions(name, given(name, count));
-    };
+    const chosen = (name: StrategyName, count: number): Promise<Question | undefined> =>
+      questions(name, given(name, count));
     const isTree = config.strategy === 'tree';
     const items = listed(await chosen(isTree ? 'popular' : config.strategy, config.count));
     const first = isTree ? await chosen('tree', config.questions) : undefined;
@@ -139,28 +146,15 @@ async function elicit(run: StageRun<ElicitConfig>): Promise<ElicitationResults> 
       return { users: tasks.length, questions: config.questions, task: config.task, rows };
     }
   } finally {
-    opened.adapter.dispose();
-    opened.scorer.dispose();
+    opened.dispose();
   }
-}
-
-/** The list, or the first question of a tree and what follows each answer. */
-function questionText({ strategy, items, tree }: ElicitationResults): string {
-  const list = items.map(({ title, item }) => title || item).join(' · ');
-  if (!tree) return `questions (${strategy}): ${list}`;
-  const { unknown, low, high } = tree.next;
-  const about = (one: StoredQuestion | undefined): string => (one ? one.title || one.item : 'no more');
-  // Without values there is no threshold: an item is known or it is not.
-  const below = tree.threshold === 0 ? '' : `; below ${tree.threshold.toFixed(1)}: ${about(low)}`;
-  return [
-    `first question: ${about(tree)}; not known: ${about(unknown)}${below}; else: ${about(high)}; …`,
-    `once the tree has ended: ${list}`,
-  ].join('\n');
 }
 
 /** A tree by item ids. */
 function stored({ item, threshold, next }: Question, known: Catalogue): StoredQuestion {
-  const following = Object.entries(next).map(([answer, one]) => [answer, stored(one, known)]);
+  const following = Object.entries(next).flatMap(([answer, one]) =>
+    one ? [[answer, stored(one, known)] as const] : [],
+  );
   return {
     item: known.items[item]!,
     title: known.titles[item] ?? '',
@@ -174,48 +168,4 @@ function listed(first: Question | undefined): number[] {
   const items: number[] = [];
   for (let node = first; node; node = node.next.unknown) items.push(node.item);
   return items;
-}
-
-function mostPopular(counts: Float32Array, most: number): number[] {
-  return [...counts.keys()]
-    .filter((item) => item > 0 && counts[item]! > 0)
-    .sort((a, b) => counts[b]! - counts[a]! || a - b)
-    .slice(0, most);
-}
-
-type Interviews = NonNullable<ElicitationResults['interviews']>;
-const SHOWN = {
-  rating: [
-    { name: 'mae', better: 'lower' },
-    { name: 'ndcg@3', better: 'higher' },
-  ],
-  ranking: [
-    { name: 'ndcg@10', better: 'higher' },
-    { name: 'hr@10', better: 'higher' },
-  ],
-} as const;
-
-function interviewTable({ task, rows }: Interviews): Table {
-  return {
-    columns: ['questions', 'answered', ...SHOWN[task]],
-    rows: rows.map(({ strategy, answers, metrics }) => [
-      strategy,
-      answers.toFixed(1),
-      ...SHOWN[task].map(({ name }) => {
-        const { mean, low, high } = metrics[name]!;
-        return { value: mean, low, high };
-      }),
-    ]),
-    // All that a user knows is more than any interview asks.
-    aside: rows.flatMap(({ strategy }, r) => (strategy === 'everything asked' ? [r] : [])),
-  };
-}
-
-function interviewText(interviews: Interviews): string {
-  const [{ name: leading }] = SHOWN[interviews.task];
-  const lines = interviews.rows.flatMap(({ strategy, difference }) =>
-    difference ? [`  ${strategy} − popular: ${leading} ${differenceText(difference[leading]!)}`] : [],
-  );
-  const head = `${interviews.users} new users, ${interviews.questions} questions each`;
-  return [head, '', renderTable(interviewTable(interviews)), '', ...lines].join('\n');
 }

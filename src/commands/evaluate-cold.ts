@@ -11,7 +11,7 @@ import type { ColdConfig } from '../evaluation/cold/schema.js';
 import type { EvaluateConfig } from '../evaluation/schema.js';
 import { withOutputDirectory } from '../storage/atomic.js';
 import { openCold, RATERS, rankingContenders, ratingContenders, requireValues } from './cold-contenders.js';
-import { coldReport, coldText } from './cold-view.js';
+import { coldReport, coldText, LEADING } from './cold-view.js';
 import { openModels } from './open-models.js';
 import type { StageResult, StageRun } from './stage.js';
 
@@ -60,7 +60,7 @@ async function measure(
       `reference: "${config.reference}" is no row (${names.join(', ')})`,
     );
   if (checkpoints.length > 0) await selectBackend(config.backend);
-  const models = await Promise.all(checkpoints.map((one) => openCold(one, dataset)));
+  const models = await Promise.all(checkpoints.map((one) => openCold(one, dataset, cold.task, run)));
   try {
     const contenders =
       cold.task === 'rating'
@@ -90,21 +90,16 @@ async function measure(
       seconds: (performance.now() - started) / 1000,
     };
   } finally {
-    for (const { adapter, scorer } of models) {
-      adapter.dispose();
-      scorer.dispose();
-    }
+    for (const one of models) one.dispose();
   }
 }
-
-const LEADING = { rating: ['mae', 'ndcg@3'], ranking: ['ndcg@10', 'hr@10'] } as const;
 
 /** `items/users/row[/support]/metric` → mean. */
 function flatMetrics({ scenarios, protocol: { task } }: ColdResults): Record<string, number> {
   return Object.fromEntries(
     scenarios.flatMap(({ users, items, rows }) =>
       rows.flatMap(({ name, support, metrics }) =>
-        LEADING[task].map((metric) => [
+        LEADING[task].map(({ name: metric }) => [
           `${items} items/${users} users/${name}/${support}/${metric}`,
           metrics[metric]!.mean,
         ]),

@@ -6,6 +6,7 @@ import { Random } from '../random.js';
 import type { HostTensor, TensorMap } from '../types.js';
 import { constant, normal } from './initial.js';
 import type { Model } from './model.js';
+import { isUnder } from './weights.js';
 
 /** What an adapter adds to the weights of a model that stay as they are. */
 export const adapterSchema = z.strictObject({
@@ -48,10 +49,8 @@ export function adaptedNames(inits: ParameterInits, { kind, rank, target }: Adap
     const matrix = init.shape.length === 2 && Math.min(...init.shape) > rank;
     return (kind === 'lora' ? matrix : init.shape.length === 1) ? [name] : [];
   });
-  const under = (name: string, prefix: string): boolean =>
-    `${name}.`.startsWith(prefix.endsWith('.') ? prefix : `${prefix}.`);
-  const chosen = able.filter((name) => !target || target.some((prefix) => under(name, prefix)));
-  const idle = target?.find((prefix) => !able.some((name) => under(name, prefix)));
+  const chosen = able.filter((name) => !target || target.some((prefix) => isUnder(name, prefix)));
+  const idle = target?.find((prefix) => !able.some((name) => isUnder(name, prefix)));
   if (chosen.length === 0 || idle !== undefined)
     throw new RecsysError(
       'CONFIG_INVALID',

@@ -13,3 +13,7 @@ export function weightsBesideEmbeddings(inits: ParameterInits): number {
   for (const [name, { data, grows }] of inits) if (!grows && !name.endsWith('.embedding')) sum += data.length;
   return sum;
 }
+
+/** Whether a parameter is the named one or stands under it: `blocks.1` (or `blocks.1.`) is not `blocks.10`. */
+export const isUnder = (name: string, prefix: string): boolean =>
+  `${name}.`.startsWith(prefix.endsWith('.') ? prefix : `${prefix}.`);

@@ -1,27 +1,17 @@
 import { topK } from '../compute/topk.js';
+import { type Question, way } from '../data/questions.js';
 import type { Catalogue, Query } from '../types.js';
 import type { UserHistories } from './users.js';
-
-/** A question, and which one follows: where the item is not known, where its value is below the threshold, and else. */
-export interface TreeQuestion {
-  readonly item: string;
-  readonly threshold: number;
-  readonly next: {
-    readonly unknown?: TreeQuestion | undefined;
-    readonly low?: TreeQuestion | undefined;
-    readonly high?: TreeQuestion | undefined;
-  };
-}
 
 /** What to ask new users about, as `recsys elicit` chose it. */
 export interface Questions {
   readonly strategy: string;
   /** Item ids, the first question first; with a tree, what is asked once that has ended. */
   readonly items: readonly string[];
-  readonly tree?: TreeQuestion | undefined;
+  readonly tree?: Question<string> | undefined;
 }
 
-export interface Question {
+export interface AskedItem {
   readonly item: string;
   readonly title: string;
 }
@@ -46,7 +36,7 @@ export class Elicitation {
   }
 
   /** @param k how many; the second and later ones of a tree are those that follow if the first are not known */
-  next(user: string, asked: readonly string[], k: number): { strategy: string; items: Question[] } {
+  next(user: string, asked: readonly string[], k: number): { strategy: string; items: AskedItem[] } {
     const { catalogue, questions } = this;
     const query = this.histories.query(user);
     const barred = new Set([...query.items, ...asked.flatMap((id) => this.index.get(id) ?? [])]);
@@ -64,17 +54,12 @@ export class Elicitation {
   }
 
   /** The questions on a user's way through the tree. */
-  private fromTree(root: TreeQuestion | undefined, { items, values }: Query): number[] {
-    const way: number[] = [];
-    for (let node = root; node; ) {
-      const { item, threshold, next }: TreeQuestion = node;
-      const number = this.index.get(item) ?? 0;
-      const at = items.lastIndexOf(number);
-      if (number > 0) way.push(number);
+  private fromTree(root: Question<string> | undefined, { items, values }: Query): number[] {
+    const asked = way(root, (item) => {
+      const at = items.lastIndexOf(this.index.get(item) ?? 0);
       // Values that are not kept, and events without one, say that the item is known.
-      const value = values?.[at] ?? Number.NaN;
-      node = at < 0 ? next.unknown : value < threshold ? next.low : next.high;
-    }
-    return way;
+      return at < 0 ? undefined : (values?.[at] ?? Number.NaN);
+    });
+    return asked.flatMap((item) => this.index.get(item) ?? []);
   }
 }

@@ -5,6 +5,7 @@ import { RecsysError } from '../errors.js';
 import { adapterSchema, isAdapter, merged } from '../model/adapted.js';
 import type { ModelConfig } from '../model/registry.js';
 import type { RestoredModel } from '../model/restore.js';
+import { isUnder } from '../model/weights.js';
 import type { StageContext } from '../types.js';
 import { commonTraining, supervisedTask } from './schema.js';
 import type { StageHooks, TrainedModel } from './stage.js';
@@ -70,7 +71,7 @@ function withDropout(config: ModelConfig, dropout: number | undefined): ModelCon
 export function frozenNames(names: readonly string[], freeze: readonly string[]): Set<string> {
   const frozen = new Set<string>();
   for (const prefix of freeze) {
-    const matched = names.filter((n) => `${n}.`.startsWith(prefix.endsWith('.') ? prefix : `${prefix}.`));
+    const matched = names.filter((n) => isUnder(n, prefix));
     if (matched.length === 0) {
       throw new RecsysError(
         'CONFIG_INVALID',

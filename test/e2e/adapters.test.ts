@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Random } from '../../src/random.js';
-import { type Ended, ROOT, recsys as runBinary, start } from '../suites/binary.js';
+import { type Ended, ROOT, refused, recsys as runBinary, start } from '../suites/binary.js';
 
 const built = existsSync(join(ROOT, 'dist/model/adapted.js'));
 
@@ -113,12 +113,6 @@ describe('adapters by the command line', { skip: built ? false : 'not built (npm
   });
 
   test('what cannot go together is refused with the way out', async () => {
-    const refused = async (code: number, text: RegExp, ended: Promise<Ended>): Promise<void> => {
-      const { code: found, stderr } = await ended;
-      assert.equal(found, code, stderr);
-      assert.match(stderr, text);
-      assert.doesNotMatch(stderr, /\n\s+at /);
-    };
     const serve = (model: string, adapter: string) =>
       runBinary(
         [

@@ -7,7 +7,7 @@ import { after, before, describe, test } from 'node:test';
 import { type ColdResults, coldResultsSchema } from '../../src/evaluation/cold/results.js';
 import { elicitationSchema } from '../../src/evaluation/elicitation/results.js';
 import { Random } from '../../src/random.js';
-import { type Ended, ROOT, recsys as runBinary } from '../suites/binary.js';
+import { type Ended, ROOT, refused, recsys as runBinary } from '../suites/binary.js';
 
 const built = existsSync(join(ROOT, 'dist/training/meta-train.js'));
 
@@ -201,12 +201,6 @@ describe('cold start by the command line', { skip: built ? false : 'not built (n
   });
 
   test('what cannot be done is refused with the way out', async () => {
-    const refused = async (code: number, text: RegExp, ended: Promise<Ended>): Promise<void> => {
-      const { code: found, stderr } = await ended;
-      assert.equal(found, code, stderr);
-      assert.match(stderr, text);
-      assert.doesNotMatch(stderr, /\n\s+at /);
-    };
     await refused(
       3,
       /no user has 90 to 100 train rows/,

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import type { FastifyInstance } from 'fastify';
 import { buildServer } from '../../src/online/http/server.js';
 import type { LearnExample, LearnOutcome, OnlineLearner } from '../../src/online/learner.js';
 import { ServiceMetrics } from '../../src/online/metrics.js';
@@ -130,3 +131,20 @@ export async function startServer(t: TestContext, overrides: Overrides = {}) {
   });
   return { ...started, app };
 }
+
+export async function post(app: FastifyInstance, url: string, payload: unknown) {
+  const response = await app.inject({
+    method: 'POST',
+    url,
+    headers: { 'content-type': 'application/json' },
+    payload: typeof payload === 'string' ? payload : JSON.stringify(payload),
+  });
+  return { status: response.statusCode, body: response.json(), headers: response.headers };
+}
+
+export const event = (id: string | number, item: string, user = 'new') => ({
+  id,
+  user,
+  item,
+  behaviour: 'view',
+});

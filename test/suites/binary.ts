@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
@@ -32,4 +33,12 @@ export function recsys(args: readonly string[], cwd: string, stdin = ''): Promis
   const { child, ended } = start(args, cwd);
   child.stdin.end(stdin);
   return ended;
+}
+
+/** The run ended with this code and said this, without a stack trace. */
+export async function refused(code: number, text: RegExp, ended: Promise<Ended>): Promise<void> {
+  const { code: found, stderr } = await ended;
+  assert.equal(found, code, stderr);
+  assert.match(stderr, text);
+  assert.doesNotMatch(stderr, /\n\s+at /);
 }

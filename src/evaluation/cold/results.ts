@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { GROUPS } from '../../data/tasks.js';
+import { COLD_TASKS } from './schema.js';
 
 export const COLD_FORMAT = 1;
 
@@ -23,7 +24,7 @@ export const coldResultsSchema = z.object({
   dataset: z.object({ path: z.string(), name: z.string(), fingerprint: z.string() }),
   /** The settings that make two results comparable. */
   protocol: z.looseObject({
-    task: z.enum(['rating', 'ranking']).default('rating'),
+    task: z.enum(COLD_TASKS).default('rating'),
     query: z.number(),
     after: z.number().optional(),
     least: z.number(),

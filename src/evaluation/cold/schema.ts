@@ -8,12 +8,29 @@ const scenario = z.strictObject({
 
 const ALL = GROUPS.flatMap((items) => GROUPS.map((users) => ({ users, items })));
 
+/** What may be asked of a user's other events: their values, or which items they are of. */
+export const COLD_TASKS = ['rating', 'ranking'] as const;
+export type ColdTask = (typeof COLD_TASKS)[number];
+
+/** Refuses more given events than come before those asked about. */
+export const GIVEN_BEFORE = {
+  path: ['support'],
+  message: 'no more events are given than come before those asked about (`after`)',
+};
+export const givenBefore = ({
+  support = [],
+  after = Number.POSITIVE_INFINITY,
+}: {
+  readonly support?: readonly (number | 'all')[] | undefined;
+  readonly after?: number | undefined;
+}): boolean => support.every((k) => k === 'all' || k <= after);
+
 /** How cold start is evaluated: users as tasks, of whom some events are given and others asked about. */
 export const coldSchema = z
   .strictObject({
     enabled: z.boolean().default(true).describe('false: rank as without `cold`'),
     task: z
-      .enum(['rating', 'ranking'])
+      .enum(COLD_TASKS)
       .default('rating')
       .describe('what is asked: the values of events, or which items they are of, among all of the scenario'),
     scenarios: z.array(scenario).min(1).default(ALL).describe('which users meet which items'),
@@ -58,10 +75,7 @@ export const coldSchema = z
     path: ['after'],
     message: 'must be below `most`, or no user has an event after it',
   })
-  .refine((c) => c.support.every((k) => k === 'all' || k <= (c.after ?? Number.POSITIVE_INFINITY)), {
-    path: ['support'],
-    message: 'no more events are given than come before those asked about (`after`)',
-  })
+  .refine(givenBefore, GIVEN_BEFORE)
   .refine((c) => c.most >= c.least, { path: ['most'], message: 'must be at least `least`' });
 
 export type ColdConfig = z.output<typeof coldSchema>;

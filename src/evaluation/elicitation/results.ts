@@ -1,19 +1,15 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import type { Answer, Question } from '../../data/questions.js';
 import { RecsysError } from '../../errors.js';
+import { COLD_TASKS } from '../cold/schema.js';
 import { STRATEGY_NAMES } from './index.js';
 
 /** A question by item id, and which follows each answer; with `tree` alone. */
-export interface StoredQuestion {
-  readonly item: string;
+export interface StoredQuestion extends Question<string> {
   readonly title: string;
-  readonly threshold: number;
-  readonly next: {
-    readonly unknown?: StoredQuestion | undefined;
-    readonly low?: StoredQuestion | undefined;
-    readonly high?: StoredQuestion | undefined;
-  };
+  readonly next: { readonly [A in Answer]?: StoredQuestion | undefined };
 }
 
 const question: z.ZodType<StoredQuestion> = z.lazy(() =>
@@ -45,7 +41,7 @@ export const elicitationSchema = z.object({
     .object({
       users: z.number(),
       questions: z.number(),
-      task: z.enum(['rating', 'ranking']),
+      task: z.enum(COLD_TASKS),
       rows: z.array(
         z.object({
           strategy: z.string(),

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { BACKENDS } from '../../compute/backend.js';
 import { path, seed } from '../../config/fields.js';
+import { COLD_TASKS } from '../cold/schema.js';
 import { STRATEGY_NAMES } from './index.js';
 
 /** The YAML of `recsys elicit`. */
@@ -9,7 +10,7 @@ export const elicitSchema = z
     data: path('prepared dataset directory'),
     model: path('checkpoint that is to know new users'),
     task: z
-      .enum(['rating', 'ranking'])
+      .enum(COLD_TASKS)
       .default('rating')
       .describe('what the model is to do well: foretell values, or find items among all'),
     strategy: z

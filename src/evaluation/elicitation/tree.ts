@@ -1,23 +1,11 @@
+import type * as data from '../../data/questions.js';
+import { ANSWERS, type Answer, answerOf, way } from '../../data/questions.js';
 import type { Task } from '../../data/tasks.js';
 import { gains } from './gain.js';
 import { best, type Elicitation } from './strategy.js';
 
-/** What is known of an item once it was asked about. */
-export const ANSWERS = ['unknown', 'low', 'high'] as const;
-export type Answer = (typeof ANSWERS)[number];
-
-/** A question, and which one follows each answer. */
-export interface Question {
-  readonly item: number;
-  /** A value below it is a low answer; where there are no values, to know an item is a high one. */
-  readonly threshold: number;
-  readonly next: Readonly<Partial<Record<Answer, Question>>>;
-}
-
-export function answerOf(value: number | undefined, threshold: number): Answer {
-  if (value === undefined) return 'unknown';
-  return value < threshold ? 'low' : 'high';
-}
+/** Questions about items by their numbers. */
+export type Question = data.Question<number>;
 
 /** Candidates that are tried below the first question. */
 const KEPT = 60;
@@ -87,14 +75,12 @@ export function path(
   item: Int32Array,
   value: Float32Array,
 ): Set<number> {
-  const asked = new Set<number>();
-  for (let node = root; node; ) {
-    const { item: about, threshold, next }: Question = node;
-    asked.add(about);
-    const row = latest(task, item, about);
-    node = next[answerOf(row === undefined ? undefined : value[row]!, threshold)];
-  }
-  return asked;
+  return new Set(
+    way(root, (about) => {
+      const row = latest(task, item, about);
+      return row === undefined ? undefined : value[row]!;
+    }),
+  );
 }
 
 /** A list as a tree: the next question is the same, whatever the answer. */

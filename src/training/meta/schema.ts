@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { path, presets } from '../../config/fields.js';
+import { GIVEN_BEFORE, givenBefore } from '../../evaluation/cold/schema.js';
 import { modelSchema } from '../../model/registry.js';
 import { commonTraining, lossName } from '../schema.js';
 import { META_PRESET_NAMES, META_PRESETS } from './presets.js';
@@ -47,10 +48,7 @@ export const tasksSchema = z
     path: ['after'],
     message: 'with `query` must be at most `most`, or no user is a task',
   })
-  .refine((t) => (t.support ?? []).every((k) => k <= (t.after ?? Number.POSITIVE_INFINITY)), {
-    path: ['support'],
-    message: 'no more events are given than come before those asked about (`after`)',
-  })
+  .refine(givenBefore, GIVEN_BEFORE)
   .refine((t) => t.most >= t.least, { path: ['most'], message: 'must be at least `least`' })
   .describe(
     'users as tasks: their events are divided into those to adapt to (support) and those asked about (query)',
