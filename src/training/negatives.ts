@@ -8,12 +8,14 @@ import type { TrainRows } from './train-rows.js';
 
 export interface NegativeOptions {
   readonly need: readonly LossNeed[];
-  /** How many: in all when shared, for each position when own. */
+  /** How many: in all when shared, for each group, or for each position when own. */
   readonly count: number;
   /** Items of the catalogue (1 … items). */
   readonly items: number;
   /** How shared ones are drawn; default: uniformly. */
   readonly sampler?: Sampler;
+  /** Parts of a batch that have grouped ones of their own; default: 1. */
+  readonly groups?: number;
   /** gBCE's t: 0 is plain BCE, 1 undoes the sampling in full. */
   readonly calibration?: number;
 }
@@ -23,6 +25,7 @@ export interface NegativeConfig {
   readonly loss: string;
   readonly negatives: number;
   readonly negativeSampling?: SamplerName;
+  readonly negativeGroups?: number;
   readonly calibration?: number;
 }
 
@@ -32,6 +35,7 @@ export interface NegativePlan {
   readonly count: number;
   readonly items: number;
   readonly sampling: SamplerName;
+  readonly groups?: number;
   readonly calibration?: number;
 }
 
@@ -44,15 +48,21 @@ export function planNegatives(
   need: readonly LossNeed[],
   items: number,
 ): NegativePlan {
-  const { loss, negatives: count, negativeSampling: sampling = 'uniform', calibration } = config;
-  const corrects = need.includes('sharedNegatives') && !need.includes('power');
-  if (sampling !== 'uniform' && !corrects) {
+  const { loss, negatives: count, negativeSampling: sampling = 'uniform' } = config;
+  const { negativeGroups: groups = 1, calibration } = config;
+  if (sampling !== 'uniform' && !need.includes('sharedNegatives')) {
     throw new RecsysError(
       'CONFIG_INVALID',
       `negativeSampling: the loss "${loss}" is made for uniform negatives; "${sampling}" ones are for sampled-softmax, which corrects for how they are drawn`,
     );
   }
-  return { need, count, items, sampling, ...(calibration === undefined ? {} : { calibration }) };
+  if (groups > 1 && !need.includes('groupedNegatives')) {
+    throw new RecsysError(
+      'CONFIG_INVALID',
+      `negativeGroups: only gbce draws negatives for parts of a batch; leave it out for the loss "${loss}"`,
+    );
+  }
+  return { need, count, items, sampling, groups, ...(calibration === undefined ? {} : { calibration }) };
 }
 
 /** A plan's options, with the frequencies of the rows' targets. */
@@ -72,12 +82,13 @@ export function drawNegatives(
 ): Record<string, Batch[string]> {
   const { need } = options;
   if (need.includes('sharedNegatives')) return shared(targets, options, rng);
+  if (need.includes('groupedNegatives')) return grouped(options, rng);
   if (need.includes('ownNegatives')) return own(targets, options, rng);
   return {};
 }
 
 function shared(targets: Int32Array, options: NegativeOptions, rng: Random): Record<string, Batch[string]> {
-  const { need, items } = options;
+  const { items } = options;
   const count = Math.min(options.count, items);
   const sampler = options.sampler ?? SAMPLERS.uniform(new Float64Array(items + 1));
   const batch = targets.filter((item) => item > 0);
@@ -86,7 +97,17 @@ function shared(targets: Int32Array, options: NegativeOptions, rng: Random): Rec
   return {
     negatives: i32(drawn, [count]),
     logSampling: f32(logSampling, [count]),
-    ...(need.includes('power') ? { power: f32(Float32Array.of(powerOf(options, count)), [1]) } : {}),
+  };
+}
+
+/** Uniform ones. */
+function grouped(options: NegativeOptions, rng: Random): Record<string, Batch[string]> {
+  const { items, groups = 1 } = options;
+  const count = Math.min(options.count, items);
+  const drawn = Int32Array.from({ length: groups * count }, () => 1 + rng.int(items));
+  return {
+    negatives: i32(drawn, [groups, count]),
+    power: f32(Float32Array.of(powerOf(options, count)), [1]),
   };
 }
 

@@ -10,6 +10,7 @@ interface Preset {
   readonly loss: LossName;
   readonly negatives?: number;
   readonly negativeSampling?: SamplerName;
+  readonly negativeGroups?: number;
   readonly calibration?: number;
   readonly masking?: number;
   readonly optimizer: z.input<typeof optimizerSchema>;
@@ -36,20 +37,19 @@ const training = {
   validation: { patience: 10 },
 } as const;
 
-/** Known models of the literature, by name. Negatives are shared by a batch, which makes more of them cheap. */
+/** Known models of the literature, by name. Negatives are shared by a batch or a part of it, which makes more of them cheap. */
 export const PRESETS = {
   /** Kang & McAuley 2018: each event against one uniform negative. */
   sasrec: { ...training, model: sasrec, loss: 'bce', negatives: 1 },
   /** Klenitskiy & Vasilev 2023: the same against the whole catalogue. */
   'sasrec-ce': { ...training, model: sasrec, loss: 'softmax' },
-  /** Petrov & Macdonald 2023: its output vectors are its own. For some thousand steps it learns little but how rare items are. */
+  /** Petrov & Macdonald 2023: its output vectors are its own. */
   gsasrec: {
     ...training,
-    epochs: 400,
-    validation: { patience: 50 },
     model: { ...sasrec, width: 128, tied: false },
     loss: 'gbce',
     negatives: 256,
+    negativeGroups: 16,
     calibration: 0.75,
   },
   /** Sun et al. 2019: hidden items are filled in, seeing both sides. */

@@ -156,13 +156,21 @@ export const supervisedTask = {
     .int()
     .min(1)
     .default(256)
-    .describe('negatives of sampled-softmax and gbce (shared by the batch) or bce (a position)'),
+    .describe(
+      'negatives of sampled-softmax (shared by the batch), gbce (by a group of positions) or bce (a position)',
+    ),
   negativeSampling: z
     .enum(SAMPLER_NAMES)
     .default('uniform')
     .describe(
       'how sampled-softmax draws: uniform, by popularity, from the batch’s targets, or half and half',
     ),
+  negativeGroups: z
+    .number()
+    .int()
+    .min(1)
+    .default(1)
+    .describe('parts of a batch for each of which gbce draws negatives of its own'),
   calibration: z
     .number()
     .min(0)

@@ -165,26 +165,31 @@ onBackend('cpu', 'docs/concepts.md: losses', () => {
 
   stated(
     [
-      'L = −(β log σ(s_y) + Σ_{n ≠ y} log(1 − σ(s_n))) / (K + 1)',
-      '∂L/∂s_y = β (σ(s_y) − 1) / (K + 1)        ∂L/∂s_n = σ(s_n) / (K + 1)',
+      'p = σ(s + log(β / K))',
+      'L = −(β log p_y + Σ_{n ≠ y} log(1 − p_n)) / (K + 1)',
+      '∂L/∂s_y = β (p_y − 1) / (K + 1)        ∂L/∂s_n = p_n / (K + 1)',
     ],
     () => {
       const y = 3;
       const drawn = [1, y, 4];
       const power = 0.3;
       const share = 1 / (drawn.length + 1);
+      const p = (s: number): number => sigmoid(s + Math.log(power / drawn.length));
       agrees(
-        of(gbce, () => ({ targets: ids(y), negatives: ids(...drawn), power: tf.tensor1d([power]) })),
+        of(gbce, () => ({
+          targets: ids(y),
+          negatives: tf.tensor2d([drawn], undefined, 'int32'),
+          power: tf.tensor1d([power]),
+        })),
         S,
-        (s) =>
-          -share * (power * Math.log(sigmoid(s[y]!)) + sum([1, 4].map((n) => Math.log(1 - sigmoid(s[n]!))))),
-        [0, share * sigmoid(S[1]!), 0, share * power * (sigmoid(S[y]!) - 1), share * sigmoid(S[4]!)],
+        (s) => -share * (power * Math.log(p(s[y]!)) + sum([1, 4].map((n) => Math.log(1 - p(s[n]!))))),
+        [0, share * p(S[1]!), 0, share * power * (p(S[y]!) - 1), share * p(S[4]!)],
       );
     },
   );
 
   stated(['β = α (t (1 − 1/α) + 1/α) = 1 − t (1 − α),   α = K / (V − 1)'], () => {
-    const need = ['sharedNegatives', 'power'] as const;
+    const need = ['groupedNegatives', 'power'] as const;
     for (const [K, V, t] of [
       [1, 9, 0.75],
       [4, 9, 0.2],

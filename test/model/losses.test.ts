@@ -116,26 +116,69 @@ onEachBackend('losses', () => {
     assertClose([value], [Math.log(sum) - 1], 'loss');
   });
 
-  test('gbce: β weighs the positive, shared negatives are summed, the own target is none of them', () => {
+  test('gbce: β weighs the positive, a group’s negatives are summed, the own target is none of them', () => {
     const logSigmoid = (x: number): number => -Math.log(1 + Math.exp(-x));
-    const value = lossOn(
-      gbce,
-      [
-        [0, 2, -1, 0.5],
-        [0, 1, 3, -2],
-      ],
-      { targets: [1, 2], negatives: [2, 3, 2], weights: [3, 1], power: [0.4] },
-    );
-    const first = 0.4 * logSigmoid(2) + 2 * logSigmoid(1) + logSigmoid(-0.5);
-    const second = 0.4 * logSigmoid(3) + logSigmoid(2);
-    assertClose([value], [-(3 * first + second) / 4 / 4], 'loss');
+    const logits = [
+      [0, 2, -1, 0.5],
+      [0, 1, 3, -2],
+    ];
+    // K = 3 negatives: probabilities are σ(logit + log(0.4 / 3)).
+    const prior = Math.log(0.4 / 3);
+    const given = { targets: [1, 2], weights: [3, 1], power: [0.4] };
+    const first = 0.4 * logSigmoid(2 + prior) + 2 * logSigmoid(1 - prior) + logSigmoid(-0.5 - prior);
+    const one = lossOn(gbce, logits, { ...given, negatives: [[2, 3, 2]] });
+    const second = 0.4 * logSigmoid(3 + prior) + logSigmoid(2 - prior);
+    assertClose([one], [-(3 * first + second) / 4 / 4], 'one group');
+    const apart = [
+      [2, 3, 2],
+      [1, 1, 2],
+    ];
+    const own = 0.4 * logSigmoid(3 + prior) + 2 * logSigmoid(-1 - prior);
+    assertClose([lossOn(gbce, logits, { ...given, negatives: apart })], [-(3 * first + own) / 4 / 4], 'two');
+  });
+
+  test('gbce: groups that do not divide the positions leave the last ones fewer, or none', () => {
+    const logits = [1, 2, 3, 4, 5].map((v) => [0, v, -v, v / 2]);
+    const given = { targets: [1, 1, 1, 1, 1], weights: [1, 1, 1, 1, 1], power: [0.5] };
+    const shared = lossOn(gbce, logits, { ...given, negatives: [[2, 3]] });
+    for (const groups of [2, 3, 4, 5, 7]) {
+      const negatives = Array.from({ length: groups }, () => [2, 3]);
+      assertClose([lossOn(gbce, logits, { ...given, negatives })], [shared], `${groups} groups`);
+    }
   });
 
   test('gbce with β = 1 and one negative is half of bce', () => {
     const logits = [[0, 2, -1, 0.5]];
     const shared = { targets: [1], weights: [1] };
-    const one = lossOn(gbce, logits, { ...shared, negatives: [3], power: [1] });
+    const one = lossOn(gbce, logits, { ...shared, negatives: [[3]], power: [1] });
     assertClose([one], [lossOn(bce, logits, { ...shared, negatives: [[3]] }) / 2], 'loss');
+  });
+
+  test('gbce: at logits of 0, where training begins, the mean logit has no gradient', () => {
+    // Two items of which each is chosen as often, and both are drawn: nothing is known, and nothing pulls them up or down.
+    const store = new ParameterStore(new Map());
+    const inputs = {
+      targets: tf.tensor1d([1, 2], 'int32'),
+      weights: tf.tensor1d([1, 1]),
+      negatives: tf.tensor2d([[2], [1]], undefined, 'int32'),
+      power: tf.tensor1d([0.5]),
+    };
+    const gradient = tf.tidy(() =>
+      tf
+        .grad((shift) =>
+          gbce.compute({
+            model: IDENTITY,
+            params: store.reader(),
+            states: tf.mul(tf.ones([2, 3]), shift) as tf.Tensor2D,
+            inputs,
+            pass: INFERENCE,
+          }),
+        )(tf.scalar(0))
+        .dataSync(),
+    );
+    // ½ (σ(log ½) − 1) + σ(log ½) = ½ (⅓ − 1) + ⅓ = 0, over K + 1 = 2.
+    assertClose(gradient, [0], 'gradient');
+    tf.dispose(inputs);
   });
 
   test('mse is the weighted mean of squared errors', () => {
@@ -173,8 +216,8 @@ onEachBackend('losses', () => {
     assertClose([lossOn(softmax, [[-1e4, 1e4, -1e4]], { targets: [1], weights: [1] })], [0], 'softmax');
     const far = { targets: [1], weights: [1], negatives: [2, 2], logSampling: [0] };
     assertClose([lossOn(sampledSoftmax, [[0, -1e4, 1e4]], far)], [2e4 + Math.log(2)], 'sampled softmax');
-    const apart = { targets: [1], weights: [1], negatives: [2], power: [0.25] };
-    assertClose([lossOn(gbce, [[0, -1e4, 1e4]], apart)], [(0.25e4 + 1e4) / 2], 'gbce');
+    const apart = { targets: [1], weights: [1], negatives: [[2]], power: [1] };
+    assertClose([lossOn(gbce, [[0, -1e4, 1e4]], apart)], [1e4], 'gbce');
   });
 
   test('the gradient of bce is σ(x) − y, at x = 0 as well', () => {

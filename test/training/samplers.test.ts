@@ -151,7 +151,7 @@ describe('negatives of a batch', () => {
   test('gbce gets its power: 1 − t (1 − K / (V − 1))', () => {
     const power = (negatives: number, calibration?: number): number => {
       const config = { loss: 'gbce', negatives, ...(calibration === undefined ? {} : { calibration }) };
-      const options = negativeOptions(planNegatives(config, ['sharedNegatives', 'power'], 5), rows);
+      const options = negativeOptions(planNegatives(config, ['groupedNegatives', 'power'], 5), rows);
       return drawNegatives(Int32Array.of(1), options, Random.of(1, 'n')).power!.data[0]!;
     };
     // One of the four other items is drawn: α = ¼, β = α (t (1 − 1/α) + 1/α).
@@ -160,9 +160,22 @@ describe('negatives of a batch', () => {
     assert.deepEqual([power(1, 0), power(1, 1), power(4, 1), power(99, 1)], [1, 0.25, 1, 1]);
   });
 
+  test('groups of a batch draw their own, and only gbce has them', () => {
+    const config = { loss: 'gbce', negatives: 3, negativeGroups: 2 };
+    const options = negativeOptions(planNegatives(config, ['groupedNegatives', 'power'], 1000), rows);
+    const { negatives } = drawNegatives(Int32Array.of(1), options, Random.of(1, 'n'));
+    assert.deepEqual(negatives!.shape, [2, 3]);
+    assert.equal(new Set(negatives!.data).size, 6);
+    for (const loss of ['sampled-softmax', 'bce', 'softmax'])
+      assert.throws(() => planNegatives({ ...config, loss }, [], 5), {
+        code: 'CONFIG_INVALID',
+        message: new RegExp(`negativeGroups: only gbce.*"${loss}"`),
+      });
+  });
+
   test('a loss that does not correct for the sampling refuses all but the uniform one', () => {
     for (const [loss, needs] of [
-      ['gbce', ['sharedNegatives', 'power']],
+      ['gbce', ['groupedNegatives', 'power']],
       ['bce', ['ownNegatives']],
       ['softmax', []],
     ] as const)

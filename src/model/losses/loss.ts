@@ -18,6 +18,8 @@ export interface LossContext {
 export type LossNeed =
   /** `negatives` [K], shared by all positions, and `logSampling` [K]: −log of how often each is expected among K draws. */
   | 'sharedNegatives'
+  /** `negatives` [G, K]: of G runs of ⌈P / G⌉ positions, each shares a row. */
+  | 'groupedNegatives'
   /** `power` [1]: β of the generalised binary cross-entropy, which follows from how many negatives are drawn. */
   | 'power'
   /** `negatives` [P, n], each position's own (next-item task). */
