@@ -13,7 +13,7 @@ import { useKernels } from '../src/compute/ops/kernel.js';
 import { adam } from '../src/compute/optimizers/adam.js';
 import { ParameterStore } from '../src/compute/parameters.js';
 import { selectBackend } from '../src/compute/select.js';
-import { adaptationTimes } from '../src/evaluation/cold/adaptation-times.js';
+import { adaptationTimes } from '../src/model/adaptation/adaptation-times.js';
 import { LOSSES } from '../src/model/losses/index.js';
 import { createModel, modelSchema } from '../src/model/registry.js';
 import { type RestoredModel, restoreModel } from '../src/model/restore.js';

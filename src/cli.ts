@@ -36,6 +36,11 @@ export const COMMANDS = {
     load: () => import('./commands/meta-train.js'),
     chains: true,
   },
+  adapt: {
+    describe: 'make users’ events states, rows of numbers that can be kept',
+    load: () => import('./commands/adapt.js'),
+    chains: true,
+  },
   elicit: {
     describe: 'choose what to ask a new user about',
     load: () => import('./commands/elicit.js'),

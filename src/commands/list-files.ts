@@ -1,4 +1,4 @@
-/** Files of recommendations: written row by row, so that memory does not grow with the users. */
+/** Files of rows, a user each or some: written row by row, so that memory does not grow with the users. */
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { mkdir, rename, rm } from 'node:fs/promises';
@@ -21,7 +21,16 @@ export interface ListRow {
   readonly score: number;
 }
 
-const COLUMNS = { user: 'VARCHAR', rank: 'INTEGER', item: 'VARCHAR', title: 'VARCHAR', score: 'FLOAT' };
+/** SQL types of a file's columns, by name, in order. */
+export type Columns<Row> = Readonly<Record<keyof Row & string, string>>;
+
+export const LIST_COLUMNS: Columns<ListRow> = {
+  user: 'VARCHAR',
+  rank: 'INTEGER',
+  item: 'VARCHAR',
+  title: 'VARCHAR',
+  score: 'FLOAT',
+};
 
 /** The format asked for, else by the file's extension, else CSV. */
 export function listFormat(file: string, asked: ListFormat | undefined): ListFormat {
@@ -31,14 +40,19 @@ export function listFormat(file: string, asked: ListFormat | undefined): ListFor
 
 const cell = (text: string): string => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
 
-const encoders: Record<'csv' | 'jsonl', { header: string; line(row: ListRow): string }> = {
-  csv: {
-    header: 'user,rank,item,title,score\n',
-    line: ({ user, rank, item, title, score }) =>
-      `${cell(user)},${rank},${cell(item)},${cell(title)},${score}\n`,
-  },
-  jsonl: { header: '', line: (row) => `${JSON.stringify(row)}\n` },
-};
+interface Encoder<Row> {
+  readonly header: string;
+  line(row: Row): string;
+}
+
+function encoder<Row>(format: 'csv' | 'jsonl', columns: Columns<Row>): Encoder<Row> {
+  if (format === 'jsonl') return { header: '', line: (row) => `${JSON.stringify(row)}\n` };
+  const names = Object.keys(columns) as (keyof Row & string)[];
+  return {
+    header: `${names.join(',')}\n`,
+    line: (row) => `${names.map((name) => cell(String(row[name]))).join(',')}\n`,
+  };
+}
 
 /**
  * Writes rows to a file, all or nothing: into `<file>.partial`, renamed when complete.
@@ -46,9 +60,10 @@ const encoders: Record<'csv' | 'jsonl', { header: string; line(row: ListRow): st
  * @returns the number of rows
  * @throws OUTPUT_EXISTS where the file exists and `force` is false, DISK
  */
-export async function writeLists(
+export async function writeRows<Row>(
   file: string,
-  rows: AsyncIterable<ListRow>,
+  rows: AsyncIterable<Row>,
+  columns: Columns<Row>,
   format: ListFormat,
   force: boolean,
 ): Promise<number> {
@@ -57,8 +72,8 @@ export async function writeLists(
   try {
     await refuseExisting(file, force);
     await mkdir(dirname(file), { recursive: true });
-    const count = await writeText(text, rows, encoders[format === 'parquet' ? 'jsonl' : format]);
-    if (format === 'parquet') await jsonlToParquet(text, partial, COLUMNS);
+    const count = await writeText(text, rows, encoder(format === 'parquet' ? 'jsonl' : format, columns));
+    if (format === 'parquet') await jsonlToParquet(text, partial, columns);
     await sync(partial);
     await rename(partial, file);
     return count;
@@ -80,10 +95,10 @@ export async function refuseExisting(file: string, force: boolean): Promise<void
   if (kind === 'file' && !force) throw new RecsysError('OUTPUT_EXISTS', `${file} exists already`);
 }
 
-async function writeText(
+async function writeText<Row>(
   file: string,
-  rows: AsyncIterable<ListRow>,
-  encoder: (typeof encoders)['csv'],
+  rows: AsyncIterable<Row>,
+  { header, line }: Encoder<Row>,
 ): Promise<number> {
   const stream = createWriteStream(file);
   const failed = new Promise<never>((_, reject) => stream.once('error', reject));
@@ -91,10 +106,10 @@ async function writeText(
   let count = 0;
   try {
     await Promise.race([once(stream, 'open'), failed]);
-    stream.write(encoder.header);
+    stream.write(header);
     for await (const row of rows) {
       count++;
-      if (!stream.write(encoder.line(row))) await Promise.race([once(stream, 'drain'), failed]);
+      if (!stream.write(line(row))) await Promise.race([once(stream, 'drain'), failed]);
     }
     stream.end();
     await finished(stream);

@@ -1,19 +1,21 @@
-import { createReadStream } from 'node:fs';
-import { readFile } from 'node:fs/promises';
-import { createInterface } from 'node:readline';
 import { selectBackend } from '../compute/select.js';
-import type { Dataset } from '../data/dataset.js';
-import { readDataset } from '../data/read.js';
 import { RecsysError } from '../errors.js';
-import { type HistoryCounts, readHistories } from '../evaluation/histories.js';
 import { scorerFor } from '../evaluation/mapped.js';
-import { type ListRequest, recommendLists } from '../evaluation/recommend.js';
+import {
+  type ListOptions,
+  type RecommendedList,
+  recommendFromStates,
+  recommendLists,
+} from '../evaluation/recommend.js';
 import { type RecommendConfig, recommendSchema } from '../evaluation/schema.js';
 import { type Checkpoint, readCheckpoint } from '../storage/checkpoint.js';
-import { kindOf } from '../storage/disk.js';
-import type { Catalogue, Scorer, StageContext } from '../types.js';
-import { type ListRow, listFormat, refuseExisting, writeLists } from './list-files.js';
-import { defineStage } from './stage.js';
+import type { Catalogue } from '../types.js';
+import { historySource } from './histories.js';
+import { LIST_COLUMNS, type ListRow, listFormat, refuseExisting, writeRows } from './list-files.js';
+import { defineStage, type StageRun } from './stage.js';
+import { readStates, type StateRow } from './state-files.js';
+
+type Run = StageRun<RecommendConfig>;
 
 export default defineStage({
   name: 'recommend',
@@ -34,6 +36,11 @@ export default defineStage({
       describe: 'JSONL file with one history a line, instead of a dataset',
       type: 'string',
     },
+    states: {
+      key: 'states',
+      describe: 'file of user states that `recsys adapt` wrote, instead of histories',
+      type: 'string',
+    },
     k: { key: 'k', describe: 'items a user', type: 'number' },
     format: {
       key: 'format',
@@ -48,185 +55,119 @@ export default defineStage({
     const out = flags.out!;
     await refuseExisting(out, flags.force);
     const checkpoint = await readCheckpoint(config.model);
-    const source =
-      config.histories === undefined
-        ? await fromDataset(config, checkpoint, run)
-        : fromHistories(config, checkpoint);
     await selectBackend(config.backend);
-    const { restoreModel } = await import('../model/restore.js');
-    const { modelScorer } = await import('../model/scorer.js');
-    const model = modelScorer(restoreModel(checkpoint));
-    try {
-      const rows = listRows(source, source.fit(model), config, run);
-      const count = await writeLists(out, rows, listFormat(out, config.format), flags.force);
-      source.report(run);
-      return {
-        path: out,
-        metrics: { users: source.done, rows: count },
-        seconds: (performance.now() - started) / 1000,
-      };
-    } finally {
-      model.dispose();
-    }
+    const lists =
+      config.states === undefined ? await ofHistories(run, checkpoint) : ofStates(run, checkpoint);
+    let users = 0;
+    const rows = async function* (): AsyncGenerator<ListRow> {
+      for await (const list of lists.found) {
+        yield* listRows(list, lists.catalogue);
+        users++;
+        if (users % config.batchSize === 0 || users === lists.total)
+          run.progress({ task: 'recommend', done: users, total: lists.total });
+      }
+    };
+    const count = await writeRows(out, rows(), LIST_COLUMNS, listFormat(out, config.format), flags.force);
+    lists.report();
+    return {
+      path: out,
+      metrics: { users, rows: count },
+      seconds: (performance.now() - started) / 1000,
+    };
   },
 });
 
-/** Whom to recommend to, and in which catalogue. */
-interface Source {
+/** Lists, the catalogue that their items are numbered in, and of how many users they are (0: not known beforehand). */
+interface Lists {
+  readonly found: AsyncIterable<RecommendedList>;
   readonly catalogue: Catalogue;
-  readonly candidates: Uint8Array;
-  readonly requests: Iterable<ListRequest> | AsyncIterable<ListRequest>;
-  /** Number of users, 0 where not known beforehand. */
   readonly total: number;
-  done: number;
-  fit(model: Scorer): Scorer;
-  report(context: StageContext): void;
+  report(): void;
 }
 
-async function* listRows(
-  source: Source,
-  scorer: Scorer,
-  config: RecommendConfig,
-  context: StageContext,
-): AsyncGenerator<ListRow> {
-  const { catalogue, candidates } = source;
-  const { k, batchSize, filterSeen } = config;
-  const options = { k, batchSize, filterSeen, candidates, signal: context.signal };
-  for await (const { user, items, scores } of recommendLists(scorer, source.requests, options)) {
-    for (let i = 0; i < items.length; i++) {
-      const item = items[i]!;
-      yield {
-        user,
-        rank: i + 1,
-        item: catalogue.items[item]!,
-        title: catalogue.titles[item] ?? '',
-        score: sixDigits(scores[i]!),
-      };
+async function ofHistories(run: Run, checkpoint: Checkpoint): Promise<Lists> {
+  const { config } = run;
+  const source = await historySource(config, checkpoint, run);
+  const options = {
+    ...listOptions(run, source.catalogue, checkpoint.catalogue),
+    ...{ batchSize: config.batchSize, filterSeen: config.filterSeen },
+  };
+  const { restoreModel } = await import('../model/restore.js');
+  const { modelScorer } = await import('../model/scorer.js');
+  const found = async function* (): AsyncGenerator<RecommendedList> {
+    const model = modelScorer(restoreModel(checkpoint));
+    try {
+      const scorer = scorerFor(model, checkpoint.catalogue, source.catalogue);
+      yield* recommendLists(scorer, source.requests, options);
+    } finally {
+      model.dispose();
     }
-    source.done++;
-    if (source.done % batchSize === 0 || source.done === source.total) {
-      context.progress({ task: 'recommend', done: source.done, total: source.total });
+  };
+  return { ...source, found: found(), report: () => source.report(run) };
+}
+
+function ofStates(run: Run, checkpoint: Checkpoint): Lists {
+  const { config } = run;
+  const { catalogue } = checkpoint;
+  const other = (['data', 'users', 'usersFile', 'histories'] as const).find(
+    (key) => config[key] !== undefined,
+  );
+  if (other !== undefined)
+    throw new RecsysError(
+      'USAGE',
+      `states: say either \`states\` or \`${other}\`: states stand for histories`,
+    );
+  const found = async function* (): AsyncGenerator<RecommendedList> {
+    const { restoreModel } = await import('../model/restore.js');
+    const { modelAdapter } = await import('../model/user-states.js');
+    const restored = restoreModel(checkpoint);
+    const adapter = modelAdapter(restored);
+    try {
+      const model = { name: checkpoint.manifestSha256.slice(0, 12), width: adapter.width };
+      const requests = stateRequests(readStates(config.states!, model), config.batchSize);
+      const of = { name: restored.model.name, items: catalogue.items.length - 1 };
+      yield* recommendFromStates(adapter, of, requests, listOptions(run, catalogue, catalogue));
+    } finally {
+      adapter.dispose();
     }
+  };
+  return { found: found(), catalogue, total: 0, report: () => undefined };
+}
+
+async function* stateRequests(parts: AsyncIterable<readonly StateRow[]>, size: number) {
+  for await (const rows of parts)
+    for (let from = 0; from < rows.length; from += size)
+      yield rows
+        .slice(from, from + size)
+        .map(({ user, state }) => ({ user, state: Float32Array.from(state) }));
+}
+
+/** Items that the model knows and that may be recommended, how many, and how to stop. */
+function listOptions(
+  { config, signal }: Run,
+  catalogue: Catalogue,
+  model: Catalogue,
+): Omit<ListOptions, 'batchSize' | 'filterSeen'> {
+  const known = new Set(model.items);
+  const candidates = Uint8Array.from(catalogue.items, (id, item) =>
+    item > 0 && known.has(id) && (config.candidates === 'all' || catalogue.itemCounts[item]! > 0) ? 1 : 0,
+  );
+  return { k: config.k, candidates, signal };
+}
+
+function* listRows({ user, items, scores }: RecommendedList, catalogue: Catalogue): Generator<ListRow> {
+  for (const [i, item] of items.entries()) {
+    yield {
+      user,
+      rank: i + 1,
+      item: catalogue.items[item]!,
+      title: catalogue.titles[item] ?? '',
+      score: sixDigits(scores[i]!),
+    };
   }
 }
 
 /** The last digits of a float32 depend on how users were batched, and say nothing. */
 function sixDigits(score: number): number {
   return Number(score.toPrecision(6));
-}
-
-/** Items of `catalogue` that the model knows and that may be recommended. */
-function openItems(catalogue: Catalogue, model: Catalogue, candidates: 'train' | 'all'): Uint8Array {
-  const known = new Set(model.items);
-  return Uint8Array.from(catalogue.items, (id, item) =>
-    item > 0 && known.has(id) && (candidates === 'all' || catalogue.itemCounts[item]! > 0) ? 1 : 0,
-  );
-}
-
-async function fromDataset(
-  config: RecommendConfig,
-  checkpoint: Checkpoint,
-  context: StageContext,
-): Promise<Source> {
-  const path = config.data ?? checkpoint.manifest.dataset.path;
-  if (config.data === undefined && (await kindOf(path)) !== 'directory') {
-    throw new RecsysError('USAGE', `the dataset the model was trained on is not at ${path}`, {
-      remedy: 'Say where the histories are: --data <dataset> or --histories <file.jsonl>.',
-    });
-  }
-  const dataset = await readDataset(path);
-  const { catalogue } = dataset;
-  const users = await chosenUsers(config, dataset, context);
-  return {
-    catalogue,
-    candidates: openItems(catalogue, checkpoint.catalogue, config.candidates),
-    requests: datasetRequests(dataset, users),
-    total: users.length,
-    done: 0,
-    fit: (model) => scorerFor(model, checkpoint.catalogue, catalogue),
-    report: () => undefined,
-  };
-}
-
-/** Every row of a user is history here: there is nothing to be held out. */
-function* datasetRequests(dataset: Dataset, users: readonly number[]): Generator<ListRequest> {
-  const { interactions: rows, catalogue, manifest } = dataset;
-  for (const user of users) {
-    const [start, end] = [rows.offsets[user]!, rows.offsets[user + 1]!];
-    const query = {
-      user,
-      items: rows.item.subarray(start, end),
-      behaviours: rows.behaviour.subarray(start, end),
-      ...(manifest.time === 'epoch' ? { times: rows.time.subarray(start, end) } : {}),
-    };
-    yield { user: catalogue.users[user]!, query };
-  }
-}
-
-async function chosenUsers(
-  config: RecommendConfig,
-  dataset: Dataset,
-  context: StageContext,
-): Promise<number[]> {
-  const ids = dataset.catalogue.users;
-  const wanted = [
-    ...(config.users ?? []),
-    ...(config.usersFile === undefined ? [] : await readIds(config.usersFile)),
-  ];
-  if (config.users === undefined && config.usersFile === undefined) return Array.from(ids.keys()).slice(1);
-  const index = new Map(ids.map((id, i) => [id, i]));
-  const known = wanted.flatMap((id) => index.get(id) ?? []).filter((user) => user > 0);
-  const unknown = wanted.filter((id) => !index.get(id));
-  const named = `${unknown.slice(0, 5).join(', ')}${unknown.length > 5 ? ' …' : ''}`;
-  if (known.length === 0) {
-    throw new RecsysError(
-      'DATA_EMPTY',
-      `none of the ${wanted.length} users is in ${dataset.path}: ${named}`,
-      {
-        remedy: 'Check the ids, or give these users’ histories with --histories.',
-      },
-    );
-  }
-  if (unknown.length > 0)
-    context.log('warn', `${unknown.length} users are not in the dataset and left out: ${named}`);
-  return known;
-}
-
-async function readIds(file: string): Promise<string[]> {
-  const text = await readFile(file, 'utf8').catch((cause: unknown) => {
-    throw new RecsysError('FILE_MISSING', `${file}: cannot be read`, { cause });
-  });
-  return text
-    .split(/\r?\n/)
-    .map((line) => line.trim())
-    .filter((line) => line !== '');
-}
-
-function fromHistories(config: RecommendConfig, checkpoint: Checkpoint): Source {
-  const file = config.histories!;
-  const { catalogue } = checkpoint;
-  const counts: HistoryCounts = { unknownItems: 0, unknownBehaviours: 0 };
-  return {
-    catalogue,
-    candidates: openItems(catalogue, catalogue, config.candidates),
-    requests: readHistories(linesOf(file), file, catalogue, counts),
-    total: 0,
-    done: 0,
-    fit: (model) => model,
-    report: (context) => {
-      if (counts.unknownItems > 0)
-        context.log('warn', `${counts.unknownItems} events are on items the model does not know: left out`);
-      if (counts.unknownBehaviours > 0) {
-        context.log(
-          'warn',
-          `${counts.unknownBehaviours} events have a behaviour the model does not know: read as ${catalogue.behaviours[0]}`,
-        );
-      }
-    },
-  };
-}
-
-async function* linesOf(file: string): AsyncGenerator<string> {
-  if ((await kindOf(file)) !== 'file') throw new RecsysError('FILE_MISSING', `there is no file ${file}`);
-  yield* createInterface({ input: createReadStream(file), crlfDelay: Number.POSITIVE_INFINITY });
 }

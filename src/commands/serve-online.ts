@@ -5,6 +5,7 @@ import { selectBackend } from '../compute/select.js';
 import { path, seed } from '../config/fields.js';
 import { readDataset } from '../data/read.js';
 import { readQuestions } from '../evaluation/elicitation/results.js';
+import { budgetSchema } from '../model/adaptation/budget.js';
 import { learningSchema, requestSchema, retentionSchema } from '../online/schema.js';
 import { serve } from '../online/serve.js';
 import { readAdapter } from '../storage/adapter-files.js';
@@ -29,6 +30,7 @@ const schema = z.strictObject({
   readyFile: path('file to write {url, pid} to once requests are answered').optional(),
   backend: z.enum(BACKENDS).optional().describe('tensor backend; absent: the best there is'),
   seed,
+  budget: budgetSchema,
   learning: learningSchema,
   retention: retentionSchema,
   requests: requestSchema,

@@ -33,6 +33,39 @@ function translation(from: readonly string[], to: readonly string[], start: numb
   return Int32Array.from(from, (id, i) => (i < start ? 0 : (index.get(id) ?? (start === 0 ? -1 : 0))));
 }
 
+/** How a dataset's numbers become a model's: index in the model of each entry, 0 (behaviours: −1) where it has none. */
+interface Translations {
+  readonly items: Int32Array;
+  readonly users: Int32Array;
+  readonly behaviours: Int32Array;
+}
+
+function translations(model: Catalogue, dataset: Catalogue): Translations {
+  return {
+    items: translation(dataset.items, model.items, 1),
+    users: translation(dataset.users, model.users, 1),
+    behaviours: translation(dataset.behaviours, model.behaviours, 0),
+  };
+}
+
+function translated({ items, users, behaviours }: Translations, query: Query): Query {
+  const known = Array.from(query.items, (_, i) => i).filter((i) => items[query.items[i]!]! > 0);
+  return {
+    user: users[query.user]!,
+    items: Int32Array.from(known, (i) => items[query.items[i]!]!),
+    behaviours: Uint8Array.from(known, (i) => Math.max(0, behaviours[query.behaviours[i]!]!)),
+    ...(query.times ? { times: Float64Array.from(known, (i) => query.times![i]!) } : {}),
+    ...(query.values ? { values: Float32Array.from(known, (i) => query.values![i]!) } : {}),
+  };
+}
+
+/** A dataset's histories in a model's numbers, by external ids; events on items that the model does not know are left out. */
+export function queriesFor(model: Catalogue, dataset: Catalogue): (query: Query) => Query {
+  if (sameVocabulary(model, dataset)) return (query) => query;
+  const tables = translations(model, dataset);
+  return (query) => translated(tables, query);
+}
+
 /**
  * Lets a model with another vocabulary rank a dataset's catalogue, by external ids: histories go from dataset to model
  * (events on unknown items are left out), scores from model to dataset.
@@ -42,22 +75,11 @@ function translation(from: readonly string[], to: readonly string[], start: numb
  * @param dataset the catalogue to rank
  */
 export function mappedScorer(scorer: Scorer, model: Catalogue, dataset: Catalogue): MappedScorer {
-  const items = translation(dataset.items, model.items, 1);
-  const users = translation(dataset.users, model.users, 1);
-  const behaviours = translation(dataset.behaviours, model.behaviours, 0);
+  const tables = translations(model, dataset);
+  const { items, users, behaviours } = tables;
   const width = items.length;
   const unknown = (table: Int32Array): number =>
     table.subarray(1).reduce((n, to) => n + (to === 0 ? 1 : 0), 0);
-  const translate = (query: Query): Query => {
-    const known = Array.from(query.items, (_, i) => i).filter((i) => items[query.items[i]!]! > 0);
-    return {
-      user: users[query.user]!,
-      items: Int32Array.from(known, (i) => items[query.items[i]!]!),
-      behaviours: Uint8Array.from(known, (i) => Math.max(0, behaviours[query.behaviours[i]!]!)),
-      ...(query.times ? { times: Float64Array.from(known, (i) => query.times![i]!) } : {}),
-      ...(query.values ? { values: Float32Array.from(known, (i) => query.values![i]!) } : {}),
-    };
-  };
   return {
     name: scorer.name,
     items: width - 1,
@@ -65,7 +87,7 @@ export function mappedScorer(scorer: Scorer, model: Catalogue, dataset: Catalogu
     unknownUsers: unknown(users),
     unknownBehaviours: dataset.behaviours.filter((_, i) => behaviours[i] === -1),
     async score(queries) {
-      const inner = await scorer.score(queries.map(translate));
+      const inner = await scorer.score(queries.map((query) => translated(tables, query)));
       const out = new Float32Array(queries.length * width).fill(UNKNOWN_SCORE);
       for (let q = 0; q < queries.length; q++) {
         const from = q * (scorer.items + 1);

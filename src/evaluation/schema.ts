@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { BACKENDS } from '../compute/backend.js';
 import { path, seed } from '../config/fields.js';
+import { budgetSchema } from '../model/adaptation/budget.js';
 import { BASELINES } from './baselines/registry.js';
 import { coldSchema } from './cold/schema.js';
 
@@ -137,8 +138,8 @@ export const evaluateSchema = z.strictObject({
 export type EvaluateConfig = z.output<typeof evaluateSchema>;
 
 /** The YAML of `recsys recommend`. */
-export const recommendSchema = z.strictObject({
-  model: path('checkpoint directory'),
+/** Whose histories are read. */
+const historiesFields = {
   data: path(
     'prepared dataset that holds the users’ histories; default: the one the model was trained on',
   ).optional(),
@@ -147,6 +148,28 @@ export const recommendSchema = z.strictObject({
   histories: path(
     'JSONL file of histories, one user a line: {"user": id, "items": [id, …]} or {"user": id, "events": [{"item": id, "behaviour": name}, …]}',
   ).optional(),
+};
+const historiesSchema = z.strictObject(historiesFields);
+export type HistoriesConfig = z.output<typeof historiesSchema>;
+
+/** `recsys adapt`: the YAML's keys. */
+export const adaptSchema = z.strictObject({
+  model: path('checkpoint directory'),
+  ...historiesFields,
+  budget: budgetSchema,
+  format: z
+    .enum(['jsonl', 'parquet'])
+    .optional()
+    .describe('output format; default: by the extension of --out'),
+  batchSize: z.number().int().min(1).default(64).describe('users adapted to at a time'),
+  backend: z.enum(BACKENDS).optional().describe('tensor backend; default: the best one available'),
+});
+export type AdaptConfig = z.output<typeof adaptSchema>;
+
+export const recommendSchema = z.strictObject({
+  model: path('checkpoint directory'),
+  ...historiesFields,
+  states: path('file of user states that `recsys adapt` wrote, in place of histories').optional(),
   k: z.number().int().min(1).max(10_000).default(10).describe('items a user'),
   filterSeen: z.boolean().default(true).describe('leave out the items of the user’s history'),
   candidates: z

@@ -47,6 +47,14 @@ export interface OnlineLearner {
    * model with the adapter's weights added.
    */
   score(queries: readonly Query[], adapter?: string): Promise<Float32Array>;
+  /** Of a learner whose users have states, rows of `width` numbers that say all that it knows of them. */
+  readonly states?: {
+    readonly width: number;
+    /** States after each history, [queries × width]. */
+    adapt(queries: readonly Query[]): Promise<Float32Array>;
+    /** Scores, as `score` gives them, for each state: [states × (items + 1)]. */
+    rank(states: Float32Array): Promise<Float32Array>;
+  };
   snapshot(): Promise<LearnerState>;
   dispose(): void;
 }

@@ -5,6 +5,7 @@ import { type AdapterConfig, adaptedBy, adaptedModel } from '../model/adapted.js
 import type { Model } from '../model/model.js';
 import type { RestoredModel } from '../model/restore.js';
 import { directScorer, paramsScorer } from '../model/scorer.js';
+import { paramsAdapter } from '../model/user-states.js';
 import type { Scorer, TensorMap } from '../types.js';
 import { CachedParams } from './cached-params.js';
 import type { OnlineLearner } from './learner.js';
@@ -18,6 +19,7 @@ import type { LearningConfig } from './schema.js';
  *
  * @param optimizer state to go on from, of the same optimizer and model
  * @param adapters by name: each adds its weights to the model's, as those are at the time
+ * @param scoring what adapts to users where that is not the model itself: the same with other gradient steps
  */
 export function modelLearner(
   restored: RestoredModel,
@@ -25,6 +27,7 @@ export function modelLearner(
   seed: number,
   optimizer?: TensorMap,
   adapters: ReadonlyMap<string, ModelAdapter> = new Map(),
+  scoring: Model = restored.model,
 ): OnlineLearner {
   const { model, catalogue } = restored;
   const store = new ParameterStore(restored.inits, model.constants(), { sparseTables: true });
@@ -33,9 +36,9 @@ export function modelLearner(
   const live = model.direct && liveInits(restored.inits, store);
   const scorer = live
     ? directScorer(model.direct!(live), items, model.name)
-    : paramsScorer(model, params, items, model.name);
+    : paramsScorer(scoring, params, items, model.name);
   const adapted = new Map(
-    [...adapters].map(([name, adapter]) => [name, adaptedScorer(model, params, items, name, adapter)]),
+    [...adapters].map(([name, adapter]) => [name, adaptedScorer(scoring, params, items, name, adapter)]),
   );
   const step = compileStep({
     store,
@@ -54,6 +57,7 @@ export function modelLearner(
     columns: { times: model.readsTimes ?? false, values: model.readsValues !== undefined },
     adapters: [...adapters.keys()],
     score: (queries, adapter) => (adapter === undefined ? scorer : adapted.get(adapter)!).score(queries),
+    states: paramsAdapter(scoring, params),
     async learn(examples) {
       const { loss } = await step.run([packExamples(examples, model, negatives)], config.learningRate);
       params.refresh();

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { topK } from '../compute/topk.js';
+import { type UserState, userStates } from '../model/adaptation/basis.js';
 import type { Catalogue, Query, StageContext } from '../types.js';
 import { eventTime, externalId, invalid } from './events.js';
 import type { OnlineLearner } from './learner.js';
@@ -30,6 +31,12 @@ export const recommendSchema = z
       .describe(
         'events of an anonymous session, oldest first; follows the history of `user` where both are given',
       ),
+    state: z
+      .array(z.number())
+      .min(1)
+      .max(MAX_IDS)
+      .optional()
+      .describe('a state that `/v1/state` or `recsys adapt` gave: scores follow from it alone'),
     k: z.number().int().min(1).max(1000).optional().describe('items returned'),
     adapter: z.string().max(64).optional().describe('score with this adapter added to the model'),
     exclude: ids.optional().describe('items never returned'),
@@ -37,9 +44,13 @@ export const recommendSchema = z
     includeSeen: z.boolean().default(false).describe('true: items of the history may be returned again'),
     context: z.record(z.string().max(64), z.unknown()).optional().describe('kept for later use'),
   })
-  .refine((r) => r.user !== undefined || r.history !== undefined, {
+  .refine((r) => r.user !== undefined || r.history !== undefined || r.state !== undefined, {
     path: ['user'],
-    message: 'give `user` or `history`',
+    message: 'give `user`, `history` or `state`',
+  })
+  .refine((r) => r.state === undefined || r.adapter === undefined, {
+    path: ['adapter'],
+    message: 'a state is of the model without an adapter',
   });
 export type RecommendRequest = z.output<typeof recommendSchema>;
 
@@ -106,7 +117,7 @@ export class Recommender {
     const columns = catalogue.items.length;
     const candidates = request.candidates && new Set(known(request.candidates));
     const version = this.options.version();
-    const model = await this.modelScores(query, adapter);
+    const model = await this.modelScores(query, adapter, this.checkedState(request.state));
     const scores = model ?? this.popularity;
     const barred = candidates ? { has: (i: number) => excluded.has(i) || !candidates.has(i) } : excluded;
     const best = topK(scores, 0, columns, request.k ?? defaultK, barred);
@@ -123,6 +134,27 @@ export class Recommender {
       fallback: model === undefined,
       unknown,
     };
+  }
+
+  /**
+   * What the model knows of a user: the state that their events have led to.
+   * @throws ReplyError 400 where the model has no states
+   */
+  async state(user: string): Promise<UserState & { readonly modelVersion: string }> {
+    const { learner, histories, version } = this.options;
+    if (!learner.states) throw invalid([{ field: 'user', message: 'has no state: the model keeps none' }]);
+    const modelVersion = version();
+    const [state] = await userStates(learner.states, [histories.query(user)]);
+    return { ...state!, modelVersion };
+  }
+
+  private checkedState(state: readonly number[] | undefined): Float32Array | undefined {
+    const width = this.options.learner.states?.width ?? 0;
+    if (state && state.length !== width)
+      throw invalid([
+        { field: 'state', message: `has ${state.length} numbers, and those of this model ${width}` },
+      ]);
+    return state && Float32Array.from(state);
   }
 
   private query(request: RecommendRequest, unknown: string[]): Query {
@@ -164,10 +196,15 @@ export class Recommender {
   }
 
   /** The learner's scores of one user, or undefined where it has nothing to go by. */
-  private async modelScores(query: Query, adapter?: string): Promise<Float32Array | undefined> {
-    if (query.user === 0 && query.items.length === 0) return undefined;
+  private async modelScores(
+    query: Query,
+    adapter: string | undefined,
+    state: Float32Array | undefined,
+  ): Promise<Float32Array | undefined> {
+    if (!state && query.user === 0 && query.items.length === 0) return undefined;
+    const { learner } = this.options;
     try {
-      const scores = await this.options.learner.score([query], adapter);
+      const scores = await (state ? learner.states!.rank(state) : learner.score([query], adapter));
       // One look suffices: parameters that are no longer numbers spoil every score.
       if (!Number.isNaN(scores[1])) return scores;
       this.options.log('warn', 'the model gives scores that are not numbers; serving popular items');

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { BackendInfo } from '../compute/backend.js';
 import type { Dataset } from '../data/dataset.js';
 import { RecsysError } from '../errors.js';
+import { type Budget, withinBudget } from '../model/adaptation/budget.js';
 import { checkedAdapter } from '../model/adapted.js';
 import { restoreModel } from '../model/restore.js';
 import type { StoredAdapter } from '../storage/adapter-files.js';
@@ -34,6 +35,8 @@ export interface ServeOptions {
   readonly host: string;
   readonly port: number;
   readonly seed: number;
+  /** What adapting to a user may cost when a list is asked for; learning keeps the checkpoint's own steps. */
+  readonly budget: Budget;
   readonly learning: LearningConfig;
   readonly retention: RetentionConfig;
   readonly requests: RequestConfig;
@@ -109,12 +112,14 @@ async function serveState(
   const adapters = [...options.adapters].map(
     ([name, stored]) => [name, checkedAdapter(stored, restored.inits)] as const,
   );
+  const scoring = await withinBudget(restored, options.budget, context);
   const learner = modelLearner(
     restored,
     learning,
     seed,
     sameOptimizer ? online?.optimizerState : undefined,
     new Map(adapters),
+    scoring.model,
   );
   const metrics = new ServiceMetrics();
   const service = await RecommenderService.start({

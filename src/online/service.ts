@@ -296,6 +296,11 @@ export class RecommenderService {
     return this.recommender.recommend(request);
   }
 
+  /** What the model knows of a user. */
+  state(user: string): ReturnType<Recommender['state']> {
+    return this.recommender.state(user);
+  }
+
   /** Resolves when every acknowledged event is learned. */
   idle(): Promise<void> {
     return this.queue.idle();

@@ -15,6 +15,7 @@ const WITH_SETTINGS = [
   'distill',
   'finetune',
   'meta-train',
+  'adapt',
   'elicit',
   'compress',
   'evaluate',

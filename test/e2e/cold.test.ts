@@ -170,6 +170,62 @@ describe('cold start by the command line', { skip: built ? false : 'not built (n
     assert.match(await readFile(join(cwd, 'found/report.html'), 'utf8'), /ndcg@10 after k events/);
   });
 
+  test('states can be kept, and lists made from them are those made from the events', async () => {
+    const given = ['--model', 'fold-in', '--backend', 'wasm'];
+    const histories = [
+      {
+        user: 'ann',
+        events: [
+          { item: 'i1', value: 8 },
+          { item: 'i2', value: 1 },
+        ],
+      },
+      { user: 'u1', items: [] },
+      { user: 'bob', items: [] },
+    ];
+    await writeFile(join(cwd, 'new.jsonl'), histories.map((h) => `${JSON.stringify(h)}\n`).join(''));
+    const lists = ['--k', '5', '--set', 'filterSeen=false'];
+    await ok('recommend', ...given, '--histories', 'new.jsonl', ...lists, '-o', 'from-events.csv');
+    const expected = await readFile(join(cwd, 'from-events.csv'), 'utf8');
+    for (const file of ['states.jsonl', 'states.parquet']) {
+      await ok('adapt', ...given, '--histories', 'new.jsonl', '-o', file);
+      await ok('recommend', ...given, '--states', file, '--k', '5', '-o', `${file}.csv`);
+      assert.equal(await readFile(join(cwd, `${file}.csv`), 'utf8'), expected, file);
+    }
+    const states = (await readFile(join(cwd, 'states.jsonl'), 'utf8')).trim().split('\n');
+    assert.deepEqual(
+      states.map((line) => {
+        const { user, events, basis } = JSON.parse(line) as Record<string, unknown>;
+        return [user, events, basis];
+      }),
+      [
+        ['ann', 2, 'events'],
+        ['u1', 0, 'population'],
+        ['bob', 0, 'population'],
+      ],
+    );
+    await ok('adapt', ...given, '--data', 'dataset', '--user', 'u1', '-o', 'one.jsonl');
+    assert.match(
+      await readFile(join(cwd, 'one.jsonl'), 'utf8'),
+      /^{"user":"u1","events":\d+,"basis":"events"/,
+    );
+
+    const by = (...args: string[]) => recsys('recommend', '--backend', 'wasm', ...args, '-o', 'no.csv');
+    const other = by('--model', 'maml', '--states', 'states.jsonl');
+    await refused(4, /states\.jsonl:1: the state of "ann" has 5 numbers and is of the checkpoint/, other);
+    await writeFile(join(cwd, 'torn.jsonl'), `${states[0]}\n${states[1]!.slice(0, 40)}\n`);
+    const torn = by('--model', 'fold-in', '--states', 'torn.jsonl');
+    await refused(3, /torn\.jsonl:2: expected a user's state/, torn);
+    const both = by('--model', 'fold-in', '--states', 'states.jsonl', '--data', 'dataset');
+    await refused(2, /either `states` or `data`/, both);
+    await refused(
+      2,
+      /budget.steps: .*"fold-in"/,
+      recsys('adapt', ...given, '--steps', '3', '-o', 'no.jsonl'),
+    );
+    await refused(2, /written as \.jsonl or \.parquet/, recsys('adapt', ...given, '-o', 'no.csv'));
+  });
+
   test('a new user is asked what helps most, and interviews say how well that goes', async () => {
     const given = ['--data', 'dataset', '--model', 'fold-in', '--backend', 'wasm'];
     const small = ['count=8', 'candidates=16', 'least=8', 'query=4', 'questions=3'].flatMap((s) => [

@@ -151,7 +151,7 @@ describe('recsys serve-online', { skip: built ? false : 'not built (npm run buil
   }, async () => {
     const text = await readFile(join(ROOT, 'docs/serving.md'), 'utf8');
     const examples = [...text.matchAll(/```sh\n(curl[\s\S]*?)```/g)].map(([, block]) => block!);
-    assert.equal(examples.length, 7);
+    assert.equal(examples.length, 8);
     const { child, ended, url } = await serve(dir, '--state', join(dir, 'docs'));
     const replies: string[] = [];
     for (const example of examples) {
@@ -163,7 +163,7 @@ describe('recsys serve-online', { skip: built ? false : 'not built (npm run buil
     }
     child.kill('SIGTERM');
     assert.equal((await ended).code, 0);
-    const [ready, unseen, accepted, list, session, questions, metrics] = replies;
+    const [ready, unseen, accepted, list, session, questions, state, metrics] = replies;
     assert.equal(ready, '{"status":"ready"}');
     assert.equal(JSON.parse(unseen!).fallback, true);
     assert.equal(JSON.parse(accepted!).accepted, 2);
@@ -172,6 +172,8 @@ describe('recsys serve-online', { skip: built ? false : 'not built (npm run buil
     const asked = JSON.parse(questions!).items.map((entry: { item: string }) => entry.item);
     assert.equal(asked.length, 3);
     assert(!asked.includes('i2'), 'asked about before');
+    const known = JSON.parse(state!);
+    assert.deepEqual([known.events, known.basis, known.state.length > 0], [2, 'events', true]);
     assert.match(metrics!, /recsys_events_received_total\{result="accepted"\} 2/);
   });
 });

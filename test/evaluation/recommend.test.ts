@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { DuckDBInstance } from '@duckdb/node-api';
-import { type ListRow, listFormat, writeLists } from '../../src/commands/list-files.js';
+import { LIST_COLUMNS, type ListRow, listFormat, writeRows } from '../../src/commands/list-files.js';
 import { readHistories } from '../../src/evaluation/histories.js';
 import { type ListOptions, type ListRequest, recommendLists } from '../../src/evaluation/recommend.js';
 import { makeDataset, tableScorer } from './fixture.js';
@@ -131,7 +131,7 @@ test('the format is the one asked for, else by extension, else CSV', () => {
 
 test('JSONL holds the rows; CSV quotes what must be', async () => {
   const jsonl = join(root, 'a.jsonl');
-  assert.equal(await writeLists(jsonl, iterate(rows), 'jsonl', false), 3);
+  assert.equal(await writeRows(jsonl, iterate(rows), LIST_COLUMNS, 'jsonl', false), 3);
   assert.deepEqual(
     (await readFile(jsonl, 'utf8'))
       .trim()
@@ -140,7 +140,7 @@ test('JSONL holds the rows; CSV quotes what must be', async () => {
     rows,
   );
   const csv = join(root, 'deep/er/a.csv');
-  await writeLists(csv, iterate(rows), 'csv', false);
+  await writeRows(csv, iterate(rows), LIST_COLUMNS, 'csv', false);
   assert.equal(
     await readFile(csv, 'utf8'),
     'user,rank,item,title,score\nu1,1,a,"Quotes ""and"", commas",0.5\nu1,2,b,"Zeile\nzwei – ü",-1.25\n2,1,,,3\n',
@@ -149,7 +149,7 @@ test('JSONL holds the rows; CSV quotes what must be', async () => {
 
 test('DuckDB reads the Parquet, ids as text', async () => {
   const file = join(root, "it's.parquet");
-  await writeLists(file, iterate(rows), 'parquet', false);
+  await writeRows(file, iterate(rows), LIST_COLUMNS, 'parquet', false);
   const instance = await DuckDBInstance.create(':memory:');
   const connection = await instance.connect();
   const reader = await connection.runAndReadAll(`SELECT * FROM '${file.replaceAll("'", "''")}'`);
@@ -161,14 +161,14 @@ test('DuckDB reads the Parquet, ids as text', async () => {
 test('an existing file is kept without force, replaced with it, and left whole by a failure', async () => {
   const file = join(root, 'kept.csv');
   await writeFile(file, 'old');
-  await assert.rejects(writeLists(file, iterate(rows), 'csv', false), { code: 'OUTPUT_EXISTS' });
+  await assert.rejects(writeRows(file, iterate(rows), LIST_COLUMNS, 'csv', false), { code: 'OUTPUT_EXISTS' });
   async function* failing(): AsyncGenerator<ListRow> {
     yield rows[0]!;
     throw new Error('in the middle');
   }
-  await assert.rejects(writeLists(file, failing(), 'csv', true), /in the middle/);
+  await assert.rejects(writeRows(file, failing(), LIST_COLUMNS, 'csv', true), /in the middle/);
   assert.equal(await readFile(file, 'utf8'), 'old');
-  await writeLists(file, iterate(rows), 'csv', true);
+  await writeRows(file, iterate(rows), LIST_COLUMNS, 'csv', true);
   assert.match(await readFile(file, 'utf8'), /^user,rank/);
   assert.deepEqual(
     (await readdir(root)).filter((name) => name.includes('partial')),
@@ -178,10 +178,10 @@ test('an existing file is kept without force, replaced with it, and left whole b
 
 test('an unwritable place is a disk error', async () => {
   await writeFile(join(root, 'file'), '');
-  await assert.rejects(writeLists(join(root, 'file', 'a.csv'), iterate(rows), 'csv', false), {
+  await assert.rejects(writeRows(join(root, 'file', 'a.csv'), iterate(rows), LIST_COLUMNS, 'csv', false), {
     code: 'DISK',
   });
-  await assert.rejects(writeLists(root, iterate(rows), 'csv', true), {
+  await assert.rejects(writeRows(root, iterate(rows), LIST_COLUMNS, 'csv', true), {
     code: 'OUTPUT_EXISTS',
     message: /is a directory/,
   });

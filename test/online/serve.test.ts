@@ -32,6 +32,7 @@ async function start(model: string, state: string, over: Partial<ServeOptions> =
       {
         checkpoint,
         adapters: new Map(),
+        budget: {},
         questions: undefined,
         data: undefined,
         state,

@@ -10,6 +10,7 @@ import type { Encoded } from '../../src/model/model.js';
 import { createModel, type ModelConfig } from '../../src/model/registry.js';
 import { restoreModel } from '../../src/model/restore.js';
 import { modelScorer, paramsScorer, scoreQueries } from '../../src/model/scorer.js';
+import { modelAdapter, paramsAdapter } from '../../src/model/user-states.js';
 import { Random } from '../../src/random.js';
 import type { Query } from '../../src/types.js';
 import { assertClose, assertNoLeak, largestGap, valuesOf } from './assertions.js';
@@ -278,6 +279,29 @@ export function modelContract(
         // As a recorded graph its products may be summed in another order.
         assertClose(await scorer.score(queries), before, 'scores', 1e-5, 1e-5);
         scorer.dispose();
+      }));
+
+    test('a user’s events become a state that says all, and without them it is what it was', () =>
+      using(async (params) => {
+        const adapter = modelAdapter({ model, config, inits, catalogue: CATALOGUE });
+        const live = paramsAdapter(model, params);
+        const queries = [[], [3], [9, 2], [1, 2, 2, 9]].map(
+          (items, n): Query => ({
+            user: n % 3,
+            items: Int32Array.from(items),
+            behaviours: Uint8Array.from(items, (i) => i % 2),
+            times: Float64Array.from(items, (_, t) => 1e6 * t),
+            values: Float32Array.from(items, (i) => i % 5),
+          }),
+        );
+        const scores = await scoreQueries(model, params, queries);
+        const states = await adapter.adapt(queries);
+        assert.equal(states.length, queries.length * model.width);
+        assertClose(await adapter.rank(states), scores, 'from recorded states', 1e-4, 1e-4);
+        assertClose(await live.rank(await live.adapt(queries)), scores, 'from live states', 1e-5, 1e-5);
+        const again = await adapter.adapt(queries);
+        assert.deepEqual(again, states, 'adapting to others has changed nothing');
+        adapter.dispose();
       }));
 
     test('scores without tensors are the same', { skip: !model.direct }, () =>

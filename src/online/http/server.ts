@@ -13,6 +13,7 @@ import { installErrors } from './errors.js';
 import { eventRoutes } from './events.js';
 import { operationRoutes } from './operations.js';
 import { recommendationRoutes } from './recommendations.js';
+import { stateRoutes } from './states.js';
 
 export interface ServerOptions {
   readonly service: RecommenderService;
@@ -73,6 +74,7 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
     eventRoutes(routes, service, options.now);
     recommendationRoutes(routes, service);
     elicitationRoutes(routes, service);
+    stateRoutes(routes, service);
     operationRoutes(routes, service, metrics);
   });
   await app.ready();
