@@ -43,8 +43,16 @@ const { values: flags, positionals } = parseArgs({
 const ITEMS = 3706;
 const EVENTS = 20;
 const BATCH = 32;
-const TIMED: readonly MetaPresetName[] = ['fold-in', 'maml', 'fomaml', 'anil', 'meta-sgd', 'neural-process'];
-const LEARNERS: readonly MetaPresetName[] = ['fold-in', 'maml', 'fomaml', 'anil', 'meta-sgd'];
+const TIMED: readonly MetaPresetName[] = [
+  'fold-in',
+  'maml',
+  'fomaml',
+  'reptile',
+  'anil',
+  'meta-sgd',
+  'neural-process',
+];
+const LEARNERS: readonly MetaPresetName[] = ['fold-in', 'maml', 'fomaml', 'reptile', 'anil', 'meta-sgd'];
 
 const catalogue = richCatalogue(200, ITEMS);
 const dataset = datasetOf(catalogue, randomEvents(catalogue, 1, 60, 130));

@@ -3,12 +3,18 @@ import * as tf from '@tensorflow/tfjs-core';
 /** Weights of their own for each of B users, by name: [B, …]. */
 export type FastWeights = ReadonlyMap<string, tf.Tensor>;
 
+/**
+ * How a loss after the steps reaches the weights before them: through the steps (second order), past them (first order), or past them and with the
+ * steps' own gradients beside its own: the loss is then one step more, and the weights before go the whole path (Reptile: Nichol, Achiam & Schulman 2018).
+ */
+export const ORDERS = ['second', 'first', 'path'] as const;
+export type Order = (typeof ORDERS)[number];
+
 export interface InnerLoop {
   readonly steps: number;
   /** The rate of a step: a number, or of each weight its own ([…], as the weight). */
   rate(name: string): number | tf.Tensor;
-  /** How a loss after the steps reaches the weights before them: through the steps (second order), or past them. */
-  readonly order: 'second' | 'first';
+  readonly order: Order;
 }
 
 /** What the steps led to. */
@@ -38,6 +44,7 @@ export function adapt(
 ): Adapted {
   const names = [...start.keys()];
   let weights = start;
+  const path = new Map<string, tf.Tensor>();
   for (let step = 0; step < steps; step++) {
     const before = [...weights.values()];
     // A user's loss knows that user's weights alone, so the sum over users has each one's gradient.
@@ -47,7 +54,8 @@ export function adapt(
     weights = new Map(
       names.map((name, i) => {
         const bounded = tf.clipByValue(gradients[i]!, -LARGEST, LARGEST);
-        const gradient = order === 'first' ? detached(bounded) : bounded;
+        const gradient = order === 'second' ? bounded : detached(bounded);
+        if (order === 'path') path.set(name, path.has(name) ? tf.add(path.get(name)!, gradient) : gradient);
         return [name, tf.sub(before[i]!, tf.mul(gradient, rate(name)))] as const;
       }),
     );
@@ -58,9 +66,29 @@ export function adapt(
     tf.add(tf.mul(loss(start), HIGHER), 1e-3) as tf.Tensor1D,
   );
   const kept = new Map(
-    names.map((name) => [name, either(fine, weights.get(name)!, start.get(name)!)] as const),
+    names.map((name) => {
+      const last = weights.get(name)!;
+      const moved = order === 'path' ? withGradient(last, meanOverUsers(path.get(name)!)) : last;
+      return [name, either(fine, moved, start.get(name)!)] as const;
+    }),
   );
   return { weights: kept, diverged: tf.sub(1, fine) as tf.Tensor1D };
+}
+
+/** A loss is a mean over the users of a batch: what each user's steps add to its gradient is so, too. */
+function meanOverUsers(gradients: tf.Tensor): tf.Tensor {
+  return tf.div(gradients, gradients.shape[0]!);
+}
+
+/** The same values; whatever is made of them has this gradient besides its own. */
+function withGradient(x: tf.Tensor, gradient: tf.Tensor): tf.Tensor {
+  return tf.customGrad((values, added, save) => {
+    (save as tf.GradSaveFunc)([added as tf.Tensor]);
+    return {
+      value: tf.clone(values as tf.Tensor),
+      gradFunc: (dy, saved) => [tf.add(dy as tf.Tensor, saved[0]!), tf.zerosLike(saved[0]!)],
+    };
+  })(x, gradient);
 }
 
 /** [B] 1 where x is below the limit, 0 where it is not, or no number; it depends on neither. */

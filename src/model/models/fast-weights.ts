@@ -5,7 +5,7 @@ import { present } from '../../compute/ops/present.js';
 import type { ParameterInits, Params } from '../../compute/parameters.js';
 import type { TensorMap } from '../../types.js';
 import { ADAPTED, DecisionLayers, type Weights } from '../adaptation/decision.js';
-import { adapt, type FastWeights } from '../adaptation/inner-loop.js';
+import { adapt, type FastWeights, ORDERS } from '../adaptation/inner-loop.js';
 import { ColdItemEncoder } from '../cold.js';
 import { userEncoder } from '../entity.js';
 import { paddingConstants } from '../factorised.js';
@@ -29,16 +29,17 @@ const schema = z.strictObject({
     .default('fixed')
     .describe('`rate` for all weights, or for each its own, learned from `rate` on (Meta-SGD)'),
   order: z
-    .enum(['second', 'first'])
+    .enum(ORDERS)
     .default('second')
-    .describe('learning goes through the steps (MAML), or past them (FOMAML)'),
+    .describe('learning goes through the steps (MAML), past them (FOMAML), or along their path (Reptile)'),
   length: z.number().int().min(1).default(100).describe('how many recent events are read'),
   ...coldItemFields,
   ...valueFields,
 });
 
 /**
- * Learned so that a few gradient steps on a user's own events make it that user's model (MAML: Finn, Abbeel & Levine 2017). Vectors of
+ * Learned so that a few gradient steps on a user's own events make it that user's model (MAML: Finn, Abbeel & Levine 2017; Reptile:
+ * Nichol, Achiam & Schulman 2018). Vectors of
  * items and user attributes stay as they are, the decision layers adapt (MeLU: Lee et al. 2019), or only the last of them (ANIL:
  * Raghu et al. 2020). A user's state is the adapted weights.
  */

@@ -12,6 +12,8 @@ export const META_PRESETS = {
   /** Finn, Abbeel & Levine 2017, on the decision layers. */
   maml: { model: decision },
   fomaml: { model: { ...decision, order: 'first' } },
+  /** Nichol, Achiam & Schulman 2018. */
+  reptile: { model: { ...decision, order: 'path' } },
   /** Raghu et al. 2020: the last layer. */
   anil: { model: { ...decision, adapts: 'head' } },
   /** Lee et al. 2019: users and items by their attributes alone. */

@@ -1,6 +1,6 @@
 import { test } from 'node:test';
 import * as tf from '@tensorflow/tfjs-core';
-import { adapt, detached, type FastWeights } from '../../../src/model/adaptation/inner-loop.js';
+import { adapt, detached, type FastWeights, type Order } from '../../../src/model/adaptation/inner-loop.js';
 import { assertClose, valuesOf } from '../../suites/assertions.js';
 import { onEachBackend } from '../../suites/backends.js';
 
@@ -18,7 +18,7 @@ const distance = (targets: tf.Tensor2D) => (weights: FastWeights) =>
   tf.sum(tf.square(tf.sub(weights.get('w')!, targets)), 1) as tf.Tensor1D;
 
 /** Users' weights after the steps, from one start [2] for all. */
-const after = (start: tf.Tensor, order: 'second' | 'first', rate: number | tf.Tensor = RATE): tf.Tensor => {
+const after = (start: tf.Tensor, order: Order, rate: number | tf.Tensor = RATE): tf.Tensor => {
   const targets = tf.tensor2d(TARGETS);
   const own = tf.mul(tf.expandDims(start, 0), tf.ones([3, 1]));
   return adapt(new Map([['w', own]]), distance(targets), {
@@ -38,10 +38,25 @@ onEachBackend('the inner loop', () => {
 
   test('the second order goes through the steps, the first past them', () => {
     // The sum over three users of their weights grows with the start by 3 (1 − 2 rate)^steps, or, past the steps, by 3.
-    const slope = (order: 'second' | 'first'): Float32Array =>
+    const slope = (order: Order): Float32Array =>
       valuesOf(() => tf.grad((start) => tf.sum(after(start, order)))(tf.tensor1d([0.5, 3])));
     assertClose(slope('second'), [3 * KEEP, 3 * KEEP], 'second order', 1e-5);
     assertClose(slope('first'), [3, 3], 'first order', 1e-5);
+  });
+
+  test('along the path the start moves to where the steps and one more on the loss lead', () => {
+    const start = [0.5, 3];
+    // The loss asked for: a mean over the users of (w − 2)², which the step after the others goes down.
+    const loss = (w: tf.Tensor): tf.Scalar => tf.div(tf.sum(tf.square(tf.sub(w, 2))), 3);
+    const gradient = valuesOf(() => tf.grad((s) => loss(after(s, 'path')))(tf.tensor1d(start)));
+    const ends = TARGETS.map((target) =>
+      target.map((t, d) => {
+        const last = t + KEEP * (start[d]! - t);
+        return last - RATE * 2 * (last - 2);
+      }),
+    );
+    const expected = [0, 1].map((d) => ends.reduce((sum, end) => sum + (start[d]! - end[d]!), 0) / 3 / RATE);
+    assertClose(gradient, expected, 'the way from the mean end to the start, over the rate', 1e-5);
   });
 
   test('a learned rate of each weight has the gradient of finite differences', () => {
