@@ -8,10 +8,11 @@ import { directScorer, paramsScorer } from '../model/scorer.js';
 import { paramsAdapter } from '../model/user-states.js';
 import type { Scorer, TensorMap } from '../types.js';
 import { CachedParams } from './cached-params.js';
-import type { OnlineLearner } from './learner.js';
+import type { LearnOutcome, OnlineLearner } from './learner.js';
 import { PopularityProposal } from './negatives.js';
 import { nextItemLoss, packExamples } from './next-item-loss.js';
 import type { LearningConfig } from './schema.js';
+import { packValues, valueLoss } from './value-loss.js';
 
 /**
  * A checkpoint's model that learns from events: each event is the next item of its user's history, against negatives
@@ -40,10 +41,11 @@ export function modelLearner(
   const adapted = new Map(
     [...adapters].map(([name, adapter]) => [name, adaptedScorer(scoring, params, items, name, adapter)]),
   );
+  const kind = config.loss ?? 'softmax';
   const step = compileStep({
     store,
     optimizer: OPTIMIZERS[config.optimizer](),
-    loss: nextItemLoss(config.loss, model),
+    loss: kind === 'mse' ? valueLoss(model) : nextItemLoss(kind, model),
     clipNorm: config.maxUpdateNorm,
     seed,
     // Batches here have many shapes and few steps each: recording one would cost more than it saves.
@@ -59,10 +61,17 @@ export function modelLearner(
     score: (queries, adapter) => (adapter === undefined ? scorer : adapted.get(adapter)!).score(queries),
     states: paramsAdapter(scoring, params),
     async learn(examples) {
-      const { loss } = await step.run([packExamples(examples, model, negatives)], config.learningRate);
-      params.refresh();
-      const weight = examples.reduce((sum, example) => sum + example.weight, 0);
-      return examples.map(() => ({ status: 'learned', loss: loss / weight }));
+      const taught = kind === 'mse' ? examples.filter(({ event }) => event.value !== undefined) : examples;
+      const weight = taught.reduce((sum, example) => sum + example.weight, 0);
+      let learned: LearnOutcome = { status: 'skipped', reason: 'no value' };
+      if (taught.length > 0) {
+        const batch = kind === 'mse' ? packValues(taught, model) : packExamples(taught, model, negatives);
+        const { loss } = await step.run([batch], config.learningRate);
+        params.refresh();
+        learned = { status: 'learned', loss: loss / weight };
+      }
+      const of = new Set(taught);
+      return examples.map((one) => (of.has(one) ? learned : { status: 'skipped', reason: 'no value' }));
     },
     async snapshot() {
       return { parameters: await store.export(), optimizer: await step.export() };

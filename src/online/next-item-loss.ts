@@ -7,7 +7,7 @@ import { sequencesOf } from '../model/inputs.js';
 import { binaryCrossEntropy } from '../model/losses/bce.js';
 import { single } from '../model/losses/reduce.js';
 import type { Model } from '../model/model.js';
-import { packQueries, type Reads } from '../model/scorer.js';
+import { packedBatch, type Reads } from '../model/scorer.js';
 import { atLast } from '../model/select.js';
 import { Random } from '../random.js';
 import type { LearnExample } from './learner.js';
@@ -22,6 +22,18 @@ export interface NegativeOptions {
   readonly seed: number;
 }
 
+/** Examples without what a loss adds: histories [P, L], `targets` [P] and `weights` [P]. */
+export function packHistories(examples: readonly LearnExample[], model: Reads): Batch {
+  const size = examples.length;
+  const longest = examples.reduce((most, { query }) => Math.max(most, query.items.length), 1);
+  const queries = examples.map(({ query }) => query);
+  return {
+    ...packedBatch(queries, model, size, Math.min(model.length, longest)),
+    targets: { dtype: 'I32', shape: [size], data: Int32Array.from(examples, (e) => e.item) },
+    weights: { dtype: 'F32', shape: [size], data: Float32Array.from(examples, (e) => e.weight) },
+  };
+}
+
 /**
  * Examples as a batch: histories [P, L], `targets` [P], `weights` [P], `negatives` [P, n] and `offsets` [P, n], the
  * −log(n · q) by which a drawn negative's logit is corrected. Negatives avoid the target and the user's history, and
@@ -34,10 +46,6 @@ export function packExamples(
 ): Batch {
   const size = examples.length;
   const { proposal, count, seed } = options;
-  const { users, items, behaviours, times, values, steps } = packQueries(
-    examples.map((example) => example.query),
-    model,
-  );
   const negatives = new Int32Array(size * count);
   const offsets = new Float32Array(size * count);
   for (const [row, { event, item, query }] of examples.entries()) {
@@ -52,13 +60,7 @@ export function packExamples(
     }
   }
   return {
-    users: { dtype: 'I32', shape: [size], data: users },
-    items: { dtype: 'I32', shape: [size, steps], data: items },
-    behaviours: { dtype: 'I32', shape: [size, steps], data: behaviours },
-    ...(times ? { times: { dtype: 'I32' as const, shape: [size, steps], data: times } } : {}),
-    ...(values ? { values: { dtype: 'F32' as const, shape: [size, steps], data: values } } : {}),
-    targets: { dtype: 'I32', shape: [size], data: Int32Array.from(examples, (e) => e.item) },
-    weights: { dtype: 'F32', shape: [size], data: Float32Array.from(examples, (e) => e.weight) },
+    ...packHistories(examples, model),
     negatives: { dtype: 'I32', shape: [size, count], data: negatives },
     offsets: { dtype: 'F32', shape: [size, count], data: offsets },
   };

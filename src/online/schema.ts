@@ -21,9 +21,11 @@ export const learningSchema = z
       .default(64)
       .describe('items drawn by popularity against each event'),
     loss: z
-      .enum(['softmax', 'bce'])
-      .default('softmax')
-      .describe('sampled softmax or binary cross-entropy over target and negatives'),
+      .enum(['softmax', 'bce', 'mse'])
+      .optional()
+      .describe(
+        'sampled softmax or binary cross-entropy over target and negatives, or the squared error of an event’s value; default: mse for a model that was trained with it, else softmax',
+      ),
     maxUpdateNorm: z
       .number()
       .min(0)

@@ -93,7 +93,12 @@ async function serveState(
   context: StageContext,
   partial: string | undefined,
 ): Promise<ServeResult> {
-  const { checkpoint, data, learning, seed } = options;
+  const { checkpoint, data, seed } = options;
+  const values = foretellsValues(checkpoint.config);
+  const learning = {
+    ...options.learning,
+    loss: options.learning.loss ?? (values ? 'mse' : 'softmax'),
+  } as const;
   const { source, online } = await newestState(options, context);
   const baseVersion = online?.baseVersion ?? checkpoint.manifestSha256.slice(0, 12);
   const sameOptimizer = online?.optimizer === learning.optimizer;
@@ -103,10 +108,10 @@ async function serveState(
       `the optimizer changes from ${online.optimizer} to ${learning.optimizer}: it begins afresh`,
     );
   }
-  if (learning.enabled && (checkpoint.config as { loss?: unknown } | null)?.loss === 'mse')
+  if (learning.enabled && values && learning.loss !== 'mse')
     context.log(
       'warn',
-      'the model was trained to foretell values, and learning would teach it to rank: `learning.enabled: false` leaves it as it is; its users’ states follow their events in any case',
+      `the model was trained to foretell values, and \`learning.loss: ${learning.loss}\` teaches it to rank: \`mse\` goes on as it was trained`,
     );
   const restored = restoreModel(source);
   const adapters = [...options.adapters].map(
@@ -149,7 +154,7 @@ async function serveState(
       learner: await learner.snapshot(),
       state,
       backend: options.backend,
-      config: options.config,
+      config: { ...(options.config as object), learning },
       seed,
       metrics: { events: count, learned: state.learned, 'hr@10': values.hrAll, 'ndcg@10': values.ndcgAll },
       trainedEvents: service.trained.merged(source.trainedEvents),
@@ -163,6 +168,12 @@ async function serveState(
   } finally {
     await service.close();
   }
+}
+
+/** Whether a checkpoint was trained, or has learned while it was served, by the error of values. */
+function foretellsValues(config: unknown): boolean {
+  const { loss, learning } = (config ?? {}) as { loss?: unknown; learning?: { loss?: unknown } };
+  return loss === 'mse' || learning?.loss === 'mse';
 }
 
 const snapshotPath = (state: string): string => join(state, 'snapshot');

@@ -5,8 +5,8 @@ import { writeCheckpoint } from '../../src/storage/checkpoint.js';
 import type { HostTensor } from '../../src/types.js';
 import { catalogue } from './fixtures.js';
 
-/** Writes a checkpoint of an untrained linear model of 40 items into `dir`. */
-export async function writeTinyCheckpoint(dir: string, seed = 1): Promise<void> {
+/** Writes a checkpoint of an untrained linear model of 40 items into `dir`; `trained`: the config it says to have been trained with. */
+export async function writeTinyCheckpoint(dir: string, seed = 1, trained: object = {}): Promise<void> {
   await mkdir(dir, { recursive: true });
   const config = modelSchema.parse({ name: 'linear', width: 8, length: 10 });
   const known = catalogue(5, 40);
@@ -24,7 +24,7 @@ export async function writeTinyCheckpoint(dir: string, seed = 1): Promise<void> 
       lineage: [],
       compute: { backend: 'cpu', device: 'cpu', threads: 1, machine: 'test' },
     },
-    config: {},
+    config: trained,
     tensors,
     catalogue: known,
     trainedEvents: BigUint64Array.of(5n, 9n),

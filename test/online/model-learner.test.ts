@@ -29,8 +29,16 @@ const CONFIGS: Record<string, unknown> = {
   'sparse-linear': { name: 'sparse-linear', length: 6 },
 };
 
-function restored(name: string): RestoredModel {
-  const config: ModelConfig = modelSchema.parse(CONFIGS[name]);
+/** Models that foretell values. */
+const VALUED: Record<string, unknown> = {
+  linear: CONFIGS.linear,
+  'mlp of values': { name: 'mlp', hidden: [8], user: 'history', values: true },
+  'fold-in': { name: 'fold-in', width: 4, length: 6, idDropout: 0 },
+  'fast-weights': { name: 'fast-weights', width: 4, hidden: [6], steps: 2, length: 6, idDropout: 0 },
+};
+
+function restored(name: string, configs = CONFIGS): RestoredModel {
+  const config: ModelConfig = modelSchema.parse(configs[name]);
   const model = createModel(config, KNOWN);
   return { model, config, catalogue: KNOWN, inits: model.init(Random.of(1, name)) };
 }
@@ -222,6 +230,33 @@ test('a catalogue of one item still learns: its draws are masked', async () => {
     );
     const [outcome] = await learner.learn([example(1, [1], 1)]);
     assert(outcome?.status === 'learned' && Number.isFinite(outcome.loss));
+    learner.dispose();
+  }
+});
+
+test('a model of values learns from the values of events, and from no other', async () => {
+  for (const name of ['linear', 'mlp of values', 'fold-in', 'fast-weights']) {
+    const learner = modelLearner(restored(name, VALUED), learning({ loss: 'mse', learningRate: 0.2 }), 3);
+    const rated = (seq: number, item: number, value?: number): LearnExample => {
+      const plain = example(seq, [4, 5], item);
+      return value === undefined ? plain : { ...plain, event: { ...plain.event, value } };
+    };
+    const said = async (item: number): Promise<number> => (await learner.score([query([4, 5])]))[item]!;
+    const off = async () => Math.abs((await said(9)) - 5) + Math.abs((await said(2)) - 1);
+    const before = await off();
+    const unmoved = (await learner.snapshot()).parameters;
+    assert.deepEqual(await learner.learn([rated(0, 9)]), [{ status: 'skipped', reason: 'no value' }]);
+    for (const [key, { data }] of (await learner.snapshot()).parameters)
+      assert.deepEqual(data, unmoved.get(key)!.data, key);
+    for (let n = 1; n <= 80; n++) {
+      const outcomes = await learner.learn([rated(3 * n, 9, 5), rated(3 * n + 1, 2, 1), rated(3 * n + 2, 7)]);
+      assert.deepEqual(
+        outcomes.map(({ status }) => status),
+        ['learned', 'learned', 'skipped'],
+      );
+    }
+    const after = await off();
+    assert.ok(after < 0.5 * before, `${name}: off by ${before}, then by ${after}`);
     learner.dispose();
   }
 });

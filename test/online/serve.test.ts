@@ -197,3 +197,30 @@ test('a busy port is found before anything is written', async (t) => {
   await assert.rejects(start(model, state, { port, out }), { code: 'PORT_IN_USE', exitCode: 5 });
   assert.deepEqual(await readdir(dir), ['model']);
 });
+
+test('a model of values learns from values, also when what it has become is served again', async (t) => {
+  const dir = await temporary(t);
+  const model = join(dir, 'model');
+  await writeTinyCheckpoint(model, 1, { loss: 'mse' });
+  const become = async (from: string, name: string, over: Partial<ServeOptions> = {}): Promise<Running> => {
+    const running = await start(from, join(dir, `${name} state`), { out: join(dir, name), ...over });
+    await send(running.url, 0, 3);
+    await caughtUp(running.url);
+    return running;
+  };
+  for (const [from, name] of [
+    ['model', 'once'],
+    ['once', 'twice'],
+  ] as const) {
+    const running = await become(join(dir, from), name);
+    const { metrics } = await running.stop();
+    assert.equal(metrics.learned, 0, 'none of the events has a value');
+    assert.doesNotMatch(running.lines.join('\n'), /teaches it to rank/);
+  }
+  const ranked = await become(model, 'ranked', { learning: learningSchema.parse({ loss: 'softmax' }) });
+  assert.equal((await ranked.stop()).metrics.learned, 3);
+  assert.match(
+    ranked.lines.join('\n'),
+    /warn: .*foretell values.*`learning.loss: softmax` teaches it to rank/,
+  );
+});

@@ -136,7 +136,7 @@ test('a field that is missing is called so; one of a wrong kind says what is tak
     ],
     ['events', { ...first, time: 'yesterday' }, 'event 0: time is not valid: Invalid ISO datetime'],
     ['events', { ...first, value: 'much' }, 'event 0: value is not valid: expected number'],
-    ['recommendations', { k: 3 }, 'user is not valid: give `user` or `history`'],
+    ['recommendations', { k: 3 }, 'user is not valid: give `user`, `history` or `state`'],
     ['recommendations', { history: [{}] }, 'history.0.item is missing'],
     ['recommendations', { history: [true] }, 'history.0 is not valid: expected string, number or object'],
     ['recommendations', { history: [{ item: 'i1', at: 3 }] }, 'history.0.at is not a known field'],
