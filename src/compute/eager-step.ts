@@ -6,6 +6,7 @@ import { inPrecision } from './ops/kernel.js';
 import { decays, type StepNumbers, stepNumbers } from './optimizers/optimizer.js';
 import { type RowGradient, upload } from './parameters.js';
 import { type MergedRows, mergeRows } from './rows.js';
+import { penalties } from './start.js';
 import { StepState } from './state.js';
 import type { Batch, CompiledStep, StepOptions, StepResult } from './step.js';
 
@@ -103,8 +104,9 @@ export class EagerStep implements CompiledStep {
     const slots = this.state.slots.get(name)!;
     tf.tidy(() => {
       const matrix = decays(variable.shape);
-      let g: tf.Tensor = scale === 1 ? gradient : tf.mul(gradient, scale);
-      if (l2 > 0 && matrix) g = tf.add(g, tf.mul(variable, l2));
+      const scaled = scale === 1 ? gradient : tf.mul(gradient, scale);
+      const penalty = penalties(variable, matrix ? l2 : 0, this.state.start?.dense.get(name));
+      const g = penalty ? tf.add(scaled, penalty) : scaled;
       const from = optimizer.weightDecay && matrix ? tf.mul(variable, keep) : variable;
       const next = optimizer.dense(from, g, slots, tf.scalar(rate));
       variable.assign(next.parameter);
@@ -116,12 +118,12 @@ export class EagerStep implements CompiledStep {
 
   private applyRows(rows: MergedRows, scale: number, { rate, keep, step }: StepNumbers): void {
     const { optimizer, store, l2 = 0 } = this.options;
-    const { averages, tableSlots } = this.state;
+    const { averages, start, tableSlots } = this.state;
     const { name, ids, gradient } = rows;
     const table = store.tables.get(name)!;
     const { data, width } = table;
     const matrix = decays([table.rows, width]);
-    rows.prepare(data, scale, matrix ? l2 : 0);
+    rows.prepare(data, scale, matrix ? l2 : 0, start?.tables.get(name));
     ids.forEach((id, k) => {
       const at = id * width;
       averages?.catchUp(name, table, id, step);

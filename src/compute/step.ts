@@ -19,6 +19,11 @@ export interface StepOptions {
   readonly frozen?: (name: string) => boolean;
   /** L2 penalty: adds `l2 × w` to the gradients of matrices (not of biases and gains). */
   readonly l2?: number;
+  /**
+   * Pull to where training began: adds `strength × (w − w₀)` to the gradients of all that trains. What `from` lacks, and rows beyond
+   * its rows, are pulled nowhere.
+   */
+  readonly l2Start?: { readonly strength: number; readonly from: TensorMap } | undefined;
   /** Largest global norm of the gradient; larger ones are scaled down to it. */
   readonly clipNorm?: number;
   /** Keep moving averages of the weights, in which each step's weigh this share of the next one's; default 0 = none. */

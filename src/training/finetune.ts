@@ -18,6 +18,11 @@ export const finetuneSchema = z
     from: path('checkpoint to continue'),
     ...supervisedTask,
     dropout: z.number().min(0).max(0.95).optional().describe('dropout rate in place of the checkpoint’s own'),
+    l2Start: z
+      .number()
+      .min(0)
+      .default(0)
+      .describe('L2 penalty on how far weights are from the checkpoint’s (L2-SP); new rows are left out'),
     freeze: z
       .array(z.string().min(1))
       .default([])
@@ -31,6 +36,10 @@ export const finetuneSchema = z
   .refine((c) => !c.adapter || c.freeze.length === 0, {
     path: ['freeze'],
     message: 'with `adapter` all stay as they are; `adapter.target` says what is added to',
+  })
+  .refine((c) => !c.adapter || c.l2Start === 0, {
+    path: ['l2Start'],
+    message: 'with `adapter` the checkpoint’s weights stay; `l2` keeps what is added to them small',
   });
 
 export type FinetuneConfig = z.output<typeof finetuneSchema>;
@@ -46,7 +55,7 @@ export async function finetune(
   const modelConfig = withDropout(from.config, config.dropout);
   const frozen = (names: readonly string[]): Set<string> => frozenNames(names, config.freeze);
   const trained = await trainOnLabels(
-    { name: 'finetune', modelConfig, from, frozen, adapter: config.adapter },
+    { name: 'finetune', modelConfig, from, frozen, l2Start: config.l2Start, adapter: config.adapter },
     config,
     dataset,
     hooks,

@@ -32,12 +32,14 @@ export interface Supervised {
   frozen?(names: readonly string[]): ReadonlySet<string>;
   /** Parameters whose zeros stay zero. */
   readonly keepZeros?: ReadonlySet<string>;
+  /** How strongly weights are pulled to those of `from`; default 0. */
+  readonly l2Start?: number;
   /** Trained in place of the model's own parameters, which stay; found among the result's tensors beside them. */
   readonly adapter?: AdapterConfig | undefined;
 }
 
 export async function trainOnLabels(
-  { name, modelConfig, from, frozen, keepZeros = new Set(), adapter }: Supervised,
+  { name, modelConfig, from, frozen, keepZeros = new Set(), l2Start = 0, adapter }: Supervised,
   config: RunConfig & { readonly contrastive: ContrastiveConfig },
   source: Dataset,
   hooks: StageHooks,
@@ -50,7 +52,8 @@ export async function trainOnLabels(
   const whole = createModel(modelConfig, dataset.catalogue);
   requireDropout(whole, config.contrastive);
   const fresh = whole.init(Random.of(config.seed, 'init'));
-  const own: ParameterInits = from ? growTensors(fresh, tensorsOf(from.inits), `${name} --from`) : fresh;
+  const before = from && tensorsOf(from.inits);
+  const own: ParameterInits = before ? growTensors(fresh, before, `${name} --from`) : fresh;
   const stay = frozen?.([...own.keys()].filter((of) => !own.get(of)!.fixed)) ?? new Set();
   const adapting = adapter && adapterInits(own, adapter, Random.of(config.seed, 'adapter'));
   const inits = new Map([...own, ...(adapting ?? [])]);
@@ -63,6 +66,7 @@ export async function trainOnLabels(
   const step = compileStep({
     store,
     ...updateOptions(config),
+    l2Start: before && { strength: l2Start, from: before },
     loss: (params, inputs, pass) => objective(masked(params, keepZeros), inputs, pass),
     frozen: (parameter) => stay.has(parameter) || (adapting !== undefined && !isAdapter(parameter)),
   });

@@ -199,6 +199,14 @@ onBackend('cpu', 'docs/concepts.md: updates', () => {
     store.dispose();
   });
 
+  test('g ← g + λ (w − w₀)', async () => {
+    assert.match(CONCEPTS, /`l2Start`[\s\S]*\n\n {4}g ← g \+ λ \(w − w₀\)\n/);
+    const data = Float32Array.of(1, 1);
+    const from = new Map([['w', { dtype: 'F32' as const, shape: [1, 2], data }]]);
+    const after = await trained({ l2Start: { strength: 0.5, from } }, 1);
+    assertClose(after, [2 - RATE * (1 + 0.5 * (2 - 1)), -1 - RATE * (3 + 0.5 * (-1 - 1))], 'w');
+  });
+
   stated(['η(step) = η_max (f + (1 − f) · ½ (1 + cos(π d)))', 'The learning rate rises linearly'], () => {
     const config = optimizerSchema.parse({
       learningRate: 0.2,

@@ -161,6 +161,52 @@ export function stepContract({ compile }: StepCase): void {
     }
   });
 
+  test('l2Start pulls all that trains to where it started, but rows and parameters that had no start', async () => {
+    const strength = 0.3;
+    const rate = 0.1;
+    const from: TensorMap = new Map([
+      ['table', { dtype: 'F32', shape: [5, WIDTH], data: new Float32Array(5 * WIDTH).fill(0.25) }],
+      ['matrix', { dtype: 'F32', shape: [WIDTH, WIDTH], data: start.get('matrix')!.data.map((w) => w + 1) }],
+      ['bias', { dtype: 'F32', shape: [WIDTH], data: start.get('bias')!.data.map((w) => w - 2) }],
+    ]);
+    for (const sparse of [false, true]) {
+      for (const accumulate of [1, 2]) {
+        const steps = [accumulate === 1 ? [OTHER] : [OTHER, OTHER]];
+        const options = { sparse, accumulate, l2: 0.2 };
+        const without = await after(options, steps, rate);
+        const pulled = await after({ ...options, l2Start: { strength, from } }, steps, rate);
+        for (const [name, { data }] of from) {
+          const now = pulled.tensors.get(name)!.data;
+          const moved = Array.from(now, (w, i) => w - without.tensors.get(name)!.data[i]!);
+          const expected = Array.from(data, (w, i) => -rate * strength * (start.get(name)!.data[i]! - w));
+          // Held by rows, padding is read by nothing; row 5 is new.
+          const first = name === 'table' && sparse ? WIDTH : 0;
+          assertClose(
+            moved.slice(first, data.length),
+            expected.slice(first),
+            `${name}, sparse: ${sparse}`,
+            1e-6,
+          );
+          assertClose(
+            moved.slice(data.length),
+            moved.slice(data.length).map(() => 0),
+            'new rows',
+            1e-7,
+          );
+        }
+        assert.deepEqual(
+          pulled.results[0]!.gradientNorm,
+          without.results[0]!.gradientNorm,
+          'not in the norm',
+        );
+        from.delete('bias');
+        const left = await after({ ...options, l2Start: { strength, from } }, steps, rate);
+        assert.deepEqual(left.tensors.get('bias'), without.tensors.get('bias'), 'no start, no pull');
+        from.set('bias', { dtype: 'F32', shape: [WIDTH], data: start.get('bias')!.data.map((w) => w - 2) });
+      }
+    }
+  });
+
   test('weight decay takes its share of matrices and of the rows touched, unseen by the moments', async () => {
     for (const sparse of [false, true]) {
       const l2 = 0.2;

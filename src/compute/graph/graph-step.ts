@@ -1,5 +1,5 @@
 import type { TensorMap } from '../../types.js';
-import { type Cell, hostCell, variableCell } from '../cell.js';
+import { type Cell, type HeldValue, hostCell, variableCell } from '../cell.js';
 import { randomKey } from '../dropout.js';
 import type { EagerStep } from '../eager-step.js';
 import { stepNumbers } from '../optimizers/optimizer.js';
@@ -138,7 +138,7 @@ export class GraphStep implements CompiledStep {
 
   private declare(graph: GraphBuilder): { variables: GraphVariable[]; scratch: ScratchVariable[] } {
     const { options, eager, most } = this;
-    const variables = [...this.cells()].map(([name, { shape }]) => declareVariable(graph, name, shape));
+    const variables = [...this.held()].map(([name, { shape }]) => declareVariable(graph, name, shape));
     return { variables, scratch: most > 1 ? declareAccumulators(graph, options, eager.state) : [] };
   }
 
@@ -178,8 +178,8 @@ export class GraphStep implements CompiledStep {
     const recorded = [...this.programs.values(), ...(this.update ? [this.update] : [])];
     const roots = recorded.flatMap((r) => r.program.roots);
     this.session = new Session(this.backend.binding, this.graph, roots, this.variables, this.scratch);
-    const cells = this.cells();
-    this.session.assignAll((name) => cells.get(name)!.read());
+    const held = this.held();
+    this.session.assignAll((name) => held.get(name)!.read());
     this.ahead = false;
   }
 
@@ -192,10 +192,17 @@ export class GraphStep implements CompiledStep {
     return out;
   }
 
+  /** The same, and what no step changes. */
+  private held(): Map<string, HeldValue> {
+    const start = this.eager.state.start?.held(this.options.store.tables);
+    return new Map<string, HeldValue>([...this.cells(), ...(start ?? [])]);
+  }
+
   private sync(): void {
     if (!this.ahead || !this.session) return;
-    const values = this.session.readAll();
-    for (const [name, cell] of this.cells()) cell.write(values.get(name)!);
+    const cells = this.cells();
+    const values = this.session.readAll([...cells.keys()]);
+    for (const [name, cell] of cells) cell.write(values.get(name)!);
     this.ahead = false;
   }
 

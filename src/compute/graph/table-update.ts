@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { decays } from '../optimizers/optimizer.js';
 import type { RowGradient } from '../parameters.js';
+import { penalties, startOf, strengthOf } from '../start.js';
 import { attr, DT } from './graph-def.js';
 import type { RecordParts } from './program.js';
 import { edge, type ProgramWriter } from './writer.js';
@@ -104,7 +105,7 @@ export function updateTable(
   gathers: readonly string[],
 ): void {
   const { optimizer, l2 = 0 } = options;
-  const { averages } = eager.state;
+  const { averages, start } = eager.state;
   const held = (variable: string, size = width): tf.Tensor => {
     const tensor = tf.zeros([1, size]);
     if (writer.writing) writer.gather(variable, ids, tensor);
@@ -113,8 +114,12 @@ export function updateTable(
   const weights = held(name);
   const slots = optimizer.slots.map((s) => held(`${name}/${s.name}`));
   const matrix = decays([1, width]);
-  let g: tf.Tensor = tf.mul(gradient, scale);
-  if (l2 > 0 && matrix) g = tf.add(g, tf.mul(weights, l2));
+  const scaled = tf.mul(gradient, scale);
+  const pulled = start?.tables.has(name)
+    ? { start: held(startOf(name)), strength: held(strengthOf(name), 1) }
+    : undefined;
+  const penalty = penalties(weights, matrix ? l2 : 0, pulled);
+  const g = penalty ? tf.add(scaled, penalty) : scaled;
   const from = optimizer.weightDecay && matrix ? tf.mul(weights, keep) : weights;
   const next = optimizer.dense(from, g, slots, rate);
   const changed = new Map([[name, next.parameter]]);

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { decays } from '../optimizers/optimizer.js';
 import type { RowGradient } from '../parameters.js';
+import { penalties, startOf, strengthOf } from '../start.js';
 import { attr, DT } from './graph-def.js';
 import type { RecordParts } from './program.js';
 import { type NumberTensors, touchedRows, updateTable } from './table-update.js';
@@ -39,8 +40,8 @@ export function writeUpdates(
 
 /** Binds what the updates of dense parameters read. */
 function readState({ options, eager }: RecordParts, writer: ProgramWriter): void {
-  const { names, trainable, slots, averages } = eager.state;
-  const bind = (v: tf.Variable, name: string): void => writer.bind(v, writer.read(name));
+  const { names, trainable, slots, averages, start } = eager.state;
+  const bind = (v: tf.Tensor, name: string): void => writer.bind(v, writer.read(name));
   names.forEach((name, i) => {
     bind(trainable[i]!, name);
     options.optimizer.slots.forEach((slot, k) => {
@@ -48,6 +49,10 @@ function readState({ options, eager }: RecordParts, writer: ProgramWriter): void
     });
   });
   for (const [name, v] of averages?.dense ?? []) bind(v, `${name}/average`);
+  for (const [name, pulled] of start?.dense ?? []) {
+    bind(pulled.start, startOf(name));
+    bind(pulled.strength, strengthOf(name));
+  }
 }
 
 function updateDense(
@@ -78,7 +83,8 @@ function change(
   const { optimizer, l2 = 0 } = options;
   const { kernel } = optimizer;
   const matrix = decays(variable.shape);
-  const g = l2 > 0 && matrix ? tf.add(gradient, tf.mul(variable, l2)) : gradient;
+  const penalty = penalties(variable, matrix ? l2 : 0, eager.state.start?.dense.get(name));
+  const g = penalty ? tf.add(gradient, penalty) : gradient;
   const from = optimizer.weightDecay && matrix ? tf.mul(variable, keep) : variable;
   const slotNames = optimizer.slots.map((s) => `${name}/${s.name}`);
   if (!kernel) {
