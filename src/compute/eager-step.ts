@@ -3,7 +3,7 @@ import type { TensorMap } from '../types.js';
 import { graphPass, randomKey, trainingPass } from './dropout.js';
 import { nativeBackend } from './graph/binding.js';
 import { inPrecision } from './ops/kernel.js';
-import { decays, type StepNumbers, stepNumbers } from './optimizers/optimizer.js';
+import { decays, type GroupNumbers, type GroupRate, type StepNumbers } from './optimizers/optimizer.js';
 import { type RowGradient, upload } from './parameters.js';
 import { type MergedRows, mergeRows } from './rows.js';
 import { penalties } from './start.js';
@@ -27,7 +27,11 @@ export class EagerStep implements CompiledStep {
     return 0;
   }
 
-  async run(microBatches: readonly Batch[], learningRate: number): Promise<StepResult> {
+  async run(
+    microBatches: readonly Batch[],
+    learningRate: number,
+    rates?: readonly GroupRate[],
+  ): Promise<StepResult> {
     this.state.count++;
     const share = 1 / microBatches.length;
     let dense: (tf.Tensor | undefined)[] = this.state.names.map(() => undefined);
@@ -49,7 +53,7 @@ export class EagerStep implements CompiledStep {
       tf.dispose(previous.filter((g, i) => g !== undefined && g !== dense[i]) as tf.Tensor[]);
     }
     const rows = mergeRows(rowGradients, this.options.store.tables, share);
-    const gradientNorm = this.apply(dense, rows, learningRate);
+    const gradientNorm = this.apply(dense, rows, this.state.numbers(learningRate, rates));
     tf.dispose(dense.filter((g) => g !== undefined));
     return { loss, gradientNorm };
   }
@@ -72,24 +76,26 @@ export class EagerStep implements CompiledStep {
     return { value, gradients: trainable.map((v) => grads[v.name] as tf.Tensor | undefined) };
   }
 
-  private apply(dense: (tf.Tensor | undefined)[], rows: MergedRows[], learningRate: number): number {
-    const { optimizer, clipNorm = 0 } = this.options;
-    const live = rows.filter((r) => this.state.tableSlots.has(r.name));
+  private apply(dense: (tf.Tensor | undefined)[], rows: MergedRows[], numbers: StepNumbers): number {
+    const { clipNorm = 0 } = this.options;
+    const of = (name: string): GroupNumbers => numbers.groups[this.state.groupOf(name)]!;
+    const learns = (name: string): boolean => of(name).active === 1;
+    const live = rows.filter((r) => this.state.tableSlots.has(r.name) && learns(r.name));
     let square = live.reduce((sum, r) => sum + r.squaredNorm(), 0);
-    const present = dense.filter((g) => g !== undefined);
+    const own = dense.map((g, i) => (learns(this.state.names[i]!) ? g : undefined));
+    const present = own.filter((g) => g !== undefined);
     if (present.length > 0) {
       square += tf.tidy(() => tf.addN(present.map((g) => tf.sum(tf.square(g)))).dataSync()[0]!);
     }
-    const numbers = stepNumbers(optimizer, learningRate, this.count);
     const norm = Math.sqrt(square);
     const scale = clipNorm > 0 && norm > clipNorm ? clipNorm / norm : 1;
     this.state.names.forEach((name, i) => {
-      if (dense[i]) this.applyDense(name, this.state.trainable[i]!, dense[i], scale, numbers);
+      if (own[i]) this.applyDense(name, this.state.trainable[i]!, own[i], scale, of(name));
       const average = this.state.averages?.dense.get(name);
       if (average)
         tf.tidy(() => average.assign(this.state.averages!.next(average, this.state.trainable[i]!)));
     });
-    for (const r of live) this.applyRows(r, scale, numbers);
+    for (const r of live) this.applyRows(r, scale, numbers.step, of(r.name));
     return norm;
   }
 
@@ -98,7 +104,7 @@ export class EagerStep implements CompiledStep {
     variable: tf.Variable,
     gradient: tf.Tensor,
     scale: number,
-    { rate, keep }: StepNumbers,
+    { rate, keep }: GroupNumbers,
   ): void {
     const { optimizer, l2 = 0 } = this.options;
     const slots = this.state.slots.get(name)!;
@@ -116,7 +122,7 @@ export class EagerStep implements CompiledStep {
     });
   }
 
-  private applyRows(rows: MergedRows, scale: number, { rate, keep, step }: StepNumbers): void {
+  private applyRows(rows: MergedRows, scale: number, step: number, { rate, keep }: GroupNumbers): void {
     const { optimizer, store, l2 = 0 } = this.options;
     const { averages, start, tableSlots } = this.state;
     const { name, ids, gradient } = rows;

@@ -23,6 +23,20 @@ export const finetuneSchema = z
       .min(0)
       .default(0)
       .describe('L2 penalty on how far weights are from the checkpoint’s (L2-SP); new rows are left out'),
+    rateDecay: z
+      .number()
+      .gt(0)
+      .max(1)
+      .default(1)
+      .describe('factor of the learning rate from each layer, beginning at the top, to the one below'),
+    unfreeze: z
+      .number()
+      .int()
+      .min(0)
+      .default(0)
+      .describe(
+        'epochs after which one more layer trains, beginning with the top one; 0 = all from the first',
+      ),
     freeze: z
       .array(z.string().min(1))
       .default([])
@@ -52,22 +66,23 @@ export async function finetune(
   hooks: StageHooks,
   context: StageContext,
 ): Promise<TrainedModel> {
+  const { adapter, l2Start, rateDecay, unfreeze } = config;
   const modelConfig = withDropout(from.config, config.dropout);
   const frozen = (names: readonly string[]): Set<string> => frozenNames(names, config.freeze);
   const trained = await trainOnLabels(
-    { name: 'finetune', modelConfig, from, frozen, l2Start: config.l2Start, adapter: config.adapter },
+    { name: 'finetune', modelConfig, from, frozen, l2Start, layers: { rateDecay, unfreeze }, adapter },
     config,
     dataset,
     hooks,
     context,
   );
   const whole = { ...trained, config: from.config };
-  if (!config.adapter) return whole;
+  if (!adapter) return whole;
   const tensors = new Map([...trained.tensors].filter(([name]) => isAdapter(name)));
   return {
     ...whole,
-    tensors: merged(trained.tensors, tensors, config.adapter),
-    adapter: { config: config.adapter, tensors },
+    tensors: merged(trained.tensors, tensors, adapter),
+    adapter: { config: adapter, tensors },
   };
 }
 

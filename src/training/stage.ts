@@ -13,7 +13,7 @@ import type { ModelConfig } from '../model/registry.js';
 import type { Catalogue, StageContext, TensorMap } from '../types.js';
 import { type BatchSource, distinctShapes } from './batches.js';
 import { type BatchFeed, feedOf, startFeed } from './feed.js';
-import { type FitResult, fit } from './fit.js';
+import { type FitOptions, type FitResult, fit, type Watch } from './fit.js';
 import { labelMetrics } from './label-metrics.js';
 import { type NegativeConfig, planNegatives } from './negatives.js';
 import { type Labelling, type Pairs, pairBatches } from './pair-batches.js';
@@ -186,6 +186,8 @@ interface FitParts {
   readonly plan: BatchPlan;
   /** How the model is judged; default: on the dataset's validation rows. */
   readonly validation?: Validation;
+  /** Where the step has groups: their rates, and the epochs until all of them learn. */
+  readonly layers?: Pick<FitOptions, 'groupRates'> & { readonly grace: number };
 }
 
 interface Validation {
@@ -244,8 +246,9 @@ async function fitFrom(
       epochs: config.epochs,
       accumulate: config.accumulate,
       learningRate: (n, total) => learningRate(config.optimizer, n, total),
+      ...(parts.layers?.groupRates ? { groupRates: parts.layers.groupRates } : {}),
       validate: async () => (await validation?.metrics()) ?? {},
-      watch: watched(config, validation),
+      watch: { ...watched(config, validation), grace: parts.layers?.grace ?? 0 },
       snapshots: { everySteps: config.snapshotSteps, save: hooks.saveSnapshot },
       resumeFrom: hooks.resumeFrom,
       onEpoch: hooks.onEpoch,
@@ -293,10 +296,7 @@ function onValidationRows(
  * What early stopping follows. Without validation rows the last epoch is kept: the train loss never stops a run early.
  * Throws CONFIG_INVALID, before anything is trained, for a metric that is not computed.
  */
-function watched(
-  config: RunConfig,
-  validation: Validation | undefined,
-): { metric: string; every: number; patience: number } {
+function watched(config: RunConfig, validation: Validation | undefined): Watch {
   if (!validation) return { metric: 'epoch', every: 1, patience: 0 };
   const { metric, every, patience } = config.validation;
   const known = [...validation.names, 'loss'];

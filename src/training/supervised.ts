@@ -10,6 +10,7 @@ import { Random } from '../random.js';
 import type { StageContext, TensorMap } from '../types.js';
 import { type ContrastiveConfig, requireDropout } from './contrastive.js';
 import { growCatalogue, growTensors } from './growth.js';
+import { type LayerConfig, layerPlan } from './layers.js';
 import { masked, masksOf } from './masks.js';
 import { labelObjective } from './objective.js';
 import {
@@ -32,6 +33,8 @@ export interface Supervised {
   frozen?(names: readonly string[]): ReadonlySet<string>;
   /** Parameters whose zeros stay zero. */
   readonly keepZeros?: ReadonlySet<string>;
+  /** How much each layer learns, and when; default: all alike. */
+  readonly layers?: LayerConfig;
   /** How strongly weights are pulled to those of `from`; default 0. */
   readonly l2Start?: number;
   /** Trained in place of the model's own parameters, which stay; found among the result's tensors beside them. */
@@ -39,7 +42,7 @@ export interface Supervised {
 }
 
 export async function trainOnLabels(
-  { name, modelConfig, from, frozen, keepZeros = new Set(), l2Start = 0, adapter }: Supervised,
+  { name, modelConfig, from, frozen, keepZeros = new Set(), l2Start = 0, layers, adapter }: Supervised,
   config: RunConfig & { readonly contrastive: ContrastiveConfig },
   source: Dataset,
   hooks: StageHooks,
@@ -58,6 +61,10 @@ export async function trainOnLabels(
   const adapting = adapter && adapterInits(own, adapter, Random.of(config.seed, 'adapter'));
   const inits = new Map([...own, ...(adapting ?? [])]);
   const model = adapter ? adaptedModel(whole, adapter, adaptedNames(own, adapter)) : whole;
+  const stays = (of: string): boolean => stay.has(of) || (adapting !== undefined && !isAdapter(of));
+  const training = [...inits.keys()].filter((of) => !inits.get(of)!.fixed && !stays(of));
+  const plan = layers && layerPlan(model, training, layers, config.epochs);
+  if (plan) context.log('info', 'layers from the top', { layers: plan.layers.map(({ names }) => names) });
   const loss = LOSSES[config.loss];
   const sparseTables = keepsSparse(inits, model, loss.readsCatalogue);
   const constants = new Map([...model.constants(), ...masksOf(inits, keepZeros)]);
@@ -68,10 +75,12 @@ export async function trainOnLabels(
     ...updateOptions(config),
     l2Start: before && { strength: l2Start, from: before },
     loss: (params, inputs, pass) => objective(masked(params, keepZeros), inputs, pass),
-    frozen: (parameter) => stay.has(parameter) || (adapting !== undefined && !isAdapter(parameter)),
+    frozen: stays,
+    groups: plan?.groups,
   });
   try {
-    const parts = { model, store, step, dataset, ...taskBatches(model, dataset, config) };
+    const batches = taskBatches(model, dataset, config);
+    const parts = { model, store, step, dataset, ...batches, ...(plan ? { layers: plan } : {}) };
     const fit = await runFit(name, parts, config, hooks, context);
     return { config: modelConfig, catalogue: dataset.catalogue, tensors: fit.best, fit };
   } finally {

@@ -73,6 +73,40 @@ onEachBackend('finetune', () => {
   for (const loss of ['softmax', 'sampled-softmax'])
     test(`l2Start resumes bit for bit (${loss})`, () =>
       resumesBitForBit({ loss, negatives: 4, l2Start: 0.5, optimizer: { learningRate: 0.02 } }));
+
+  test('rateDecay and unfreeze resume bit for bit, with averages and accumulation', () =>
+    resumesBitForBit({
+      ...{ loss: 'sampled-softmax', negatives: 4, l2Start: 0.1, rateDecay: 0.5, unfreeze: 1 },
+      ...{ accumulate: 2, ema: 0.5, optimizer: { name: 'adamw', learningRate: 0.02 } },
+    }));
+
+  test('layers begin one after the other, from the top', async () => {
+    const from = await base();
+    for (const loss of ['softmax', 'sampled-softmax']) {
+      const moved = new Map<number, string[]>();
+      const snapshots: Snapshot[] = [];
+      const config = { loss, negatives: 4, unfreeze: 1, snapshotSteps: 1, validation: { patience: 1 } };
+      const { fit } = await tuneOn(from, config, hooks(snapshots), OLD);
+      assert.equal(fit.history.length, 3, 'none is stopped before all of them train');
+      const steps = fit.history[0]!.step;
+      for (const epoch of [1, 2, 3]) {
+        const { tensors } = snapshots[epoch * steps - 1]!;
+        const changed = [...from.inits].filter(([name, { data }]) =>
+          data.some((w, i) => w !== tensors.get(name)!.data[i]),
+        );
+        moved.set(
+          epoch,
+          [...new Set(changed.map(([name]) => name.replace(/(blocks\.\d)?\..*/, '$1')))].sort(),
+        );
+      }
+      assert.deepEqual(moved.get(1), ['blocks.1', 'norm'], loss);
+      assert.deepEqual(moved.get(2), ['blocks.0', 'blocks.1', 'norm']);
+      assert.ok(
+        ['item', 'position'].every((name) => moved.get(3)!.includes(name)),
+        `${moved.get(3)}`,
+      );
+    }
+  });
 });
 
 onBackend('wasm', 'finetune', () => {
@@ -93,6 +127,7 @@ onBackend('wasm', 'finetune', () => {
   });
 
   test('what does not go with an adapter is refused', () => {
+    for (const more of [{ rateDecay: 0.5 }, { unfreeze: 2 }]) parse({ adapter: {}, ...more });
     assert.throws(() => parse({ adapter: {}, l2Start: 0.1 }), /`l2` keeps what is added to them small/);
   });
 });

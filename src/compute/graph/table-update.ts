@@ -21,11 +21,17 @@ export interface TouchedRows {
   readonly gradient: tf.Tensor;
 }
 
-/** Numbers of the step, as tensors. */
-export interface NumberTensors {
+/** Numbers of the step that a group of parameters shares, as tensors. */
+export interface GroupTensors {
   readonly rate: tf.Scalar;
   readonly keep: tf.Scalar;
+  readonly active: tf.Scalar;
+}
+
+/** Numbers of the step, as tensors. */
+export interface NumberTensors {
   readonly step: tf.Scalar;
+  readonly groups: readonly GroupTensors[];
 }
 
 /**
@@ -101,11 +107,12 @@ export function updateTable(
   writer: ProgramWriter,
   { name, width, ids, gradient }: TouchedRows,
   scale: tf.Tensor,
-  { rate, keep, step }: NumberTensors,
+  { step, groups }: NumberTensors,
   gathers: readonly string[],
 ): void {
   const { optimizer, l2 = 0 } = options;
   const { averages, start } = eager.state;
+  const { rate, keep, active } = groups[eager.state.groupOf(name)]!;
   const held = (variable: string, size = width): tf.Tensor => {
     const tensor = tf.zeros([1, size]);
     if (writer.writing) writer.gather(variable, ids, tensor);
@@ -119,7 +126,7 @@ export function updateTable(
     ? { start: held(startOf(name)), strength: held(strengthOf(name), 1) }
     : undefined;
   const penalty = penalties(weights, matrix ? l2 : 0, pulled);
-  const g = penalty ? tf.add(scaled, penalty) : scaled;
+  const g = penalty ? tf.add(scaled, options.groups ? tf.mul(penalty, active) : penalty) : scaled;
   const from = optimizer.weightDecay && matrix ? tf.mul(weights, keep) : weights;
   const next = optimizer.dense(from, g, slots, rate);
   const changed = new Map([[name, next.parameter]]);
