@@ -7,6 +7,7 @@ import type { ModelConfig } from '../model/registry.js';
 import type { RestoredModel } from '../model/restore.js';
 import { isUnder } from '../model/weights.js';
 import type { StageContext } from '../types.js';
+import { replaySchema } from './replay.js';
 import { commonTraining, supervisedTask } from './schema.js';
 import type { StageHooks, TrainedModel } from './stage.js';
 import { trainOnLabels } from './supervised.js';
@@ -37,6 +38,9 @@ export const finetuneSchema = z
       .describe(
         'epochs after which one more layer trains, beginning with the top one; 0 = all from the first',
       ),
+    replay: replaySchema
+      .optional()
+      .describe('train on a share of the data of before as well, lest it be forgotten'),
     freeze: z
       .array(z.string().min(1))
       .default([])
@@ -58,19 +62,33 @@ export const finetuneSchema = z
 
 export type FinetuneConfig = z.output<typeof finetuneSchema>;
 
-/** Continues any checkpoint on a target dataset; its vocabulary grows by the dataset's new users, items and attributes. */
+/**
+ * Continues any checkpoint on a target dataset; its vocabulary grows by the dataset's new users, items and attributes.
+ * @param before the dataset of `config.replay`
+ */
 export async function finetune(
   config: FinetuneConfig,
   dataset: Dataset,
   from: RestoredModel,
   hooks: StageHooks,
   context: StageContext,
+  before?: Dataset,
 ): Promise<TrainedModel> {
   const { adapter, l2Start, rateDecay, unfreeze } = config;
+  const replay = config.replay && before && { ...config.replay, dataset: before };
   const modelConfig = withDropout(from.config, config.dropout);
   const frozen = (names: readonly string[]): Set<string> => frozenNames(names, config.freeze);
   const trained = await trainOnLabels(
-    { name: 'finetune', modelConfig, from, frozen, l2Start, layers: { rateDecay, unfreeze }, adapter },
+    {
+      name: 'finetune',
+      modelConfig,
+      from,
+      frozen,
+      l2Start,
+      layers: { rateDecay, unfreeze },
+      replay,
+      adapter,
+    },
     config,
     dataset,
     hooks,

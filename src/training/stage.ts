@@ -20,6 +20,7 @@ import { type Labelling, type Pairs, pairBatches } from './pair-batches.js';
 import { type BatchPlan, knownItems, makeBatches } from './plan.js';
 import { profile } from './profile.js';
 import type { Row, Snapshot } from './progress.js';
+import type { Replay } from './replay.js';
 import { learningRate } from './schedule.js';
 import type { LabelConfig, OptimizerConfig, TargetsConfig, ValidationConfig } from './schema.js';
 import { columnsOf, type TrainRows, trainRows } from './train-rows.js';
@@ -58,6 +59,7 @@ export function taskBatches(
   dataset: Dataset,
   config: TaskConfig,
   given?: Pick<BatchPlan, 'rows' | 'answers' | 'tasks'>,
+  replay?: Replay,
 ): { plan: BatchPlan; batches: BatchSource } {
   const loss = LOSSES[config.loss];
   const need = (loss.tasks as Partial<Record<string, readonly never[]>>)[config.task];
@@ -84,7 +86,12 @@ export function taskBatches(
     ...(labelling ? { labelling } : {}),
     answers: given?.answers,
     tasks: given?.tasks,
+    replay: replay && {
+      rows: trainRows(replay.dataset, replay.targets, columnsOf(model)),
+      share: replay.share,
+    },
   };
+  if (plan.replay && labelling) labellingOf(config, plan.replay.rows);
   return { plan, batches: makeBatches(plan) };
 }
 

@@ -7,12 +7,13 @@ import { LOSSES } from '../model/losses/index.js';
 import { createModel, type ModelConfig } from '../model/registry.js';
 import type { RestoredModel } from '../model/restore.js';
 import { Random } from '../random.js';
-import type { StageContext, TensorMap } from '../types.js';
+import type { Catalogue, StageContext, TensorMap } from '../types.js';
 import { type ContrastiveConfig, requireDropout } from './contrastive.js';
 import { growCatalogue, growTensors } from './growth.js';
 import { type LayerConfig, layerPlan } from './layers.js';
 import { masked, masksOf } from './masks.js';
 import { labelObjective } from './objective.js';
+import { growTogether, type Replay } from './replay.js';
 import {
   keepsSparse,
   type RunConfig,
@@ -37,18 +38,30 @@ export interface Supervised {
   readonly layers?: LayerConfig;
   /** How strongly weights are pulled to those of `from`; default 0. */
   readonly l2Start?: number;
+  /** The data of before, of which some batches are made. */
+  readonly replay?: Replay | undefined;
   /** Trained in place of the model's own parameters, which stay; found among the result's tensors beside them. */
   readonly adapter?: AdapterConfig | undefined;
 }
 
 export async function trainOnLabels(
-  { name, modelConfig, from, frozen, keepZeros = new Set(), l2Start = 0, layers, adapter }: Supervised,
+  {
+    name,
+    modelConfig,
+    from,
+    frozen,
+    keepZeros = new Set(),
+    l2Start = 0,
+    layers,
+    replay,
+    adapter,
+  }: Supervised,
   config: RunConfig & { readonly contrastive: ContrastiveConfig },
   source: Dataset,
   hooks: StageHooks,
   context: StageContext,
 ): Promise<TrainedModel> {
-  const grown = from && growCatalogue(from.catalogue, source);
+  const grown = from && grownFor(from.catalogue, source, replay);
   if (grown) context.log('info', 'vocabulary grown', { added: grown.added });
   if (grown && adapter) requireKnown(grown.added);
   const dataset = grown?.dataset ?? source;
@@ -79,7 +92,7 @@ export async function trainOnLabels(
     groups: plan?.groups,
   });
   try {
-    const batches = taskBatches(model, dataset, config);
+    const batches = taskBatches(model, dataset, config, undefined, grown?.replay);
     const parts = { model, store, step, dataset, ...batches, ...(plan ? { layers: plan } : {}) };
     const fit = await runFit(name, parts, config, hooks, context);
     return { config: modelConfig, catalogue: dataset.catalogue, tensors: fit.best, fit };
@@ -87,6 +100,13 @@ export async function trainOnLabels(
     step.dispose();
     store.dispose();
   }
+}
+
+/** The target dataset, and what is replayed beside it, under the checkpoint's catalogue grown by what is new. */
+function grownFor(old: Catalogue, source: Dataset, replay: Replay | undefined) {
+  if (!replay) return { ...growCatalogue(old, source), replay };
+  const { dataset, replayed, added } = growTogether(old, source, replay.dataset);
+  return { dataset, added, replay: { ...replay, dataset: replayed } };
 }
 
 /** An adapter goes with the model it was trained on, so it can bring no row of a table. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { restoreModel } from '../../src/model/restore.js';
+import { modelScorer } from '../../src/model/scorer.js';
 import { finetune, finetuneSchema } from '../../src/training/finetune.js';
 import { pretrain, pretrainSchema } from '../../src/training/pretrain.js';
 import type { Snapshot } from '../../src/training/progress.js';
@@ -43,7 +44,7 @@ const tuneOn = async (
   config: object,
   more = hooks(),
   dataset = TARGET,
-): Promise<TrainedModel> => finetune(parse(config), dataset, from, more, recordingContext());
+): Promise<TrainedModel> => finetune(parse(config), dataset, from, more, recordingContext(), OLD);
 
 /** Resumed from its second and from its last but one snapshot, a run ends with the bits of the whole one. */
 async function resumesBitForBit(config: object): Promise<void> {
@@ -74,9 +75,10 @@ onEachBackend('finetune', () => {
     test(`l2Start resumes bit for bit (${loss})`, () =>
       resumesBitForBit({ loss, negatives: 4, l2Start: 0.5, optimizer: { learningRate: 0.02 } }));
 
-  test('rateDecay and unfreeze resume bit for bit, with averages and accumulation', () =>
+  test('all together resume bit for bit, with averages and accumulation', () =>
     resumesBitForBit({
       ...{ loss: 'sampled-softmax', negatives: 4, l2Start: 0.1, rateDecay: 0.5, unfreeze: 1 },
+      replay: { data: 'old', share: 0.4 },
       ...{ accumulate: 2, ema: 0.5, optimizer: { name: 'adamw', learningRate: 0.02 } },
     }));
 
@@ -123,6 +125,44 @@ onBackend('wasm', 'finetune', () => {
       const newRows = ({ tensors }: TrainedModel) => tensors.get('item.embedding')!.data.subarray(11 * 4);
       const moved = Math.hypot(...newRows(runs[2]!).map((w, i) => w - newRows(fresh)[i]!));
       assert.ok(moved > 0.01, `new items moved by ${moved}`);
+    }
+  });
+
+  test('what is replayed is forgotten less, by an adapter as well', async () => {
+    // Item 1 to 5 one after the other; then the same, backwards.
+    const round = (step: number) =>
+      Array.from({ length: 6 * 8 }, (_, n) => ({
+        user: 1 + Math.floor(n / 8),
+        item: 1 + (((((n % 8) * step + Math.floor(n / 8)) % 5) + 5) % 5),
+      }));
+    const [forwards, backwards] = [1, -1].map((step) => datasetOf(CATALOGUE, round(step)));
+    const settings = { batchSize: 3, optimizer: { learningRate: 0.02 }, validation: { patience: 0 } };
+    const model = { ...TRANSFORMER, width: 8, depth: 1, dropout: 0 };
+    const first = pretrainSchema.parse({ data: 'old', epochs: 30, model, ...settings });
+    const from = restored(await pretrain(first, forwards!, undefined, hooks(), recordingContext()));
+    /** How often of five the item that came next before is still the first. */
+    const kept = async (trained: ReturnType<typeof restored>): Promise<number> => {
+      const scorer = modelScorer(trained);
+      let right = 0;
+      for (let item = 1; item <= 5; item++) {
+        // Two events: which way it goes.
+        const items = Int32Array.of(((item + 3) % 5) + 1, item);
+        const scores = await scorer.score([{ user: 0, items, behaviours: new Uint8Array(2) }]);
+        if (scores.indexOf(Math.max(...scores.subarray(1))) === (item % 5) + 1) right++;
+      }
+      scorer.dispose();
+      return right;
+    };
+    assert.equal(await kept(from), 5);
+    for (const more of [{}, { adapter: { rank: 4, target: ['item.embedding', 'blocks'] } }]) {
+      const config = parse({ epochs: 30, ...settings, ...more });
+      const tune = (replay?: object) => {
+        const whole = { ...config, replay: parse({ replay }).replay };
+        return finetune(whole, backwards!, from, hooks(), recordingContext(), forwards);
+      };
+      const [alone, replayed] = [await tune(), await tune({ data: 'old', share: 0.5 })];
+      const [forgotten, remembered] = [await kept(restored(alone)), await kept(restored(replayed))];
+      assert.ok(forgotten <= 1 && remembered >= 4, `${Object.keys(more)}: ${forgotten}, ${remembered} of 5`);
     }
   });
 
