@@ -1,3 +1,4 @@
+import { readDataset } from '../data/read.js';
 import { restoreModel } from '../model/restore.js';
 import { readCheckpoint, requireFloat32 } from '../storage/checkpoint.js';
 import { finetune, finetuneSchema } from '../training/finetune.js';
@@ -18,11 +19,13 @@ export default defineStage({
   async run(run) {
     const from = await readCheckpoint(run.config.from);
     requireFloat32(from, 'finetune --from');
+    const before = run.config.replay && (await readDataset(run.config.replay.data));
     return runTraining(run, {
       stage: 'finetune',
+      also: before,
       continues: from,
       parents: [from],
-      train: (dataset, config, hooks) => finetune(config, dataset, restoreModel(from), hooks, run),
+      train: (dataset, config, hooks) => finetune(config, dataset, restoreModel(from), hooks, run, before),
     });
   },
 });

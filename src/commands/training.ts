@@ -60,6 +60,8 @@ export interface TrainingStage<C extends TrainingConfig> {
   readonly stage: 'pretrain' | 'distill' | 'finetune' | 'meta-train';
   /** The checkpoint that is continued on the dataset, if one is. */
   readonly continues?: Checkpoint | undefined;
+  /** A dataset that is trained on besides. */
+  readonly also?: Dataset | undefined;
   /** Checkpoints the result descends from; the first one is the parent whose line is continued. */
   readonly parents: readonly Checkpoint[];
   /** `folder` is the stage's own while it runs: what lies there is found again by a resumed run, and no part of the checkpoint. */
@@ -81,7 +83,7 @@ export async function runTraining<C extends TrainingConfig>(
     const begun = { ...config, profile: undefined };
     const { compute, libtensorflow, dataset, identity, resumeFrom } = await begin(
       partial,
-      { stage: stage.stage, config: begun, resumed, continues: stage.continues },
+      { stage: stage.stage, config: begun, resumed, continues: stage.continues, also: stage.also },
       run,
     );
     const record = await openRecord(partial, resumeFrom?.progress);
@@ -112,6 +114,7 @@ export async function runTraining<C extends TrainingConfig>(
       ...(trained.adapter && parent ? { extra: adapterFiles(trained.adapter, parent) } : {}),
       trainedEvents: mergeEvents([
         eventHashes(dataset, 'train'),
+        ...(stage.also ? [eventHashes(stage.also, 'train')] : []),
         ...stage.parents.map((p) => p.trainedEvents),
       ]),
       last: { ...trained.fit.last, progress: { identity, fit: trained.fit.last.progress } },
@@ -144,11 +147,13 @@ export async function begin(
     config,
     resumed,
     continues,
+    also,
   }: {
     readonly stage: string;
     readonly config: unknown;
     readonly resumed: boolean;
     readonly continues: Checkpoint | undefined;
+    readonly also?: Dataset | undefined;
   },
   run: StageRun<Pick<TrainingConfig, 'data' | 'backend'>>,
 ) {
@@ -158,7 +163,7 @@ export async function begin(
   if (warning !== undefined) run.log('warn', warning);
   const identity = {
     config: JSON.stringify(config),
-    fingerprint: dataset.manifest.fingerprint,
+    fingerprint: [dataset, ...(also ? [also] : [])].map((d) => d.manifest.fingerprint).join(' '),
     compute,
   };
   const resumeFrom = resumed ? await continued(partial, identity, run) : undefined;

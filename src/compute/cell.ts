@@ -1,9 +1,13 @@
 import * as tf from '@tensorflow/tfjs-core';
 
-/** One named array of floats, wherever it lives. */
-export interface Cell {
+/** One named array of floats that no step changes. */
+export interface HeldValue {
   readonly shape: readonly number[];
   read(): Float32Array;
+}
+
+/** One named array of floats, wherever it lives. */
+export interface Cell extends HeldValue {
   write(values: Float32Array): void;
 }
 
@@ -16,5 +20,9 @@ export function variableCell(variable: tf.Variable): Cell {
 }
 
 export function hostCell(shape: readonly number[], array: Float32Array): Cell {
-  return { shape, read: () => array, write: (values) => array.set(values) };
+  return { ...heldArray(shape, array), write: (values) => array.set(values) };
+}
+
+export function heldArray(shape: readonly number[], array: Float32Array): HeldValue {
+  return { shape, read: () => array };
 }

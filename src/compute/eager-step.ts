@@ -3,9 +3,10 @@ import type { TensorMap } from '../types.js';
 import { graphPass, randomKey, trainingPass } from './dropout.js';
 import { nativeBackend } from './graph/binding.js';
 import { inPrecision } from './ops/kernel.js';
-import { decays, type StepNumbers, stepNumbers } from './optimizers/optimizer.js';
+import { decays, type GroupNumbers, type GroupRate, type StepNumbers } from './optimizers/optimizer.js';
 import { type RowGradient, upload } from './parameters.js';
 import { type MergedRows, mergeRows } from './rows.js';
+import { penalties } from './start.js';
 import { StepState } from './state.js';
 import type { Batch, CompiledStep, StepOptions, StepResult } from './step.js';
 
@@ -26,7 +27,11 @@ export class EagerStep implements CompiledStep {
     return 0;
   }
 
-  async run(microBatches: readonly Batch[], learningRate: number): Promise<StepResult> {
+  async run(
+    microBatches: readonly Batch[],
+    learningRate: number,
+    rates?: readonly GroupRate[],
+  ): Promise<StepResult> {
     this.state.count++;
     const share = 1 / microBatches.length;
     let dense: (tf.Tensor | undefined)[] = this.state.names.map(() => undefined);
@@ -48,7 +53,7 @@ export class EagerStep implements CompiledStep {
       tf.dispose(previous.filter((g, i) => g !== undefined && g !== dense[i]) as tf.Tensor[]);
     }
     const rows = mergeRows(rowGradients, this.options.store.tables, share);
-    const gradientNorm = this.apply(dense, rows, learningRate);
+    const gradientNorm = this.apply(dense, rows, this.state.numbers(learningRate, rates));
     tf.dispose(dense.filter((g) => g !== undefined));
     return { loss, gradientNorm };
   }
@@ -71,24 +76,26 @@ export class EagerStep implements CompiledStep {
     return { value, gradients: trainable.map((v) => grads[v.name] as tf.Tensor | undefined) };
   }
 
-  private apply(dense: (tf.Tensor | undefined)[], rows: MergedRows[], learningRate: number): number {
-    const { optimizer, clipNorm = 0 } = this.options;
-    const live = rows.filter((r) => this.state.tableSlots.has(r.name));
+  private apply(dense: (tf.Tensor | undefined)[], rows: MergedRows[], numbers: StepNumbers): number {
+    const { clipNorm = 0 } = this.options;
+    const of = (name: string): GroupNumbers => numbers.groups[this.state.groupOf(name)]!;
+    const learns = (name: string): boolean => of(name).active === 1;
+    const live = rows.filter((r) => this.state.tableSlots.has(r.name) && learns(r.name));
     let square = live.reduce((sum, r) => sum + r.squaredNorm(), 0);
-    const present = dense.filter((g) => g !== undefined);
+    const own = dense.map((g, i) => (learns(this.state.names[i]!) ? g : undefined));
+    const present = own.filter((g) => g !== undefined);
     if (present.length > 0) {
       square += tf.tidy(() => tf.addN(present.map((g) => tf.sum(tf.square(g)))).dataSync()[0]!);
     }
-    const numbers = stepNumbers(optimizer, learningRate, this.count);
     const norm = Math.sqrt(square);
     const scale = clipNorm > 0 && norm > clipNorm ? clipNorm / norm : 1;
     this.state.names.forEach((name, i) => {
-      if (dense[i]) this.applyDense(name, this.state.trainable[i]!, dense[i], scale, numbers);
+      if (own[i]) this.applyDense(name, this.state.trainable[i]!, own[i], scale, of(name));
       const average = this.state.averages?.dense.get(name);
       if (average)
         tf.tidy(() => average.assign(this.state.averages!.next(average, this.state.trainable[i]!)));
     });
-    for (const r of live) this.applyRows(r, scale, numbers);
+    for (const r of live) this.applyRows(r, scale, numbers.step, of(r.name));
     return norm;
   }
 
@@ -97,14 +104,15 @@ export class EagerStep implements CompiledStep {
     variable: tf.Variable,
     gradient: tf.Tensor,
     scale: number,
-    { rate, keep }: StepNumbers,
+    { rate, keep }: GroupNumbers,
   ): void {
     const { optimizer, l2 = 0 } = this.options;
     const slots = this.state.slots.get(name)!;
     tf.tidy(() => {
       const matrix = decays(variable.shape);
-      let g: tf.Tensor = scale === 1 ? gradient : tf.mul(gradient, scale);
-      if (l2 > 0 && matrix) g = tf.add(g, tf.mul(variable, l2));
+      const scaled = scale === 1 ? gradient : tf.mul(gradient, scale);
+      const penalty = penalties(variable, matrix ? l2 : 0, this.state.start?.dense.get(name));
+      const g = penalty ? tf.add(scaled, penalty) : scaled;
       const from = optimizer.weightDecay && matrix ? tf.mul(variable, keep) : variable;
       const next = optimizer.dense(from, g, slots, tf.scalar(rate));
       variable.assign(next.parameter);
@@ -114,14 +122,14 @@ export class EagerStep implements CompiledStep {
     });
   }
 
-  private applyRows(rows: MergedRows, scale: number, { rate, keep, step }: StepNumbers): void {
+  private applyRows(rows: MergedRows, scale: number, step: number, { rate, keep }: GroupNumbers): void {
     const { optimizer, store, l2 = 0 } = this.options;
-    const { averages, tableSlots } = this.state;
+    const { averages, start, tableSlots } = this.state;
     const { name, ids, gradient } = rows;
     const table = store.tables.get(name)!;
     const { data, width } = table;
     const matrix = decays([table.rows, width]);
-    rows.prepare(data, scale, matrix ? l2 : 0);
+    rows.prepare(data, scale, matrix ? l2 : 0, start?.tables.get(name));
     ids.forEach((id, k) => {
       const at = id * width;
       averages?.catchUp(name, table, id, step);

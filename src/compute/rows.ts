@@ -1,4 +1,5 @@
 import type { RowGradient, Table } from './parameters.js';
+import type { PulledRows } from './start.js';
 
 /** Gradients of the distinct rows one step touched in one table. */
 export class MergedRows {
@@ -17,14 +18,17 @@ export class MergedRows {
     return sum;
   }
 
-  /** Scales the gradient and adds `l2 × row`, in place. */
-  prepare(table: Float32Array, scale: number, l2: number): void {
-    if (scale === 1 && l2 === 0) return;
+  /** Scales the gradient and adds `l2 × row` and the pull to where the row started, in place. */
+  prepare(table: Float32Array, scale: number, l2: number, pulled?: PulledRows): void {
+    if (scale === 1 && l2 === 0 && !pulled) return;
     for (let k = 0; k < this.ids.length; k++) {
-      const from = this.ids[k]! * this.width;
+      const row = this.ids[k]!;
+      const strength = pulled?.strength[row] ?? 0;
       for (let j = 0; j < this.width; j++) {
         const g = k * this.width + j;
-        this.gradient[g] = this.gradient[g]! * scale + l2 * table[from + j]!;
+        const w = row * this.width + j;
+        const back = strength === 0 ? 0 : strength * (table[w]! - pulled!.start[w]!);
+        this.gradient[g] = this.gradient[g]! * scale + l2 * table[w]! + back;
       }
     }
   }

@@ -3,7 +3,15 @@ import { RecsysError } from '../errors.js';
 import type { TensorMap } from '../types.js';
 import { Averages } from './averages.js';
 import { type Cell, hostCell, variableCell } from './cell.js';
-import { firstValues, type Slot } from './optimizers/optimizer.js';
+import {
+  firstValues,
+  type GroupRate,
+  type Slot,
+  type StepNumbers,
+  stepNumbers,
+  WHOLE,
+} from './optimizers/optimizer.js';
+import { Start } from './start.js';
 import type { StepOptions } from './step.js';
 
 /** What a step keeps beside the parameters: how many steps there were, the optimizer's slots, the weights' averages. */
@@ -16,9 +24,10 @@ export class StepState {
   readonly slots = new Map<string, tf.Variable[]>();
   readonly tableSlots = new Map<string, Float32Array[]>();
   readonly averages: Averages | undefined;
+  readonly start: Start | undefined;
 
   constructor(private readonly options: StepOptions) {
-    const { store, optimizer, frozen, ema = 0 } = options;
+    const { store, optimizer, frozen, ema = 0, l2Start } = options;
     const trains = (name: string): boolean => !frozen?.(name);
     this.names = [...store.variables.keys()].filter(trains);
     this.trainable = this.names.map((n) => store.variables.get(n)!);
@@ -37,6 +46,21 @@ export class StepState {
         );
     }
     this.averages = ema > 0 ? new Averages(store, ema, trains) : undefined;
+    this.start = l2Start?.strength ? new Start(store, l2Start.strength, l2Start.from, trains) : undefined;
+  }
+
+  /** The numbers of the step that is counted last. */
+  numbers(learningRate: number, rates?: readonly GroupRate[], step = this.count): StepNumbers {
+    const { optimizer, groups } = this.options;
+    const all = rates ?? Array.from({ length: groups?.count ?? 1 }, () => WHOLE[0]!);
+    if (all.length !== (groups?.count ?? 1))
+      throw new Error(`${all.length} rates for ${groups?.count ?? 1} groups of parameters`);
+    return stepNumbers(optimizer, learningRate, step, all);
+  }
+
+  /** The group of a parameter. */
+  groupOf(name: string): number {
+    return this.options.groups?.of(name) ?? 0;
   }
 
   /** Every array, by its name in a snapshot. */
@@ -79,6 +103,7 @@ export class StepState {
   dispose(): void {
     for (const variables of this.slots.values()) tf.dispose(variables);
     this.averages?.dispose();
+    this.start?.dispose();
   }
 }
 

@@ -2,7 +2,7 @@ import type * as tf from '@tensorflow/tfjs-core';
 import type { HostTensor, TensorMap } from '../types.js';
 import type { PassContext } from './dropout.js';
 import type { Precision } from './ops/kernel.js';
-import type { Optimizer } from './optimizers/optimizer.js';
+import type { GroupRate, Optimizer } from './optimizers/optimizer.js';
 import type { ParameterStore, Params } from './parameters.js';
 
 /** A batch as the step takes it: named host tensors. */
@@ -17,8 +17,15 @@ export interface StepOptions {
   loss(params: Params, inputs: Inputs, pass: PassContext): tf.Scalar;
   /** Parameters that stay as they are. */
   readonly frozen?: (name: string) => boolean;
+  /** Which of `count` groups, from 0, a parameter that trains is of; each learns at a rate of its own. Default: all are of one. */
+  readonly groups?: { readonly count: number; of(name: string): number } | undefined;
   /** L2 penalty: adds `l2 × w` to the gradients of matrices (not of biases and gains). */
   readonly l2?: number;
+  /**
+   * Pull to where training began: adds `strength × (w − w₀)` to the gradients of all that trains. What `from` lacks, and rows beyond
+   * its rows, are pulled nowhere.
+   */
+  readonly l2Start?: { readonly strength: number; readonly from: TensorMap } | undefined;
   /** Largest global norm of the gradient; larger ones are scaled down to it. */
   readonly clipNorm?: number;
   /** Keep moving averages of the weights, in which each step's weigh this share of the next one's; default 0 = none. */
@@ -44,8 +51,15 @@ export interface CompiledStep {
   readonly count: number;
   /** Makes the step ready for these batches' shapes; gives how many programs it recorded (0 where it runs op by op). */
   prepare(batches: readonly Batch[]): number;
-  /** One optimizer step on the mean gradient of the micro-batches. */
-  run(microBatches: readonly Batch[], learningRate: number): Promise<StepResult>;
+  /**
+   * One optimizer step on the mean gradient of the micro-batches.
+   * @param rates one for each group; default: each learns at the learning rate from the first step on
+   */
+  run(
+    microBatches: readonly Batch[],
+    learningRate: number,
+    rates?: readonly GroupRate[],
+  ): Promise<StepResult>;
   /** Loss of a batch without dropout and without an update. */
   evaluate(batch: Batch): Promise<number>;
   /** Runs `work` while the store holds the moving averages (`ema`) in place of the weights; without averages, the weights. */

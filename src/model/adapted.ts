@@ -185,5 +185,9 @@ export function checkedAdapter(
 
 /** Names of the parameters that an adapter's tensors add to. */
 export function adaptedBy(adapter: TensorMap): string[] {
-  return [...new Set([...adapter.keys()].map((name) => name.slice(PREFIX.length, name.lastIndexOf('/'))))];
+  return [...new Set([...adapter.keys()].map(addedTo))];
 }
+
+/** What a parameter of an adapter is added to; of any other one, itself. */
+export const addedTo = (name: string): string =>
+  isAdapter(name) ? name.slice(PREFIX.length, name.lastIndexOf('/')) : name;

@@ -58,6 +58,11 @@ export interface Model {
   readonly dropout?: number;
   /** Names of the layers `encode` returns, bottom to top. */
   readonly layerNames: readonly string[];
+  /**
+   * What the parameters of each layer above the embeddings begin with, bottom to top, the head with the topmost; default: there is no
+   * such layer.
+   */
+  readonly stack?: readonly (readonly string[])[];
   init(rng: Random): ParameterInits;
   /** Tensors that are read like parameters but neither trained nor saved: they follow from the catalogue. */
   constants(): TensorMap;

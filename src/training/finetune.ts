@@ -7,6 +7,7 @@ import type { ModelConfig } from '../model/registry.js';
 import type { RestoredModel } from '../model/restore.js';
 import { isUnder } from '../model/weights.js';
 import type { StageContext } from '../types.js';
+import { replaySchema } from './replay.js';
 import { commonTraining, supervisedTask } from './schema.js';
 import type { StageHooks, TrainedModel } from './stage.js';
 import { trainOnLabels } from './supervised.js';
@@ -18,6 +19,28 @@ export const finetuneSchema = z
     from: path('checkpoint to continue'),
     ...supervisedTask,
     dropout: z.number().min(0).max(0.95).optional().describe('dropout rate in place of the checkpoint’s own'),
+    l2Start: z
+      .number()
+      .min(0)
+      .default(0)
+      .describe('L2 penalty on how far weights are from the checkpoint’s (L2-SP); new rows are left out'),
+    rateDecay: z
+      .number()
+      .gt(0)
+      .max(1)
+      .default(1)
+      .describe('factor of the learning rate from each layer, beginning at the top, to the one below'),
+    unfreeze: z
+      .number()
+      .int()
+      .min(0)
+      .default(0)
+      .describe(
+        'epochs after which one more layer trains, beginning with the top one; 0 = all from the first',
+      ),
+    replay: replaySchema
+      .optional()
+      .describe('train on a share of the data of before as well, lest it be forgotten'),
     freeze: z
       .array(z.string().min(1))
       .default([])
@@ -31,34 +54,53 @@ export const finetuneSchema = z
   .refine((c) => !c.adapter || c.freeze.length === 0, {
     path: ['freeze'],
     message: 'with `adapter` all stay as they are; `adapter.target` says what is added to',
+  })
+  .refine((c) => !c.adapter || c.l2Start === 0, {
+    path: ['l2Start'],
+    message: 'with `adapter` the checkpoint’s weights stay; `l2` keeps what is added to them small',
   });
 
 export type FinetuneConfig = z.output<typeof finetuneSchema>;
 
-/** Continues any checkpoint on a target dataset; its vocabulary grows by the dataset's new users, items and attributes. */
+/**
+ * Continues any checkpoint on a target dataset; its vocabulary grows by the dataset's new users, items and attributes.
+ * @param before the dataset of `config.replay`
+ */
 export async function finetune(
   config: FinetuneConfig,
   dataset: Dataset,
   from: RestoredModel,
   hooks: StageHooks,
   context: StageContext,
+  before?: Dataset,
 ): Promise<TrainedModel> {
+  const { adapter, l2Start, rateDecay, unfreeze } = config;
+  const replay = config.replay && before && { ...config.replay, dataset: before };
   const modelConfig = withDropout(from.config, config.dropout);
   const frozen = (names: readonly string[]): Set<string> => frozenNames(names, config.freeze);
   const trained = await trainOnLabels(
-    { name: 'finetune', modelConfig, from, frozen, adapter: config.adapter },
+    {
+      name: 'finetune',
+      modelConfig,
+      from,
+      frozen,
+      l2Start,
+      layers: { rateDecay, unfreeze },
+      replay,
+      adapter,
+    },
     config,
     dataset,
     hooks,
     context,
   );
   const whole = { ...trained, config: from.config };
-  if (!config.adapter) return whole;
+  if (!adapter) return whole;
   const tensors = new Map([...trained.tensors].filter(([name]) => isAdapter(name)));
   return {
     ...whole,
-    tensors: merged(trained.tensors, tensors, config.adapter),
-    adapter: { config: config.adapter, tensors },
+    tensors: merged(trained.tensors, tensors, adapter),
+    adapter: { config: adapter, tensors },
   };
 }
 

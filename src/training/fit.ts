@@ -1,4 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
+import type { GroupRate } from '../compute/optimizers/optimizer.js';
 import type { ParameterStore } from '../compute/parameters.js';
 import type { Batch, CompiledStep } from '../compute/step.js';
 import { RecsysError } from '../errors.js';
@@ -14,12 +15,23 @@ export interface FitOptions {
   readonly epochs: number;
   readonly accumulate: number;
   learningRate(step: number, totalSteps: number): number;
+  /** Rates of the step's groups in an epoch, from 0; default: all learn alike. */
+  groupRates?(epoch: number, stepsPerEpoch: number): readonly GroupRate[];
   /** Metrics after an epoch; `watch` names the one early stopping follows. */
   validate(): Promise<Record<string, number>>;
-  readonly watch: { readonly metric: string; readonly every: number; readonly patience: number };
+  readonly watch: Watch;
   readonly snapshots: { readonly everySteps: number; save(snapshot: Snapshot): Promise<void> };
   readonly resumeFrom?: Snapshot | undefined;
   onEpoch?(row: Row): void | Promise<void>;
+}
+
+/** What early stopping follows. */
+export interface Watch {
+  readonly metric: string;
+  readonly every: number;
+  readonly patience: number;
+  /** Epochs in which nothing counts as being without improvement; default none. */
+  readonly grace?: number;
 }
 
 export interface FitResult {
@@ -79,7 +91,8 @@ export async function fit(options: FitOptions, context: StageContext): Promise<F
       for (let i = progress.batch; i < end; i++) micro.push(await batches.batch(progress.epoch, i));
       const given = performance.now();
       const rate = options.learningRate(step.count + 1, totalSteps);
-      const { loss, gradientNorm } = await step.run(micro, rate);
+      const rates = options.groupRates?.(progress.epoch, stepsPerEpoch);
+      const { loss, gradientNorm } = await step.run(micro, rate, rates);
       waited += given - asked;
       stepped += performance.now() - given;
       if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm)) {
@@ -125,7 +138,7 @@ export async function fit(options: FitOptions, context: StageContext): Promise<F
           progress.bestEpoch = row.epoch;
           progress.stale = 0;
           best = await store.export();
-        } else {
+        } else if (row.epoch > (watch.grace ?? 0)) {
           progress.stale++;
           progress.stopped = watch.patience > 0 && progress.stale >= watch.patience;
         }

@@ -3,6 +3,7 @@ import { type AnswerPlan, answersBeside } from './distill/beside.js';
 import { type TaskPlan, taskBatches } from './meta/task-batches.js';
 import { type NegativePlan, negativeOptions } from './negatives.js';
 import { type Labelling, pairBatches, trainPairs } from './pair-batches.js';
+import { withReplay } from './replay.js';
 import { maskedBatches, sequenceBatches } from './sequence-batches.js';
 import type { TrainRows } from './train-rows.js';
 
@@ -22,6 +23,8 @@ export interface BatchPlan {
   readonly labelling?: Labelling;
   /** A teacher's answers, which come with the batches. */
   readonly answers?: AnswerPlan | undefined;
+  /** Train rows of the data of before, and the share of the batches that are made of them. */
+  readonly replay?: { readonly rows: TrainRows; readonly share: number } | undefined;
   /** Which users are tasks, and how. */
   readonly tasks?: TaskPlan | undefined;
 }
@@ -31,6 +34,11 @@ export function makeBatches(plan: BatchPlan): BatchSource {
   if (plan.tasks) {
     const negatives = negativeOptions(plan.negatives, plan.rows);
     return taskBatches(plan.rows, plan.tasks, { ...plan, negatives });
+  }
+  if (plan.replay) {
+    const { rows, share } = plan.replay;
+    const own = { ...plan, replay: undefined };
+    return withReplay(makeBatches(own), makeBatches({ ...own, rows }), share, plan.seed);
   }
   const bare = batchesOf(plan);
   if (!plan.answers) return bare;

@@ -13,13 +13,14 @@ import type { ModelConfig } from '../model/registry.js';
 import type { Catalogue, StageContext, TensorMap } from '../types.js';
 import { type BatchSource, distinctShapes } from './batches.js';
 import { type BatchFeed, feedOf, startFeed } from './feed.js';
-import { type FitResult, fit } from './fit.js';
+import { type FitOptions, type FitResult, fit, type Watch } from './fit.js';
 import { labelMetrics } from './label-metrics.js';
 import { type NegativeConfig, planNegatives } from './negatives.js';
 import { type Labelling, type Pairs, pairBatches } from './pair-batches.js';
 import { type BatchPlan, knownItems, makeBatches } from './plan.js';
 import { profile } from './profile.js';
 import type { Row, Snapshot } from './progress.js';
+import type { Replay } from './replay.js';
 import { learningRate } from './schedule.js';
 import type { LabelConfig, OptimizerConfig, TargetsConfig, ValidationConfig } from './schema.js';
 import { columnsOf, type TrainRows, trainRows } from './train-rows.js';
@@ -58,6 +59,7 @@ export function taskBatches(
   dataset: Dataset,
   config: TaskConfig,
   given?: Pick<BatchPlan, 'rows' | 'answers' | 'tasks'>,
+  replay?: Replay,
 ): { plan: BatchPlan; batches: BatchSource } {
   const loss = LOSSES[config.loss];
   const need = (loss.tasks as Partial<Record<string, readonly never[]>>)[config.task];
@@ -84,7 +86,12 @@ export function taskBatches(
     ...(labelling ? { labelling } : {}),
     answers: given?.answers,
     tasks: given?.tasks,
+    replay: replay && {
+      rows: trainRows(replay.dataset, replay.targets, columnsOf(model)),
+      share: replay.share,
+    },
   };
+  if (plan.replay && labelling) labellingOf(config, plan.replay.rows);
   return { plan, batches: makeBatches(plan) };
 }
 
@@ -186,6 +193,8 @@ interface FitParts {
   readonly plan: BatchPlan;
   /** How the model is judged; default: on the dataset's validation rows. */
   readonly validation?: Validation;
+  /** Where the step has groups: their rates, and the epochs until all of them learn. */
+  readonly layers?: Pick<FitOptions, 'groupRates'> & { readonly grace: number };
 }
 
 interface Validation {
@@ -244,8 +253,9 @@ async function fitFrom(
       epochs: config.epochs,
       accumulate: config.accumulate,
       learningRate: (n, total) => learningRate(config.optimizer, n, total),
+      ...(parts.layers?.groupRates ? { groupRates: parts.layers.groupRates } : {}),
       validate: async () => (await validation?.metrics()) ?? {},
-      watch: watched(config, validation),
+      watch: { ...watched(config, validation), grace: parts.layers?.grace ?? 0 },
       snapshots: { everySteps: config.snapshotSteps, save: hooks.saveSnapshot },
       resumeFrom: hooks.resumeFrom,
       onEpoch: hooks.onEpoch,
@@ -293,10 +303,7 @@ function onValidationRows(
  * What early stopping follows. Without validation rows the last epoch is kept: the train loss never stops a run early.
  * Throws CONFIG_INVALID, before anything is trained, for a metric that is not computed.
  */
-function watched(
-  config: RunConfig,
-  validation: Validation | undefined,
-): { metric: string; every: number; patience: number } {
+function watched(config: RunConfig, validation: Validation | undefined): Watch {
   if (!validation) return { metric: 'epoch', every: 1, patience: 0 };
   const { metric, every, patience } = config.validation;
   const known = [...validation.names, 'loss'];

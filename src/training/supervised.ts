@@ -7,11 +7,13 @@ import { LOSSES } from '../model/losses/index.js';
 import { createModel, type ModelConfig } from '../model/registry.js';
 import type { RestoredModel } from '../model/restore.js';
 import { Random } from '../random.js';
-import type { StageContext, TensorMap } from '../types.js';
+import type { Catalogue, StageContext, TensorMap } from '../types.js';
 import { type ContrastiveConfig, requireDropout } from './contrastive.js';
 import { growCatalogue, growTensors } from './growth.js';
+import { type LayerConfig, layerPlan } from './layers.js';
 import { masked, masksOf } from './masks.js';
 import { labelObjective } from './objective.js';
+import { growTogether, type Replay } from './replay.js';
 import {
   keepsSparse,
   type RunConfig,
@@ -32,29 +34,50 @@ export interface Supervised {
   frozen?(names: readonly string[]): ReadonlySet<string>;
   /** Parameters whose zeros stay zero. */
   readonly keepZeros?: ReadonlySet<string>;
+  /** How much each layer learns, and when; default: all alike. */
+  readonly layers?: LayerConfig;
+  /** How strongly weights are pulled to those of `from`; default 0. */
+  readonly l2Start?: number;
+  /** The data of before, of which some batches are made. */
+  readonly replay?: Replay | undefined;
   /** Trained in place of the model's own parameters, which stay; found among the result's tensors beside them. */
   readonly adapter?: AdapterConfig | undefined;
 }
 
 export async function trainOnLabels(
-  { name, modelConfig, from, frozen, keepZeros = new Set(), adapter }: Supervised,
+  {
+    name,
+    modelConfig,
+    from,
+    frozen,
+    keepZeros = new Set(),
+    l2Start = 0,
+    layers,
+    replay,
+    adapter,
+  }: Supervised,
   config: RunConfig & { readonly contrastive: ContrastiveConfig },
   source: Dataset,
   hooks: StageHooks,
   context: StageContext,
 ): Promise<TrainedModel> {
-  const grown = from && growCatalogue(from.catalogue, source);
+  const grown = from && grownFor(from.catalogue, source, replay);
   if (grown) context.log('info', 'vocabulary grown', { added: grown.added });
   if (grown && adapter) requireKnown(grown.added);
   const dataset = grown?.dataset ?? source;
   const whole = createModel(modelConfig, dataset.catalogue);
   requireDropout(whole, config.contrastive);
   const fresh = whole.init(Random.of(config.seed, 'init'));
-  const own: ParameterInits = from ? growTensors(fresh, tensorsOf(from.inits), `${name} --from`) : fresh;
+  const before = from && tensorsOf(from.inits);
+  const own: ParameterInits = before ? growTensors(fresh, before, `${name} --from`) : fresh;
   const stay = frozen?.([...own.keys()].filter((of) => !own.get(of)!.fixed)) ?? new Set();
   const adapting = adapter && adapterInits(own, adapter, Random.of(config.seed, 'adapter'));
   const inits = new Map([...own, ...(adapting ?? [])]);
   const model = adapter ? adaptedModel(whole, adapter, adaptedNames(own, adapter)) : whole;
+  const stays = (of: string): boolean => stay.has(of) || (adapting !== undefined && !isAdapter(of));
+  const training = [...inits.keys()].filter((of) => !inits.get(of)!.fixed && !stays(of));
+  const plan = layers && layerPlan(model, training, layers, config.epochs);
+  if (plan) context.log('info', 'layers from the top', { layers: plan.layers.map(({ names }) => names) });
   const loss = LOSSES[config.loss];
   const sparseTables = keepsSparse(inits, model, loss.readsCatalogue);
   const constants = new Map([...model.constants(), ...masksOf(inits, keepZeros)]);
@@ -63,17 +86,27 @@ export async function trainOnLabels(
   const step = compileStep({
     store,
     ...updateOptions(config),
+    l2Start: before && { strength: l2Start, from: before },
     loss: (params, inputs, pass) => objective(masked(params, keepZeros), inputs, pass),
-    frozen: (parameter) => stay.has(parameter) || (adapting !== undefined && !isAdapter(parameter)),
+    frozen: stays,
+    groups: plan?.groups,
   });
   try {
-    const parts = { model, store, step, dataset, ...taskBatches(model, dataset, config) };
+    const batches = taskBatches(model, dataset, config, undefined, grown?.replay);
+    const parts = { model, store, step, dataset, ...batches, ...(plan ? { layers: plan } : {}) };
     const fit = await runFit(name, parts, config, hooks, context);
     return { config: modelConfig, catalogue: dataset.catalogue, tensors: fit.best, fit };
   } finally {
     step.dispose();
     store.dispose();
   }
+}
+
+/** The target dataset, and what is replayed beside it, under the checkpoint's catalogue grown by what is new. */
+function grownFor(old: Catalogue, source: Dataset, replay: Replay | undefined) {
+  if (!replay) return { ...growCatalogue(old, source), replay };
+  const { dataset, replayed, added } = growTogether(old, source, replay.dataset);
+  return { dataset, added, replay: { ...replay, dataset: replayed } };
 }
 
 /** An adapter goes with the model it was trained on, so it can bring no row of a table. */

@@ -6,6 +6,7 @@ import { createOptimizer, OPTIMIZERS, type OptimizerName } from '../../src/compu
 import { firstValues, type OptimizerSettings } from '../../src/compute/optimizers/optimizer.js';
 import { ParameterStore } from '../../src/compute/parameters.js';
 import type { StepOptions } from '../../src/compute/step.js';
+import { layerRates } from '../../src/training/layers.js';
 import { learningRate } from '../../src/training/schedule.js';
 import { optimizerSchema } from '../../src/training/schema.js';
 import { assertClose } from '../suites/assertions.js';
@@ -197,6 +198,20 @@ onBackend('cpu', 'docs/concepts.md: updates', () => {
     assertClose(after.get('bias')!.data, [2 - 0.1 * 4], 'bias', 1e-5);
     step.dispose();
     store.dispose();
+  });
+
+  test('g ← g + λ (w − w₀)', async () => {
+    assert.match(CONCEPTS, /`l2Start`[\s\S]*\n\n {4}g ← g \+ λ \(w − w₀\)\n/);
+    const data = Float32Array.of(1, 1);
+    const from = new Map([['w', { dtype: 'F32' as const, shape: [1, 2], data }]]);
+    const after = await trained({ l2Start: { strength: 0.5, from } }, 1);
+    assertClose(after, [2 - RATE * (1 + 0.5 * (2 - 1)), -1 - RATE * (3 + 0.5 * (-1 - 1))], 'w');
+  });
+
+  stated(['η_d = η δᵈ,   d = how many layers are above'], () => {
+    const layers = [0, 1, 2].map((depth) => ({ depth, names: [] }));
+    const shares = layerRates(layers, { rateDecay: 0.4, unfreeze: 0 }, 0, 7).map(({ share }) => share);
+    assertClose(shares, [1, 0.4, 0.16], 'shares of η', 1e-12);
   });
 
   stated(['η(step) = η_max (f + (1 − f) · ½ (1 + cos(π d)))', 'The learning rate rises linearly'], () => {

@@ -1,8 +1,8 @@
 import type { TensorMap } from '../../types.js';
-import { type Cell, hostCell, variableCell } from '../cell.js';
+import { type Cell, type HeldValue, hostCell, variableCell } from '../cell.js';
 import { randomKey } from '../dropout.js';
 import type { EagerStep } from '../eager-step.js';
-import { stepNumbers } from '../optimizers/optimizer.js';
+import type { GroupRate } from '../optimizers/optimizer.js';
 import type { Batch, CompiledStep, StepOptions, StepResult } from '../step.js';
 import { declareAccumulators } from './accumulation.js';
 import type { NativeBackend } from './binding.js';
@@ -17,7 +17,7 @@ import {
   Session,
 } from './session.js';
 import { shapeKey } from './shape.js';
-import { recordAccumulation, recordStep, recordUpdate } from './train-program.js';
+import { fedNumbers, recordAccumulation, recordStep, recordUpdate } from './train-program.js';
 
 /**
  * A training step recorded as a TensorFlow graph. Each batch shape is one program; all programs are subgraphs of one graph
@@ -55,18 +55,22 @@ export class GraphStep implements CompiledStep {
     return this.eager.count;
   }
 
-  async run(microBatches: readonly Batch[], learningRate: number): Promise<StepResult> {
+  async run(
+    microBatches: readonly Batch[],
+    learningRate: number,
+    rates?: readonly GroupRate[],
+  ): Promise<StepResult> {
     if (microBatches.length === 0 || microBatches.length > this.most)
       throw new Error(`a step of ${microBatches.length} batches: \`accumulate\` declares ${this.most}`);
     // All of them before the first runs: recording loads the session anew, without what was put by.
     this.prepare(microBatches);
-    const step = ++this.eager.state.count;
-    const numbers = stepNumbers(this.options.optimizer, learningRate, step);
+    this.eager.state.count++;
+    const numbers = fedNumbers(this.eager.state.numbers(learningRate, rates));
     this.ahead = true;
     if (!this.update) {
       const [loss, gradientNorm] = this.execute(this.programOf(microBatches[0]!), {
         batch: microBatches[0]!,
-        numbers: { ...numbers },
+        numbers,
       });
       return { loss: loss!, gradientNorm: gradientNorm! };
     }
@@ -77,7 +81,7 @@ export class GraphStep implements CompiledStep {
         const [value] = this.execute(this.programOf(batch), { batch, micro, numbers: { share } });
         loss += value! * share;
       });
-      const [gradientNorm] = this.execute(this.update.program, { numbers: { ...numbers } });
+      const [gradientNorm] = this.execute(this.update.program, { numbers });
       return { loss, gradientNorm: gradientNorm! };
     } catch (error) {
       // What was put by must not reach the next step.
@@ -138,7 +142,7 @@ export class GraphStep implements CompiledStep {
 
   private declare(graph: GraphBuilder): { variables: GraphVariable[]; scratch: ScratchVariable[] } {
     const { options, eager, most } = this;
-    const variables = [...this.cells()].map(([name, { shape }]) => declareVariable(graph, name, shape));
+    const variables = [...this.held()].map(([name, { shape }]) => declareVariable(graph, name, shape));
     return { variables, scratch: most > 1 ? declareAccumulators(graph, options, eager.state) : [] };
   }
 
@@ -178,8 +182,8 @@ export class GraphStep implements CompiledStep {
     const recorded = [...this.programs.values(), ...(this.update ? [this.update] : [])];
     const roots = recorded.flatMap((r) => r.program.roots);
     this.session = new Session(this.backend.binding, this.graph, roots, this.variables, this.scratch);
-    const cells = this.cells();
-    this.session.assignAll((name) => cells.get(name)!.read());
+    const held = this.held();
+    this.session.assignAll((name) => held.get(name)!.read());
     this.ahead = false;
   }
 
@@ -192,10 +196,17 @@ export class GraphStep implements CompiledStep {
     return out;
   }
 
+  /** The same, and what no step changes. */
+  private held(): Map<string, HeldValue> {
+    const start = this.eager.state.start?.held(this.options.store.tables);
+    return new Map<string, HeldValue>([...this.cells(), ...(start ?? [])]);
+  }
+
   private sync(): void {
     if (!this.ahead || !this.session) return;
-    const values = this.session.readAll();
-    for (const [name, cell] of this.cells()) cell.write(values.get(name)!);
+    const cells = this.cells();
+    const values = this.session.readAll([...cells.keys()]);
+    for (const [name, cell] of cells) cell.write(values.get(name)!);
     this.ahead = false;
   }
 

@@ -146,13 +146,13 @@ export class Session {
     for (const id of inputs.values()) binding.deleteTensor(id);
   }
 
-  /** Every variable's value, copied out. */
-  readAll(): Map<string, Float32Array> {
+  /** Values of variables, copied out. */
+  readAll(names: readonly string[]): Map<string, Float32Array> {
     const values = this.run(
       new Map(),
-      this.variables.map((v) => `read/${v.name}`),
+      names.map((name) => `read/${name}`),
     );
-    return new Map(this.variables.map((v, i) => [v.name, Float32Array.from(values[i] as Float32Array)]));
+    return new Map(names.map((name, i) => [name, Float32Array.from(values[i] as Float32Array)]));
   }
 
   dispose(): void {

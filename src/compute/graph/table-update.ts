@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { decays } from '../optimizers/optimizer.js';
 import type { RowGradient } from '../parameters.js';
+import { penalties, startOf, strengthOf } from '../start.js';
 import { attr, DT } from './graph-def.js';
 import type { RecordParts } from './program.js';
 import { edge, type ProgramWriter } from './writer.js';
@@ -20,11 +21,17 @@ export interface TouchedRows {
   readonly gradient: tf.Tensor;
 }
 
-/** Numbers of the step, as tensors. */
-export interface NumberTensors {
+/** Numbers of the step that a group of parameters shares, as tensors. */
+export interface GroupTensors {
   readonly rate: tf.Scalar;
   readonly keep: tf.Scalar;
+  readonly active: tf.Scalar;
+}
+
+/** Numbers of the step, as tensors. */
+export interface NumberTensors {
   readonly step: tf.Scalar;
+  readonly groups: readonly GroupTensors[];
 }
 
 /**
@@ -100,11 +107,12 @@ export function updateTable(
   writer: ProgramWriter,
   { name, width, ids, gradient }: TouchedRows,
   scale: tf.Tensor,
-  { rate, keep, step }: NumberTensors,
+  { step, groups }: NumberTensors,
   gathers: readonly string[],
 ): void {
   const { optimizer, l2 = 0 } = options;
-  const { averages } = eager.state;
+  const { averages, start } = eager.state;
+  const { rate, keep, active } = groups[eager.state.groupOf(name)]!;
   const held = (variable: string, size = width): tf.Tensor => {
     const tensor = tf.zeros([1, size]);
     if (writer.writing) writer.gather(variable, ids, tensor);
@@ -113,8 +121,12 @@ export function updateTable(
   const weights = held(name);
   const slots = optimizer.slots.map((s) => held(`${name}/${s.name}`));
   const matrix = decays([1, width]);
-  let g: tf.Tensor = tf.mul(gradient, scale);
-  if (l2 > 0 && matrix) g = tf.add(g, tf.mul(weights, l2));
+  const scaled = tf.mul(gradient, scale);
+  const pulled = start?.tables.has(name)
+    ? { start: held(startOf(name)), strength: held(strengthOf(name), 1) }
+    : undefined;
+  const penalty = penalties(weights, matrix ? l2 : 0, pulled);
+  const g = penalty ? tf.add(scaled, options.groups ? tf.mul(penalty, active) : penalty) : scaled;
   const from = optimizer.weightDecay && matrix ? tf.mul(weights, keep) : weights;
   const next = optimizer.dense(from, g, slots, rate);
   const changed = new Map([[name, next.parameter]]);

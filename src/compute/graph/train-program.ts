@@ -1,14 +1,14 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { randomKey } from '../dropout.js';
 import { uploadBatch } from '../eager-step.js';
-import { stepNumbers } from '../optimizers/optimizer.js';
+import type { StepNumbers } from '../optimizers/optimizer.js';
 import type { Batch } from '../step.js';
 import { accumulate, accumulated, emptyAccumulators } from './accumulation.js';
 import { type Gradients, gradientsOf } from './gradients.js';
 import type { Recorded, RecordParts } from './program.js';
 import type { NumberTensors } from './table-update.js';
 import { writeUpdates } from './updates.js';
-import { ProgramWriter } from './writer.js';
+import { type Fed, ProgramWriter } from './writer.js';
 
 /**
  * The whole step of one batch: forward, gradients, clipping, optimizer. Fed the batch, `random` and the step's numbers; gives
@@ -18,7 +18,7 @@ export function recordStep(parts: RecordParts, batch: Batch): Recorded {
   const { inputs, random } = batchTensors(parts, batch);
   const numbers = numberTensors(parts);
   const writer = new ProgramWriter(parts);
-  return writer.program({ ...inputs, random, ...numbers }, () => {
+  return writer.program({ ...inputs, random, ...numbers.fed }, () => {
     const gradients = gradientsOf(parts, writer, inputs, random);
     const norm = writeUpdates(parts, writer, gradients, numbers);
     return { outputs: { loss: gradients.loss, norm }, reached: namesOf(gradients) };
@@ -41,7 +41,7 @@ export function recordAccumulation(parts: RecordParts, batch: Batch): Recorded {
 export function recordUpdate(parts: RecordParts, reached: ReadonlySet<string>): Recorded {
   const numbers = numberTensors(parts);
   const writer = new ProgramWriter(parts);
-  return writer.program({ ...numbers }, () => {
+  return writer.program(numbers.fed, () => {
     const taken = accumulated(parts, writer, reached);
     const norm = writeUpdates(parts, writer, { ...taken, gathers: new Map() }, numbers);
     emptyAccumulators(writer, taken);
@@ -54,7 +54,7 @@ function namesOf({ dense, rows }: Gradients): Set<string> {
 }
 
 /** What a program is fed besides its batch. */
-const OWN = ['random', 'rate', 'keep', 'step', 'share'];
+const OWN = ['random', 'step', 'share'];
 
 function batchTensors({ options, step }: RecordParts, batch: Batch) {
   const taken = OWN.find((name) => name in batch);
@@ -62,7 +62,24 @@ function batchTensors({ options, step }: RecordParts, batch: Batch) {
   return { inputs: uploadBatch(batch), random: tf.tensor1d(randomKey(options.seed, step, 0), 'int32') };
 }
 
-function numberTensors({ options, step }: RecordParts): NumberTensors {
-  const numbers = stepNumbers(options.optimizer, 1e-3, step);
-  return { rate: tf.scalar(numbers.rate), keep: tf.scalar(numbers.keep), step: tf.scalar(step) };
+function numberTensors({ eager, step }: RecordParts): NumberTensors & { readonly fed: Fed } {
+  const numbers = eager.state.numbers(1e-3, undefined, step);
+  const fed = Object.fromEntries(
+    Object.entries(fedNumbers(numbers)).map(([name, value]) => [name, tf.scalar(value)]),
+  );
+  const groups = numbers.groups.map((_, i) => ({
+    rate: fed[`rate.${i}`]!,
+    keep: fed[`keep.${i}`]!,
+    active: fed[`active.${i}`]!,
+  }));
+  return { fed, step: fed.step!, groups };
+}
+
+/** A step's numbers as its programs are fed them. */
+export function fedNumbers({ step, groups }: StepNumbers): Record<string, number> {
+  const fed: Record<string, number> = { step };
+  groups.forEach((group, i) => {
+    for (const [name, value] of Object.entries(group)) fed[`${name}.${i}`] = value;
+  });
+  return fed;
 }

@@ -63,21 +63,45 @@ export function firstValues({ fill }: Slot, weights: Float32Array): Float32Array
   return typeof fill === 'number' ? new Float32Array(weights.length).fill(fill) : weights.map(fill);
 }
 
-/** The numbers of one step (from 1) that all its updates share. */
-export interface StepNumbers {
+/** How fast a group of parameters learns. */
+export interface GroupRate {
+  /** Of the step's learning rate; at 0 the group stays as it is, with its optimizer state, and its gradient is not in the norm. */
+  readonly share: number;
+  /** Steps before the group's first one: moments are corrected by the group's own count. */
+  readonly since: number;
+}
+
+/** The numbers of one step that the updates of a group share. */
+export interface GroupNumbers {
   readonly rate: number;
   /** What decoupled weight decay leaves of a matrix. */
   readonly keep: number;
+  /** 0 where the group stays as it is, else 1. */
+  readonly active: number;
+}
+
+/** The numbers of one step (from 1). */
+export interface StepNumbers {
   readonly step: number;
+  readonly groups: readonly GroupNumbers[];
 }
 
 export function stepNumbers(
   { rate, weightDecay = 0 }: Optimizer,
   learningRate: number,
   step: number,
+  groups: readonly GroupRate[] = WHOLE,
 ): StepNumbers {
-  return { rate: rate(learningRate, step), keep: 1 - learningRate * weightDecay, step };
+  const numbers = groups.map(({ share, since }) => {
+    if (share === 0) return { rate: 0, keep: 1, active: 0 };
+    const own = share * learningRate;
+    return { rate: rate(own, step - since), keep: 1 - own * weightDecay, active: 1 };
+  });
+  return { step, groups: numbers };
 }
+
+/** All parameters in one group. */
+export const WHOLE: readonly GroupRate[] = [{ share: 1, since: 0 }];
 
 /**
  * Whether the L2 penalty and weight decay apply: to matrices, not to biases and gains ([n], or [n, 1] where a bias is held

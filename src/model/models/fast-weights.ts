@@ -12,6 +12,7 @@ import { paddingConstants } from '../factorised.js';
 import { constant } from '../initial.js';
 import { defineModel, type Model, type SequenceBatch } from '../model.js';
 import { newestPlaces } from '../select.js';
+import { stackOf } from '../stack.js';
 import { coldItemFields, valueFields } from './shared-fields.js';
 
 const schema = z.strictObject({
@@ -82,6 +83,10 @@ export const fastWeights = defineModel({
       positional: false,
       readsValues: { center },
       layerNames: ['state'],
+      stack: stackOf(
+        hidden.map((_, i) => `hidden.${i}`),
+        'logit',
+      ),
       init(rng) {
         const into: ParameterInits = new Map();
         items.init(rng, into);

@@ -9,6 +9,7 @@ import { dotCandidates, dotLogits, paddingConstants } from '../factorised.js';
 import { constant, glorot } from '../initial.js';
 import { initRecurrent, recurrent } from '../layers/gru.js';
 import { defineModel, type Model } from '../model.js';
+import { stackOf } from '../stack.js';
 
 const schema = z.strictObject({
   name: z.literal('gru'),
@@ -51,6 +52,7 @@ export const gru = defineModel({
       positional: true,
       dropout,
       layerNames,
+      stack: stackOf(layerNames, 'projection', 'output'),
       init(rng) {
         const into: ParameterInits = new Map();
         items.init(rng, into);

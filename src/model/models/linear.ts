@@ -34,6 +34,7 @@ export const linear = defineModel({
       length,
       positional: true,
       layerNames: ['state'],
+      stack: [['output']],
       init(rng) {
         const into: ParameterInits = new Map();
         input.init(rng, into);

@@ -11,6 +11,7 @@ import { paddingConstants } from '../factorised.js';
 import { constant, glorot } from '../initial.js';
 import { defineModel, type Model } from '../model.js';
 import { newestPlaces } from '../select.js';
+import { stackOf } from '../stack.js';
 import { coldItemFields, idDropout, valueFields } from './shared-fields.js';
 
 const schema = z.strictObject({
@@ -69,6 +70,10 @@ export const mlp = defineModel({
       positional: false,
       ...(readsValues ? { readsValues: { center } } : {}),
       layerNames: ['user'],
+      stack: stackOf(
+        config.hidden.map((_, i) => `hidden.${i}`),
+        'logit',
+      ),
       init(rng) {
         const into: ParameterInits = new Map();
         users.init(rng, into);

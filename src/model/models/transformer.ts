@@ -15,6 +15,7 @@ import { NORM_NAMES, NORMS } from '../layers/norm/index.js';
 import { RESIDUAL_NAMES } from '../layers/residual/index.js';
 import { SIMILARITIES, SIMILARITY_NAMES } from '../layers/similarity/index.js';
 import { defineModel, type Model, type SequenceBatch } from '../model.js';
+import { stackOf } from '../stack.js';
 import { valueFields } from './shared-fields.js';
 
 const schema = z.strictObject({
@@ -121,6 +122,7 @@ export const transformer = defineModel({
       ...(config.values ? { readsValues: { center } } : {}),
       dropout,
       layerNames,
+      stack: stackOf(config.sharedBlocks ? ['blocks'] : layerNames, 'norm', 'output'),
       init(rng) {
         const into: ParameterInits = new Map();
         items.init(rng, into);

@@ -68,6 +68,11 @@ export const twoTower = defineModel({
       positional: true,
       dropout,
       layerNames: Array.from({ length: layers }, (_, i) => `${USER}.${i}`),
+      stack: Array.from({ length: layers }, (_, i) => [
+        `${USER}.${i}`,
+        `${ITEM}.${i}`,
+        ...(i + 1 === layers ? ['output'] : []),
+      ]),
       init(rng) {
         const into: ParameterInits = new Map();
         items.init(rng, into);
