@@ -8,6 +8,7 @@ import { createModel, type ModelConfig } from '../model/registry.js';
 import type { RestoredModel } from '../model/restore.js';
 import { Random } from '../random.js';
 import type { StageContext, TensorMap } from '../types.js';
+import { type AdversarialConfig, adversaryOf } from './adversarial.js';
 import { type ContrastiveConfig, requireDropout } from './contrastive.js';
 import { growCatalogue, growTensors } from './growth.js';
 import { masked, masksOf } from './masks.js';
@@ -38,7 +39,7 @@ export interface Supervised {
 
 export async function trainOnLabels(
   { name, modelConfig, from, frozen, keepZeros = new Set(), adapter }: Supervised,
-  config: RunConfig & { readonly contrastive: ContrastiveConfig },
+  config: RunConfig & { readonly contrastive: ContrastiveConfig; readonly adversarial: AdversarialConfig },
   source: Dataset,
   hooks: StageHooks,
   context: StageContext,
@@ -51,6 +52,7 @@ export async function trainOnLabels(
   requireDropout(whole, config.contrastive);
   const fresh = whole.init(Random.of(config.seed, 'init'));
   const own: ParameterInits = from ? growTensors(fresh, tensorsOf(from.inits), `${name} --from`) : fresh;
+  const adversary = adversaryOf(whole.name, own, config.adversarial);
   const stay = frozen?.([...own.keys()].filter((of) => !own.get(of)!.fixed)) ?? new Set();
   const adapting = adapter && adapterInits(own, adapter, Random.of(config.seed, 'adapter'));
   const inits = new Map([...own, ...(adapting ?? [])]);
@@ -63,6 +65,7 @@ export async function trainOnLabels(
   const step = compileStep({
     store,
     ...updateOptions(config),
+    adversary,
     loss: (params, inputs, pass) => objective(masked(params, keepZeros), inputs, pass),
     frozen: (parameter) => stay.has(parameter) || (adapting !== undefined && !isAdapter(parameter)),
   });
