@@ -78,7 +78,8 @@ export function againstAdversary(
   };
 }
 
-function withoutPadding(shift: tf.Tensor): tf.Tensor {
+/** A table's shift without row 0. */
+export function withoutPadding(shift: tf.Tensor): tf.Tensor {
   const [rows, width] = shift.shape as [number, number];
   return tf.concat([tf.zeros([1, width]), tf.slice(shift, [1, 0], [rows - 1, width])], 0);
 }

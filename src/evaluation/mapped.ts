@@ -33,21 +33,11 @@ function translation(from: readonly string[], to: readonly string[], start: numb
   return Int32Array.from(from, (id, i) => (i < start ? 0 : (index.get(id) ?? (start === 0 ? -1 : 0))));
 }
 
-/**
- * Lets a model with another vocabulary rank a dataset's catalogue, by external ids: histories go from dataset to model
- * (events on unknown items are left out), scores from model to dataset.
- *
- * @param scorer in the model's indices
- * @param model the model's catalogue
- * @param dataset the catalogue to rank
- */
-export function mappedScorer(scorer: Scorer, model: Catalogue, dataset: Catalogue): MappedScorer {
+/** A dataset's indices in a model's: 0 for an item or user that it does not know, −1 for a behaviour; events on unknown items are left out. */
+export function translated(model: Catalogue, dataset: Catalogue) {
   const items = translation(dataset.items, model.items, 1);
   const users = translation(dataset.users, model.users, 1);
   const behaviours = translation(dataset.behaviours, model.behaviours, 0);
-  const width = items.length;
-  const unknown = (table: Int32Array): number =>
-    table.subarray(1).reduce((n, to) => n + (to === 0 ? 1 : 0), 0);
   const translate = (query: Query): Query => {
     const known = Array.from(query.items, (_, i) => i).filter((i) => items[query.items[i]!]! > 0);
     return {
@@ -58,6 +48,22 @@ export function mappedScorer(scorer: Scorer, model: Catalogue, dataset: Catalogu
       ...(query.values ? { values: Float32Array.from(known, (i) => query.values![i]!) } : {}),
     };
   };
+  return { items, users, behaviours, translate };
+}
+
+/**
+ * Lets a model with another vocabulary rank a dataset's catalogue, by external ids: histories go from dataset to model
+ * (events on unknown items are left out), scores from model to dataset.
+ *
+ * @param scorer in the model's indices
+ * @param model the model's catalogue
+ * @param dataset the catalogue to rank
+ */
+export function mappedScorer(scorer: Scorer, model: Catalogue, dataset: Catalogue): MappedScorer {
+  const { items, users, behaviours, translate } = translated(model, dataset);
+  const width = items.length;
+  const unknown = (table: Int32Array): number =>
+    table.subarray(1).reduce((n, to) => n + (to === 0 ? 1 : 0), 0);
   return {
     name: scorer.name,
     items: width - 1,

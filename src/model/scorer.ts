@@ -78,7 +78,7 @@ export async function scoreQueries(
  * Queries scored at once, a power of 4: bounded so that the largest intermediate (a model without a dot product holds
  * queries × items × hidden values) stays within about 64 MB.
  */
-function chunkSize(model: Model, items: number): number {
+export function chunkSize(model: Model, items: number): number {
   const perQuery = model.candidates ? items : items * 64;
   let size = 1;
   while (size < 256 && 4 * size * perQuery <= 16_000_000) size *= 4;
