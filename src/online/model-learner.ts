@@ -1,8 +1,7 @@
 import { compileStep } from '../compute/compile.js';
 import { OPTIMIZERS } from '../compute/optimizers/index.js';
 import { type ParameterInits, ParameterStore, type Params } from '../compute/parameters.js';
-import { type AdapterConfig, adaptedBy, adaptedModel } from '../model/adapted.js';
-import type { Model } from '../model/model.js';
+import { type AdapterConfig, adaptedModel } from '../model/adapted.js';
 import type { RestoredModel } from '../model/restore.js';
 import { directScorer, paramsScorer } from '../model/scorer.js';
 import type { Scorer, TensorMap } from '../types.js';
@@ -35,7 +34,7 @@ export function modelLearner(
     ? directScorer(model.direct!(live), items, model.name)
     : paramsScorer(model, params, items, model.name);
   const adapted = new Map(
-    [...adapters].map(([name, adapter]) => [name, adaptedScorer(model, params, items, name, adapter)]),
+    [...adapters].map(([name, adapter]) => [name, adaptedScorer(restored, params, items, name, adapter)]),
   );
   const step = compileStep({
     store,
@@ -79,14 +78,14 @@ export interface ModelAdapter {
 }
 
 function adaptedScorer(
-  model: Model,
+  restored: RestoredModel,
   params: Params,
   items: number,
   name: string,
   { config, tensors }: ModelAdapter,
 ): Scorer & { dispose(): void } {
   const own = new ParameterStore(new Map(), tensors);
-  const adapted = adaptedModel(model, config, adaptedBy(tensors), own.reader());
+  const adapted = adaptedModel(restored, config, own.reader());
   return { ...paramsScorer(adapted, params, items, name), dispose: () => own.dispose() };
 }
 

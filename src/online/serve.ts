@@ -107,7 +107,7 @@ async function serveState(
     );
   const restored = restoreModel(source);
   const adapters = [...options.adapters].map(
-    ([name, stored]) => [name, checkedAdapter(stored, restored.inits)] as const,
+    ([name, stored]) => [name, checkedAdapter(stored, restored)] as const,
   );
   const learner = modelLearner(
     restored,

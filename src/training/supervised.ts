@@ -2,7 +2,7 @@ import { compileStep } from '../compute/compile.js';
 import { hostTensor, type ParameterInits, ParameterStore } from '../compute/parameters.js';
 import type { Dataset } from '../data/dataset.js';
 import { RecsysError } from '../errors.js';
-import { type AdapterConfig, adaptedModel, adaptedNames, adapterInits, isAdapter } from '../model/adapted.js';
+import { type AdapterConfig, adaptedModel, adapterInits, isAdapter } from '../model/adapted.js';
 import { LOSSES } from '../model/losses/index.js';
 import { createModel, type ModelConfig } from '../model/registry.js';
 import type { RestoredModel } from '../model/restore.js';
@@ -54,9 +54,10 @@ export async function trainOnLabels(
   const own: ParameterInits = from ? growTensors(fresh, tensorsOf(from.inits), `${name} --from`) : fresh;
   const adversary = adversaryOf(whole.name, own, config.adversarial);
   const stay = frozen?.([...own.keys()].filter((of) => !own.get(of)!.fixed)) ?? new Set();
-  const adapting = adapter && adapterInits(own, adapter, Random.of(config.seed, 'adapter'));
+  const base = { model: whole, config: modelConfig, catalogue: dataset.catalogue, inits: own };
+  const adapting = adapter && adapterInits(base, adapter, Random.of(config.seed, 'adapter'));
   const inits = new Map([...own, ...(adapting ?? [])]);
-  const model = adapter ? adaptedModel(whole, adapter, adaptedNames(own, adapter)) : whole;
+  const model = adapter ? adaptedModel(base, adapter) : whole;
   const loss = LOSSES[config.loss];
   const sparseTables = keepsSparse(inits, model, loss.readsCatalogue);
   const constants = new Map([...model.constants(), ...masksOf(inits, keepZeros)]);
@@ -67,7 +68,7 @@ export async function trainOnLabels(
     ...updateOptions(config),
     adversary,
     loss: (params, inputs, pass) => objective(masked(params, keepZeros), inputs, pass),
-    frozen: (parameter) => stay.has(parameter) || (adapting !== undefined && !isAdapter(parameter)),
+    frozen: (parameter) => stay.has(parameter) || (adapter !== undefined && !isAdapter(parameter, adapter)),
   });
   try {
     const parts = { model, store, step, dataset, ...taskBatches(model, dataset, config) };
