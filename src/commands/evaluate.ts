@@ -1,6 +1,7 @@
 import { selectBackend } from '../compute/select.js';
 import type { Dataset } from '../data/dataset.js';
 import { readDataset } from '../data/read.js';
+import { RecsysError } from '../errors.js';
 import { baselines } from '../evaluation/baselines/registry.js';
 import { type Contender, type Measured, type MeasureOptions, measure } from '../evaluation/contender.js';
 import {
@@ -62,6 +63,10 @@ export default defineStage({
     const { config, flags } = run;
     const started = performance.now();
     if (config.cold?.enabled) {
+      if (config.attack)
+        throw new RecsysError('CONFIG_INVALID', 'attack: cold start is not measured under attack', {
+          remedy: 'Leave out `attack`, or `cold`.',
+        });
       const { evaluateColdStart } = await import('./evaluate-cold.js');
       return evaluateColdStart(run, config.cold);
     }
@@ -99,6 +104,8 @@ async function compare(
   const checkpoints = await openModels(config);
   const dataset = await readDataset(config.data);
   for (const { checkpoint } of checkpoints) refuseTrainedOnTest(checkpoint, dataset, config.part);
+  if (config.attack && checkpoints.length === 0)
+    throw new RecsysError('CONFIG_INVALID', 'attack: there is no model that could be attacked');
   const lists: Contender[] = [];
   for (const { name, rankings } of config.models.filter(isRankings))
     lists.push(await readRankings(name, rankings, dataset, context));
@@ -196,7 +203,12 @@ async function measureModel(
       bytes,
       ...fitVocabulary(inner, checkpoint, task.dataset, options.context),
     };
-    return await measure(contender, task, options);
+    const measured = await measure(contender, task, options);
+    if (!config.attack) return measured;
+    const { attacked } = await import('../evaluation/attack.js');
+    const attacks = await attacked(restored, name, task, { ...options, ...config.attack });
+    if (!attacks) options.context.log('warn', `${name} is not attacked: its items have no vectors`);
+    return { ...measured, row: { ...measured.row, ...(attacks ? { attacks } : {}) } };
   } finally {
     inner.dispose();
   }

@@ -5,6 +5,7 @@ import { describeProtocol, leadingK, leadingMetric } from '../evaluation/summary
 import { formatMetric } from '../report/format.js';
 import type { ReportContent } from '../report/report.js';
 import { type Cell, type Column, renderTable, type Table } from '../report/table.js';
+import { ATTACK_NOTE, attackTable } from './attack-view.js';
 import { differenceText } from './difference-text.js';
 import { tradeOffs } from './trade-off.js';
 
@@ -114,21 +115,25 @@ const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 /** What a person reads on the terminal. */
 export function evaluationText(results: Results): string {
   const note = `${results.dataset.name}: ${describeProtocol(results.protocol)}`;
+  const attacks = attackTable(results);
   return [
     renderTable(comparisonTable(results)),
     '',
     ...[note, ...remarks(results)].map((line) => `  ${line}`),
+    ...(attacks ? ['', renderTable(attacks), '', `  ${ATTACK_NOTE}`] : []),
   ].join('\n');
 }
 
 export function evaluationReport(results: Results, protocol: Protocol): ReportContent {
   const metric = leadingMetric('ndcg', protocol);
+  const attacks = attackTable(results);
   const values = results.rows.map((row) => ({ name: row.name, kind: row.kind, ...row.intervals[metric] }));
   return {
     title: `Evaluation on ${results.dataset.name}`,
     description: describeProtocol(protocol),
     comparison: comparisonTable(results),
     comparisonNote: remarks(results).join(' · '),
+    ...(attacks ? { further: [{ title: 'Under attack', note: ATTACK_NOTE, table: attacks }] } : {}),
     plots: [
       {
         title: `${metric} with 95 % intervals`,

@@ -1,14 +1,15 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { TensorMap } from '../types.js';
-import { graphPass, randomKey, trainingPass } from './dropout.js';
+import { againstAdversary, type Pass, type PassGradients, sumById } from './adversary.js';
+import { graphPass, type PassContext, randomKey, trainingPass } from './dropout.js';
 import { nativeBackend } from './graph/binding.js';
 import { inPrecision } from './ops/kernel.js';
 import { decays, type GroupNumbers, type GroupRate, type StepNumbers } from './optimizers/optimizer.js';
-import { type RowGradient, upload } from './parameters.js';
+import { type Params, type RowGradient, upload } from './parameters.js';
 import { type MergedRows, mergeRows } from './rows.js';
 import { penalties } from './start.js';
 import { StepState } from './state.js';
-import type { Batch, CompiledStep, StepOptions, StepResult } from './step.js';
+import type { Batch, CompiledStep, Inputs, StepOptions, StepResult } from './step.js';
 
 /** The step op by op: the reference that a recorded one must equal. */
 export class EagerStep implements CompiledStep {
@@ -60,20 +61,42 @@ export class EagerStep implements CompiledStep {
 
   private gradients(batch: Batch, micro: number, sink: RowGradient[]) {
     const inputs = uploadBatch(batch);
-    const { seed, store, loss, precision = 'float32' } = this.options;
-    const { trainable } = this.state;
+    const { seed, adversary, store } = this.options;
     const random = tf.tensor1d(randomKey(seed, this.count, micro), 'int32');
     const all = { ...inputs, random };
-    const pass = nativeBackend() ? graphPass(random) : trainingPass(seed, this.count, micro);
-    const params = store.recorder(this.anchor, sink);
-    const wanted = store.tables.size > 0 ? [...trainable, this.anchor] : [...trainable];
-    const { value, grads } = tf.variableGrads(
-      () => inPrecision(precision, () => loss(params, all, pass)),
-      wanted,
-    );
+    let rows: readonly RowGradient[] = [];
+    const { loss, dense } = tf.tidy(() => {
+      const pass: Pass = (seen) => {
+        // Made for each pass: both draw the same masks.
+        const context = nativeBackend() ? graphPass(random) : trainingPass(seed, this.count, micro);
+        return this.pass(all, context, seen);
+      };
+      const heldByRows = (name: string): boolean => store.tables.has(name);
+      const found = adversary ? againstAdversary(adversary, pass, sumById, heldByRows) : pass();
+      rows = found.rows;
+      return { loss: found.loss, dense: { ...found.dense } };
+    });
     tf.dispose(all);
-    grads[this.anchor.name]?.dispose();
-    return { value, gradients: trainable.map((v) => grads[v.name] as tf.Tensor | undefined) };
+    sink.push(...rows);
+    const { names, wanted } = this.state;
+    for (const name of wanted.keys()) if (!names.includes(name)) dense[name]?.dispose();
+    return { value: loss, gradients: names.map((name) => dense[name]) };
+  }
+
+  private pass(
+    inputs: Inputs,
+    context: PassContext,
+    seen: (params: Params) => Params = (p) => p,
+  ): PassGradients {
+    const { store, loss, precision = 'float32' } = this.options;
+    const rows: RowGradient[] = [];
+    const params = store.recorder(this.anchor, rows);
+    const { value, dense } = gradientsBy(
+      this.state.wanted,
+      store.tables.size > 0 ? this.anchor : undefined,
+      () => inPrecision(precision, () => loss(seen(params), inputs, context)),
+    );
+    return { loss: value, dense, rows };
   }
 
   private apply(dense: (tf.Tensor | undefined)[], rows: MergedRows[], numbers: StepNumbers): number {
@@ -166,6 +189,22 @@ export class EagerStep implements CompiledStep {
     this.anchor.dispose();
     this.state.dispose();
   }
+}
+
+/** Value and gradients of a scalar by the names of variables; those it does not read have none. `anchor`: what lookups of tables hang on. */
+export function gradientsBy(
+  variables: ReadonlyMap<string, tf.Variable>,
+  anchor: tf.Variable | undefined,
+  work: () => tf.Scalar,
+): { value: tf.Scalar; dense: Record<string, tf.Tensor> } {
+  const { value, grads } = tf.variableGrads(work, [...variables.values(), ...(anchor ? [anchor] : [])]);
+  if (anchor) grads[anchor.name]?.dispose();
+  const dense: Record<string, tf.Tensor> = {};
+  for (const [name, variable] of variables) {
+    const gradient = grads[variable.name];
+    if (gradient) dense[name] = gradient;
+  }
+  return { value, dense };
 }
 
 /** Uploads a batch; the caller disposes it. */

@@ -40,6 +40,8 @@ export interface RowGradient {
   readonly gradient: tf.Tensor;
   /** The ids as an int32 tensor [n], where the lookup is recorded into a graph. */
   readonly idsTensor?: tf.Tensor;
+  /** Which of a pass's lookups of tables it is of, from 0; gradients come in another order. */
+  readonly lookup?: number;
 }
 
 /**
@@ -91,6 +93,7 @@ export class ParameterStore {
 
   /** Parameters as the loss reads them inside a gradient tape; each table lookup appends its gradient to `sink`. */
   recorder(anchor: tf.Variable, sink: RowGradient[]): Params {
+    let lookups = 0;
     return {
       get: (name) => {
         if (this.tables.has(name))
@@ -100,7 +103,7 @@ export class ParameterStore {
       lookup: (name, ids) => {
         const table = this.tables.get(name);
         return table
-          ? recordedLookup(name, table, ids, anchor, sink)
+          ? recordedLookup(name, table, ids, anchor, sink, lookups++)
           : embeddingLookup(this.whole(name), ids);
       },
     };
@@ -116,11 +119,13 @@ export class ParameterStore {
     onLookup: (table: string, rows: tf.Tensor, ids: tf.Tensor) => void,
   ): Params {
     const dense = this.recorder(anchor, sink);
+    let lookups = 0;
     return {
       get: dense.get,
       lookup: (name, ids) => {
         const table = this.tables.get(name);
         if (!table) return dense.lookup(name, ids);
+        const lookup = lookups++;
         const idsTensor = tf.keep(tf.reshape(ids, [ids.size]));
         const op = tf.customGrad(() => {
           const value = tf.zeros([ids.size, table.width]);
@@ -129,7 +134,7 @@ export class ParameterStore {
             value,
             gradFunc: (dy: tf.Tensor | tf.Tensor[]) => {
               const gradient = tf.keep(tf.clone(dy as tf.Tensor));
-              sink.push({ name, ids: new Int32Array(0), gradient, idsTensor });
+              sink.push({ name, ids: new Int32Array(0), gradient, idsTensor, lookup });
               return tf.scalar(0);
             },
           };
@@ -251,12 +256,13 @@ function recordedLookup(
   ids: tf.Tensor,
   anchor: tf.Variable,
   sink: RowGradient[],
+  lookup: number,
 ): tf.Tensor {
   const host = Int32Array.from(ids.dataSync());
   const op = tf.customGrad(() => ({
     value: tf.tensor(copyRows(table, host), [host.length, table.width], 'float32'),
     gradFunc: (dy: tf.Tensor | tf.Tensor[]) => {
-      sink.push({ name, ids: host, gradient: tf.keep(tf.clone(dy as tf.Tensor)) });
+      sink.push({ name, ids: host, gradient: tf.keep(tf.clone(dy as tf.Tensor)), lookup });
       return tf.scalar(0);
     },
   }));

@@ -21,16 +21,20 @@ export class StepState {
   readonly names: readonly string[];
   /** In the order of `names`. */
   readonly trainable: readonly tf.Variable[];
+  /** Dense parameters whose gradients are asked for: those that train, and tables that an adversary moves. */
+  readonly wanted: ReadonlyMap<string, tf.Variable>;
   readonly slots = new Map<string, tf.Variable[]>();
   readonly tableSlots = new Map<string, Float32Array[]>();
   readonly averages: Averages | undefined;
   readonly start: Start | undefined;
 
   constructor(private readonly options: StepOptions) {
-    const { store, optimizer, frozen, ema = 0, l2Start } = options;
+    const { store, optimizer, frozen, adversary, ema = 0, l2Start } = options;
     const trains = (name: string): boolean => !frozen?.(name);
     this.names = [...store.variables.keys()].filter(trains);
     this.trainable = this.names.map((n) => store.variables.get(n)!);
+    const attacked = (name: string): boolean => adversary?.tables.includes(name) ?? false;
+    this.wanted = new Map([...store.variables].filter(([name]) => trains(name) || attacked(name)));
     this.names.forEach((name, i) => {
       const weights = this.trainable[i]!;
       this.slots.set(

@@ -1,5 +1,6 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import type { HostTensor, TensorMap } from '../types.js';
+import type { Adversary } from './adversary.js';
 import type { PassContext } from './dropout.js';
 import type { Precision } from './ops/kernel.js';
 import type { GroupRate, Optimizer } from './optimizers/optimizer.js';
@@ -28,6 +29,8 @@ export interface StepOptions {
   readonly l2Start?: { readonly strength: number; readonly from: TensorMap } | undefined;
   /** Largest global norm of the gradient; larger ones are scaled down to it. */
   readonly clipNorm?: number;
+  /** Adds the loss under a perturbation of embedding tables, made anew for each batch. */
+  readonly adversary?: Adversary | undefined;
   /** Keep moving averages of the weights, in which each step's weigh this share of the next one's; default 0 = none. */
   readonly ema?: number;
   readonly seed: number;

@@ -1,5 +1,5 @@
 import type { Scorer, StageContext } from '../types.js';
-import { evaluateScorer } from './evaluate.js';
+import { type EvaluationResult, evaluateScorer } from './evaluate.js';
 import { auc, labelMetrics, ratingMetrics } from './labels.js';
 import { requestMilliseconds } from './latency.js';
 import { type HeldOutPairs, scorePairs } from './pairs.js';
@@ -39,6 +39,20 @@ export interface Measured {
   readonly perUser: ReadonlyMap<string, Float32Array>;
 }
 
+/** A scorer's ranking metrics on the task. */
+export function ask(scorer: Scorer, task: Task, context: StageContext): Promise<EvaluationResult> {
+  const { settings, evaluation, candidates } = task;
+  return evaluateScorer(scorer, evaluation, {
+    ks: settings.ks,
+    candidates,
+    filterSeen: settings.filterSeen,
+    ...(settings.sampledNegatives === undefined ? {} : { sampledNegatives: settings.sampledNegatives }),
+    seed: settings.seed,
+    popularity: task.dataset.catalogue.itemCounts,
+    context,
+  });
+}
+
 /** Evaluates one contender on the task: metrics with intervals, and milliseconds per request. */
 export async function measure(contender: Contender, task: Task, options: MeasureOptions): Promise<Measured> {
   const { scorer, kind } = contender;
@@ -48,15 +62,7 @@ export async function measure(contender: Contender, task: Task, options: Measure
     items: scorer.items,
     score: (queries) => scorer.score(queries),
   };
-  const result = await evaluateScorer(named, evaluation, {
-    ks: settings.ks,
-    candidates,
-    filterSeen: settings.filterSeen,
-    ...(settings.sampledNegatives === undefined ? {} : { sampledNegatives: settings.sampledNegatives }),
-    seed: settings.seed,
-    popularity: task.dataset.catalogue.itemCounts,
-    context: options.context,
-  });
+  const result = await ask(named, task, options.context);
   const metrics = { ...result.metrics };
   if (options.labels) {
     const { pairs, minimumValue } = options.labels;

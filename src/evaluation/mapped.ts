@@ -33,37 +33,27 @@ function translation(from: readonly string[], to: readonly string[], start: numb
   return Int32Array.from(from, (id, i) => (i < start ? 0 : (index.get(id) ?? (start === 0 ? -1 : 0))));
 }
 
-/** How a dataset's numbers become a model's: index in the model of each entry, 0 (behaviours: −1) where it has none. */
-interface Translations {
-  readonly items: Int32Array;
-  readonly users: Int32Array;
-  readonly behaviours: Int32Array;
-}
-
-function translations(model: Catalogue, dataset: Catalogue): Translations {
-  return {
-    items: translation(dataset.items, model.items, 1),
-    users: translation(dataset.users, model.users, 1),
-    behaviours: translation(dataset.behaviours, model.behaviours, 0),
+/** A dataset's indices in a model's: 0 for an item or user that it does not know, −1 for a behaviour; events on unknown items are left out. */
+export function translated(model: Catalogue, dataset: Catalogue) {
+  const items = translation(dataset.items, model.items, 1);
+  const users = translation(dataset.users, model.users, 1);
+  const behaviours = translation(dataset.behaviours, model.behaviours, 0);
+  const translate = (query: Query): Query => {
+    const known = Array.from(query.items, (_, i) => i).filter((i) => items[query.items[i]!]! > 0);
+    return {
+      user: users[query.user]!,
+      items: Int32Array.from(known, (i) => items[query.items[i]!]!),
+      behaviours: Uint8Array.from(known, (i) => Math.max(0, behaviours[query.behaviours[i]!]!)),
+      ...(query.times ? { times: Float64Array.from(known, (i) => query.times![i]!) } : {}),
+      ...(query.values ? { values: Float32Array.from(known, (i) => query.values![i]!) } : {}),
+    };
   };
+  return { items, users, behaviours, translate };
 }
 
-function translated({ items, users, behaviours }: Translations, query: Query): Query {
-  const known = Array.from(query.items, (_, i) => i).filter((i) => items[query.items[i]!]! > 0);
-  return {
-    user: users[query.user]!,
-    items: Int32Array.from(known, (i) => items[query.items[i]!]!),
-    behaviours: Uint8Array.from(known, (i) => Math.max(0, behaviours[query.behaviours[i]!]!)),
-    ...(query.times ? { times: Float64Array.from(known, (i) => query.times![i]!) } : {}),
-    ...(query.values ? { values: Float32Array.from(known, (i) => query.values![i]!) } : {}),
-  };
-}
-
-/** A dataset's histories in a model's numbers, by external ids; events on items that the model does not know are left out. */
+/** A dataset's histories in a model's indices. */
 export function queriesFor(model: Catalogue, dataset: Catalogue): (query: Query) => Query {
-  if (sameVocabulary(model, dataset)) return (query) => query;
-  const tables = translations(model, dataset);
-  return (query) => translated(tables, query);
+  return sameVocabulary(model, dataset) ? (query) => query : translated(model, dataset).translate;
 }
 
 /**
@@ -75,8 +65,7 @@ export function queriesFor(model: Catalogue, dataset: Catalogue): (query: Query)
  * @param dataset the catalogue to rank
  */
 export function mappedScorer(scorer: Scorer, model: Catalogue, dataset: Catalogue): MappedScorer {
-  const tables = translations(model, dataset);
-  const { items, users, behaviours } = tables;
+  const { items, users, behaviours, translate } = translated(model, dataset);
   const width = items.length;
   const unknown = (table: Int32Array): number =>
     table.subarray(1).reduce((n, to) => n + (to === 0 ? 1 : 0), 0);
@@ -87,7 +76,7 @@ export function mappedScorer(scorer: Scorer, model: Catalogue, dataset: Catalogu
     unknownUsers: unknown(users),
     unknownBehaviours: dataset.behaviours.filter((_, i) => behaviours[i] === -1),
     async score(queries) {
-      const inner = await scorer.score(queries.map((query) => translated(tables, query)));
+      const inner = await scorer.score(queries.map(translate));
       const out = new Float32Array(queries.length * width).fill(UNKNOWN_SCORE);
       for (let q = 0; q < queries.length; q++) {
         const from = q * (scorer.items + 1);

@@ -6,6 +6,22 @@ export const EVALUATION_FORMAT = 1;
 
 const interval = z.object({ mean: z.number(), low: z.number(), high: z.number() });
 
+/** Ranking metrics of a model whose items' vectors were moved. */
+const movedSchema = z.object({
+  metrics: z.record(z.string(), z.number()),
+  intervals: z.record(z.string(), interval),
+});
+
+/** A model with each item's vector moved by the length `epsilon`. */
+export const attackSchema = z.object({
+  epsilon: z.number(),
+  /** Where the loss of the questions grows fastest. */
+  adversarial: movedSchema,
+  /** In random directions: the control. */
+  random: movedSchema,
+});
+export type Attack = z.infer<typeof attackSchema>;
+
 /** One line of the table. */
 export const rowSchema = z.object({
   name: z.string(),
@@ -27,6 +43,8 @@ export const rowSchema = z.object({
   note: z.string().optional(),
   /** Candidates the model does not know: tied on the last place. */
   unknownItems: z.number().optional(),
+  /** A model under attack, where that was asked for; of one whose items have no vectors, none. */
+  attacks: z.array(attackSchema).optional(),
   /** Targets that are no candidates: misses. */
   unreachable: z.number(),
 });

@@ -126,6 +126,19 @@ export const evaluateSchema = z.strictObject({
     )
     .default([])
     .describe('rows of others’ tables, shown beside; only you can know that their protocol is the same'),
+  attack: z
+    .strictObject({
+      epsilon: z
+        .array(z.number().positive())
+        .min(1)
+        .default([0.5, 1])
+        .transform((all) => [...new Set(all)].sort((a, b) => a - b))
+        .describe('lengths by which each item’s vector is moved, one attack each'),
+    })
+    .optional()
+    .describe(
+      'also measure models with their items’ vectors moved where the loss of the questions grows fastest, and moved at random',
+    ),
   cold: coldSchema
     .optional()
     .describe(

@@ -4,30 +4,45 @@ import type { ParameterInits, Params } from '../compute/parameters.js';
 import { RecsysError } from '../errors.js';
 import { Random } from '../random.js';
 import type { HostTensor, TensorMap } from '../types.js';
+import { isBottleneck, withBottlenecks } from './bottlenecks.js';
 import { constant, normal } from './initial.js';
 import type { Model } from './model.js';
+import { createModel } from './registry.js';
+import type { RestoredModel } from './restore.js';
 import { isUnder } from './weights.js';
 
 /** What an adapter adds to the weights of a model that stay as they are. */
-export const adapterSchema = z.strictObject({
-  kind: z
-    .enum(['lora', 'bias'])
-    .default('lora')
-    .describe('lora: a product of two thin matrices to each weight matrix; bias: to biases and norms alone'),
-  rank: z.number().int().min(1).default(8).describe('width of the thin matrices (lora)'),
-  alpha: z
-    .number()
-    .positive()
-    .default(16)
-    .describe('scale of the product, times 1 / rank (lora): learning rates hold for all ranks'),
-  target: z
-    .array(z.string().min(1))
-    .min(1)
-    .optional()
-    .describe(
-      'only parameters whose names begin with one of these; default: all that are no embedding tables',
-    ),
-});
+export const adapterSchema = z
+  .strictObject({
+    kind: z
+      .enum(['lora', 'bias', 'bottleneck'])
+      .default('lora')
+      .describe(
+        'lora: a product of two thin matrices to each weight matrix; bias: to biases and norms alone; bottleneck: narrow layers in the blocks of a transformer',
+      ),
+    rank: z
+      .number()
+      .int()
+      .min(1)
+      .default(8)
+      .describe('width of the thin matrices (lora) or layers (bottleneck)'),
+    alpha: z
+      .number()
+      .positive()
+      .default(16)
+      .describe('scale of the product, times 1 / rank (lora): learning rates hold for all ranks'),
+    target: z
+      .array(z.string().min(1))
+      .min(1)
+      .optional()
+      .describe(
+        'only parameters whose names begin with one of these (lora, bias); default: all that are no embedding tables',
+      ),
+  })
+  .refine(({ kind, target }) => kind !== 'bottleneck' || target === undefined, {
+    path: ['target'],
+    message: 'bottlenecks stand in every block; `target` is for lora and bias',
+  });
 export type AdapterConfig = z.output<typeof adapterSchema>;
 
 const PREFIX = 'adapter/';
@@ -35,7 +50,14 @@ const down = (name: string): string => `${PREFIX}${name}/down`;
 const up = (name: string): string => `${PREFIX}${name}/up`;
 const shift = (name: string): string => `${PREFIX}${name}/shift`;
 
-export const isAdapter = (name: string): boolean => name.startsWith(PREFIX);
+const isAddition = (name: string): boolean => name.startsWith(PREFIX);
+
+/** Whether a parameter is one that an adapter of this kind brings. */
+export const isAdapter = (name: string, { kind }: Pick<AdapterConfig, 'kind'>): boolean =>
+  kind === 'bottleneck' ? isBottleneck(name) : isAddition(name);
+
+/** What an adapter is made for. */
+export type Adaptable = Pick<RestoredModel, 'model' | 'config' | 'catalogue' | 'inits'>;
 
 /**
  * Names of the parameters that an adapter adds to: matrices [in, out] (lora), or vectors (bias).
@@ -43,7 +65,7 @@ export const isAdapter = (name: string): boolean => name.startsWith(PREFIX);
  */
 export function adaptedNames(inits: ParameterInits, { kind, rank, target }: AdapterConfig): string[] {
   const able = [...inits].flatMap(([name, init]) => {
-    if (isAdapter(name) || init.fixed) return [];
+    if (isAddition(name) || init.fixed) return [];
     // A table is adapted only where it is named: each of its rows gets weights of its own.
     if (!target && (init.table || init.grows || /embedding/.test(name))) return [];
     const matrix = init.shape.length === 2 && Math.min(...init.shape) > rank;
@@ -59,9 +81,17 @@ export function adaptedNames(inits: ParameterInits, { kind, rank, target }: Adap
   return chosen;
 }
 
-/** An adapter that adds nothing yet. */
-export function adapterInits(inits: ParameterInits, config: AdapterConfig, rng: Random): ParameterInits {
+/**
+ * An adapter that adds nothing yet.
+ * @throws CONFIG_INVALID where there is nothing to add to
+ */
+export function adapterInits(base: Adaptable, config: AdapterConfig, rng: Random): ParameterInits {
+  const { inits } = base;
   const own: ParameterInits = new Map();
+  if (config.kind === 'bottleneck') {
+    const whole = createModel(withBottlenecks(base.config, config.rank), base.catalogue).init(rng);
+    return new Map([...whole].filter(([name]) => isBottleneck(name)));
+  }
   for (const name of adaptedNames(inits, config)) {
     const shape = inits.get(name)!.shape as [number, number];
     if (config.kind === 'bias') own.set(shift(name), constant(shape, 0));
@@ -102,14 +132,21 @@ function withAdapter(params: Params, own: Params, config: AdapterConfig, names: 
 }
 
 /** The model as an adapter makes it; `own` is where the adapter is read, the model's own parameters by default. */
-export function adaptedModel(
-  model: Model,
-  config: AdapterConfig,
-  names: readonly string[],
-  own?: Params,
-): Model {
-  const which = new Set(names);
-  const of = (params: Params): Params => withAdapter(params, own ?? params, config, which);
+export function adaptedModel(base: Adaptable, config: AdapterConfig, own?: Params): Model {
+  if (config.kind !== 'bottleneck') {
+    const names = new Set(adaptedNames(base.inits, config));
+    return reading(base.model, (params) => withAdapter(params, own ?? params, config, names));
+  }
+  const deeper = createModel(withBottlenecks(base.config, config.rank), base.catalogue);
+  if (!own) return deeper;
+  return reading(deeper, (params) => ({
+    get: (name) => (isBottleneck(name) ? own : params).get(name),
+    lookup: (name, ids) => params.lookup(name, ids),
+  }));
+}
+
+/** A model that reads its parameters through `of`. */
+function reading(model: Model, of: (params: Params) => Params): Model {
   const { candidates } = model;
   const { direct: _, ...rest } = model;
   return {
@@ -123,14 +160,15 @@ export function adaptedModel(
 }
 
 /**
- * Weights with an adapter added for good; `sign` −1 takes it out again, up to rounding. What is no weight of the model is left out.
+ * Weights with an adapter added for good; `sign` −1 takes it out again, up to rounding. What is no weight of the model is left out. Not for
+ * bottlenecks, which are layers of their own.
  *
  * @param adapter its own tensors, by the names they were trained under
  */
 export function merged(weights: TensorMap, adapter: TensorMap, config: AdapterConfig, sign: 1 | -1 = 1) {
   const whole: TensorMap = new Map();
   for (const [name, weight] of weights) {
-    if (isAdapter(name)) continue;
+    if (isAddition(name)) continue;
     const added = addition(name, weight, adapter, config);
     if (!added) whole.set(name, weight);
     else {
@@ -166,13 +204,13 @@ function addition(
  */
 export function checkedAdapter(
   { path, config: stored, tensors }: { path: string; config: unknown; tensors: TensorMap },
-  inits: ParameterInits,
+  base: Adaptable,
 ): { readonly config: AdapterConfig; readonly tensors: TensorMap } {
   const parsed = adapterSchema.safeParse(stored);
   if (!parsed.success)
     throw new RecsysError('CHECKPOINT_DAMAGED', `${path}: the settings are not those of an adapter`);
   const config = parsed.data;
-  const expected = adapterInits(inits, config, new Random(0));
+  const expected = adapterInits(base, config, new Random(0));
   const names = new Set([...expected.keys(), ...tensors.keys()]);
   for (const name of names) {
     const [wanted, found] = [expected.get(name)?.shape, tensors.get(name)?.shape];
@@ -183,11 +221,6 @@ export function checkedAdapter(
   return { config, tensors };
 }
 
-/** Names of the parameters that an adapter's tensors add to. */
-export function adaptedBy(adapter: TensorMap): string[] {
-  return [...new Set([...adapter.keys()].map(addedTo))];
-}
-
 /** What a parameter of an adapter is added to; of any other one, itself. */
 export const addedTo = (name: string): string =>
-  isAdapter(name) ? name.slice(PREFIX.length, name.lastIndexOf('/')) : name;
+  isAddition(name) ? name.slice(PREFIX.length, name.lastIndexOf('/')) : name;

@@ -14,6 +14,10 @@ export function weightsBesideEmbeddings(inits: ParameterInits): number {
   return sum;
 }
 
+/** Names of the tables in which items have vectors of their own: one, two where input and output differ, none. */
+export const itemTables = (inits: ParameterInits): string[] =>
+  [...inits.keys()].filter((name) => inits.get(name)!.grows === 'items' && name.endsWith('.embedding'));
+
 /** Whether a parameter is the named one or stands under it: `blocks.1` (or `blocks.1.`) is not `blocks.10`. */
 export const isUnder = (name: string, prefix: string): boolean =>
   `${name}.`.startsWith(prefix.endsWith('.') ? prefix : `${prefix}.`);

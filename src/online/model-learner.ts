@@ -1,7 +1,7 @@
 import { compileStep } from '../compute/compile.js';
 import { OPTIMIZERS } from '../compute/optimizers/index.js';
 import { type ParameterInits, ParameterStore, type Params } from '../compute/parameters.js';
-import { type AdapterConfig, adaptedBy, adaptedModel } from '../model/adapted.js';
+import { type AdapterConfig, adaptedModel } from '../model/adapted.js';
 import type { Model } from '../model/model.js';
 import type { RestoredModel } from '../model/restore.js';
 import { directScorer, paramsScorer } from '../model/scorer.js';
@@ -39,7 +39,10 @@ export function modelLearner(
     ? directScorer(model.direct!(live), items, model.name)
     : paramsScorer(scoring, params, items, model.name);
   const adapted = new Map(
-    [...adapters].map(([name, adapter]) => [name, adaptedScorer(scoring, params, items, name, adapter)]),
+    [...adapters].map(([name, adapter]) => [
+      name,
+      adaptedScorer({ ...restored, model: scoring }, params, items, name, adapter),
+    ]),
   );
   const kind = config.loss ?? 'softmax';
   const step = compileStep({
@@ -92,14 +95,14 @@ export interface ModelAdapter {
 }
 
 function adaptedScorer(
-  model: Model,
+  restored: RestoredModel,
   params: Params,
   items: number,
   name: string,
   { config, tensors }: ModelAdapter,
 ): Scorer & { dispose(): void } {
   const own = new ParameterStore(new Map(), tensors);
-  const adapted = adaptedModel(model, config, adaptedBy(tensors), own.reader());
+  const adapted = adaptedModel(restored, config, own.reader());
   return { ...paramsScorer(adapted, params, items, name), dispose: () => own.dispose() };
 }
 

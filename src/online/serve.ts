@@ -115,7 +115,7 @@ async function serveState(
     );
   const restored = restoreModel(source);
   const adapters = [...options.adapters].map(
-    ([name, stored]) => [name, checkedAdapter(stored, restored.inits)] as const,
+    ([name, stored]) => [name, checkedAdapter(stored, restored)] as const,
   );
   const scoring = await withinBudget(restored, options.budget, context);
   const learner = modelLearner(

@@ -21,6 +21,8 @@ export interface ReportContent {
   readonly comparison?: Table;
   /** A line under the comparison: what an interval is, on which test set. */
   readonly comparisonNote?: string;
+  /** More tables, each with a line above it. */
+  readonly further?: readonly { readonly title: string; readonly note: string; readonly table: Table }[];
   /** Further Vega-Lite plots, data inline. */
   readonly plots?: readonly PlotSpec[];
   /** The resolved config; the model's own where absent. */
@@ -96,8 +98,8 @@ async function plots(specs: readonly PlotSpec[]): Promise<string> {
 export async function renderReport(content: ReportContent): Promise<string> {
   const { title, manifest, metricsHistory = [], comparison } = content;
   const lead = content.description ?? (manifest === undefined ? '' : describe(manifest));
-  const note =
-    content.comparisonNote === undefined ? '' : `<p class="lead">${escapeHtml(content.comparisonNote)}</p>`;
+  const noted = (note: string | undefined, table: Table): string =>
+    `${note === undefined ? '' : `<p class="lead">${escapeHtml(note)}</p>`}${tableToHtml(table)}`;
   const config = content.config ?? manifest?.model.config;
   const curves = groupCurves(metricsHistory).map((group) => curveSpec(group, metricsHistory));
   return `<!doctype html>
@@ -116,7 +118,8 @@ export async function renderReport(content: ReportContent): Promise<string> {
 ${lead === '' ? '' : `<p class="lead">${escapeHtml(lead)}</p>`}
 ${manifest === undefined ? '' : tiles(manifest)}
 </header>
-${section('Comparison', comparison === undefined ? '' : `${note}${tableToHtml(comparison)}`)}
+${section('Comparison', comparison === undefined ? '' : noted(content.comparisonNote, comparison))}
+${(content.further ?? []).map(({ title, note, table }) => section(escapeHtml(title), noted(note, table))).join('')}
 ${section('Training', await plots(curves))}
 ${section('Plots', await plots(content.plots ?? []))}
 ${section('Lineage', manifest === undefined ? '' : lineageSvg(manifest))}

@@ -3,6 +3,7 @@ import { path } from '../config/fields.js';
 import type { Dataset } from '../data/dataset.js';
 import { RecsysError } from '../errors.js';
 import { adapterSchema, isAdapter, merged } from '../model/adapted.js';
+import { withBottlenecks } from '../model/bottlenecks.js';
 import type { ModelConfig } from '../model/registry.js';
 import type { RestoredModel } from '../model/restore.js';
 import { isUnder } from '../model/weights.js';
@@ -96,12 +97,12 @@ export async function finetune(
   );
   const whole = { ...trained, config: from.config };
   if (!adapter) return whole;
-  const tensors = new Map([...trained.tensors].filter(([name]) => isAdapter(name)));
-  return {
-    ...whole,
-    tensors: merged(trained.tensors, tensors, adapter),
-    adapter: { config: adapter, tensors },
-  };
+  const tensors = new Map([...trained.tensors].filter(([name]) => isAdapter(name, adapter)));
+  const own = { adapter: { config: adapter, tensors } };
+  // Layers cannot be merged into weights: the checkpoint is that of a deeper model.
+  if (adapter.kind === 'bottleneck')
+    return { ...whole, ...own, config: withBottlenecks(from.config, adapter.rank) };
+  return { ...whole, ...own, tensors: merged(trained.tensors, tensors, adapter) };
 }
 
 function withDropout(config: ModelConfig, dropout: number | undefined): ModelConfig {

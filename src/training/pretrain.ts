@@ -4,6 +4,7 @@ import type { Dataset } from '../data/dataset.js';
 import { modelSchema } from '../model/registry.js';
 import type { RestoredModel } from '../model/restore.js';
 import type { StageContext } from '../types.js';
+import { adversaryOf } from './adversarial.js';
 import { PRESET_NAMES, PRESETS } from './presets.js';
 import { ridgeSchema } from './ridge/schema.js';
 import { fitToLabels } from './ridge/stages.js';
@@ -31,15 +32,17 @@ export const pretrainSchema = z
 export type PretrainConfig = z.output<typeof pretrainSchema>;
 
 /** Trains a teacher on a dataset's train rows, from scratch or (`from`) continuing a checkpoint. */
-export function pretrain(
+export async function pretrain(
   config: PretrainConfig,
   dataset: Dataset,
   from: RestoredModel | undefined,
   hooks: StageHooks,
   context: StageContext,
 ): Promise<TrainedModel> {
-  if (!from && config.model.name === 'sparse-linear')
+  if (!from && config.model.name === 'sparse-linear') {
+    adversaryOf(config.model.name, new Map(), config.adversarial);
     return fitToLabels({ ...config, model: config.model }, dataset, hooks, context);
+  }
   const modelConfig = from?.config ?? config.model;
   return trainOnLabels({ name: 'pretrain', modelConfig, from }, config, dataset, hooks, context);
 }

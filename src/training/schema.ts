@@ -4,6 +4,7 @@ import { PRECISIONS } from '../compute/ops/kernel.js';
 import { OPTIMIZER_NAMES, OPTIMIZERS } from '../compute/optimizers/index.js';
 import { path, seed } from '../config/fields.js';
 import { LOSS_NAMES } from '../model/losses/index.js';
+import { adversarialSchema } from './adversarial.js';
 import { contrastiveSchema } from './contrastive.js';
 import { SAMPLER_NAMES } from './samplers.js';
 
@@ -184,6 +185,7 @@ export const supervisedTask = {
     .default(0.2)
     .describe('share of the items that is hidden while a model of `direction: both` learns'),
   contrastive: contrastiveSchema,
+  adversarial: adversarialSchema,
   label: labelSchema,
   targets: targetsSchema,
 };

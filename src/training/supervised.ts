@@ -2,12 +2,13 @@ import { compileStep } from '../compute/compile.js';
 import { hostTensor, type ParameterInits, ParameterStore } from '../compute/parameters.js';
 import type { Dataset } from '../data/dataset.js';
 import { RecsysError } from '../errors.js';
-import { type AdapterConfig, adaptedModel, adaptedNames, adapterInits, isAdapter } from '../model/adapted.js';
+import { type AdapterConfig, adaptedModel, adapterInits, isAdapter } from '../model/adapted.js';
 import { LOSSES } from '../model/losses/index.js';
 import { createModel, type ModelConfig } from '../model/registry.js';
 import type { RestoredModel } from '../model/restore.js';
 import { Random } from '../random.js';
 import type { Catalogue, StageContext, TensorMap } from '../types.js';
+import { type AdversarialConfig, adversaryOf } from './adversarial.js';
 import { type ContrastiveConfig, requireDropout } from './contrastive.js';
 import { growCatalogue, growTensors } from './growth.js';
 import { type LayerConfig, layerPlan } from './layers.js';
@@ -56,7 +57,7 @@ export async function trainOnLabels(
     replay,
     adapter,
   }: Supervised,
-  config: RunConfig & { readonly contrastive: ContrastiveConfig },
+  config: RunConfig & { readonly contrastive: ContrastiveConfig; readonly adversarial: AdversarialConfig },
   source: Dataset,
   hooks: StageHooks,
   context: StageContext,
@@ -70,11 +71,13 @@ export async function trainOnLabels(
   const fresh = whole.init(Random.of(config.seed, 'init'));
   const before = from && tensorsOf(from.inits);
   const own: ParameterInits = before ? growTensors(fresh, before, `${name} --from`) : fresh;
+  const adversary = adversaryOf(whole.name, own, config.adversarial);
   const stay = frozen?.([...own.keys()].filter((of) => !own.get(of)!.fixed)) ?? new Set();
-  const adapting = adapter && adapterInits(own, adapter, Random.of(config.seed, 'adapter'));
+  const base = { model: whole, config: modelConfig, catalogue: dataset.catalogue, inits: own };
+  const adapting = adapter && adapterInits(base, adapter, Random.of(config.seed, 'adapter'));
   const inits = new Map([...own, ...(adapting ?? [])]);
-  const model = adapter ? adaptedModel(whole, adapter, adaptedNames(own, adapter)) : whole;
-  const stays = (of: string): boolean => stay.has(of) || (adapting !== undefined && !isAdapter(of));
+  const model = adapter ? adaptedModel(base, adapter) : whole;
+  const stays = (of: string): boolean => stay.has(of) || (adapter !== undefined && !isAdapter(of, adapter));
   const training = [...inits.keys()].filter((of) => !inits.get(of)!.fixed && !stays(of));
   const plan = layers && layerPlan(model, training, layers, config.epochs);
   if (plan) context.log('info', 'layers from the top', { layers: plan.layers.map(({ names }) => names) });
@@ -87,6 +90,7 @@ export async function trainOnLabels(
     store,
     ...updateOptions(config),
     l2Start: before && { strength: l2Start, from: before },
+    adversary,
     loss: (params, inputs, pass) => objective(masked(params, keepZeros), inputs, pass),
     frozen: stays,
     groups: plan?.groups,

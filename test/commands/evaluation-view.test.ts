@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { attackTable } from '../../src/commands/attack-view.js';
 import { comparisonTable, evaluationReport, evaluationText } from '../../src/commands/evaluation-view.js';
 import { EVALUATION_FORMAT, type Results, resultsSchema } from '../../src/evaluation/results.js';
 import { drawPlot } from '../../src/report/plot.js';
@@ -89,4 +90,35 @@ test('what a model keeps of the reference stands below, and plots show quality a
   const names = JSON.stringify(plots!.slice(1));
   assert.ok(names.includes('"ours"') && names.includes('"teacher"') && !names.includes('"popularity"'));
   assert.equal(evaluationReport(RESULTS, RESULTS.protocol).plots!.length, 1, 'one model has no trade-off');
+});
+
+test('what was attacked has a table of its own: clean, attacked and at random, by length', () => {
+  const figure = (mean: number) => ({
+    metrics: { 'ndcg@10': mean },
+    intervals: { 'ndcg@10': { mean, low: mean, high: mean } },
+  });
+  const [ours] = RESULTS.rows;
+  const attacks = [
+    { epsilon: 0.5, adversarial: figure(0.05), random: figure(0.15) },
+    { epsilon: 1, adversarial: figure(0.01), random: figure(0.125) },
+  ];
+  const results = {
+    ...RESULTS,
+    rows: [
+      { ...ours!, attacks },
+      { ...ours!, name: 'baseline' },
+    ],
+  };
+  assert.equal(resultsSchema.parse(results).rows[0]!.attacks!.length, 2);
+  const { columns, rows } = attackTable(results)!;
+  assert.deepEqual(columns, ['model', 'epsilon', 'NDCG@10 clean', 'NDCG@10 attacked', 'NDCG@10 at random']);
+  assert.deepEqual(rows[1]!.slice(0, 2), ['ours', '1']);
+  assert.deepEqual(
+    rows[1]!.slice(2).map((cell) => (cell as { value: number }).value),
+    [0.2, 0.01, 0.125],
+  );
+  assert.match(evaluationText(results), /ours +1 .*0\.2000.*0\.0100.*0\.1250/);
+  assert.equal(evaluationReport(results, results.protocol).further![0]!.table.rows.length, 2);
+  assert.equal(attackTable(RESULTS), undefined);
+  assert.doesNotMatch(evaluationText(RESULTS), /attacked/);
 });

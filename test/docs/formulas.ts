@@ -11,12 +11,16 @@ export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
 export const CONCEPTS = readFileSync(`${ROOT}docs/concepts.md`, 'utf8');
 
-/** A test of formulas that docs/concepts.md states in these very words: changing one there fails until its test follows. */
-export function stated(formulas: readonly string[], check: () => void): void {
-  test(formulas.join('   '), () => {
-    for (const formula of formulas)
-      assert.ok(CONCEPTS.includes(formula), `docs/concepts.md does not state “${formula}”`);
-    check();
+/** A test of formulas that a page (docs/concepts.md) states in these very words: changing one there fails until its test follows. */
+export function stated(
+  formulas: readonly string[],
+  check: () => void | Promise<void>,
+  page = 'docs/concepts.md',
+): void {
+  test(formulas.join('   '), async () => {
+    const text = readFileSync(`${ROOT}${page}`, 'utf8');
+    for (const formula of formulas) assert.ok(text.includes(formula), `${page} does not state “${formula}”`);
+    await check();
   });
 }
 

@@ -5,6 +5,7 @@ import { gru } from '../../src/compute/ops/gru.js';
 import { ParameterStore, type Params } from '../../src/compute/parameters.js';
 import { ATTENTIONS, type AttentionName } from '../../src/model/layers/attention/index.js';
 import { timeBuckets } from '../../src/model/layers/attention/relative-time.js';
+import { bottleneck } from '../../src/model/layers/bottleneck.js';
 import { FEED_FORWARDS } from '../../src/model/layers/feedforward/index.js';
 import { NORMS } from '../../src/model/layers/norm/index.js';
 import { RESIDUALS } from '../../src/model/layers/residual/index.js';
@@ -18,6 +19,40 @@ import { agrees, dot, length, mean, params, sigmoid, softmax, stated, sum } from
 
 const S = [0.3, -1.2, 2.1, 0.4, -0.7];
 const silu = (z: number): number => z * sigmoid(z);
+
+onBackend('cpu', 'docs/concepts.md: bottlenecks', () => {
+  stated(['y ← y + relu(y · down + b) · up + c'], () => {
+    const down = [
+      [0.4, -1],
+      [0.3, 0.2],
+      [-0.5, 0.6],
+      [1, 0.1],
+      [0.2, -0.3],
+    ];
+    const up = [
+      [1, -0.5, 0.2, 0, 0.7],
+      [0.3, 0.4, -1, 2, 0.1],
+    ];
+    const [b, c] = [
+      [0.1, 0.9],
+      [0, 0.2, -0.1, 0.5, 1],
+    ];
+    const held = params({
+      'n.down': tf.tensor2d(down),
+      'n.downBias': tf.tensor1d(b!),
+      'n.up': tf.tensor2d(up),
+      'n.upBias': tf.tensor1d(c!),
+    });
+    const inner = b!.map((bias, k) => sum(S.map((v, i) => v * down[i]![k]!)) + bias);
+    assert.ok(inner.some((v) => v < 0) && inner.some((v) => v > 0), 'on both sides of 0');
+    const expected = S.map((v, i) => v + sum(inner.map((h, k) => Math.max(0, h) * up[k]![i]!)) + c![i]!);
+    assertClose(
+      valuesOf(() => bottleneck(held, 'n', tf.tensor2d([S]))),
+      expected,
+      'y',
+    );
+  });
+});
 
 onBackend('cpu', 'docs/concepts.md: normalisation', () => {
   const gain = [1, 0.5, -2, 1.5, 0.1];

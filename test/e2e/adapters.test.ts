@@ -60,12 +60,18 @@ describe('adapters by the command line', { skip: built ? false : 'not built (npm
       const ended = await tune(behaviour, behaviour);
       assert.equal(ended.code, 0, ended.stderr);
     }
+    const longer = ['--set', 'epochs=12', '--set', 'optimizer.learningRate=0.03'];
+    const narrow = await tune('buy', 'narrow', ['--set', 'adapter.kind=bottleneck', ...longer]);
+    assert.equal(narrow.code, 0, narrow.stderr);
   });
   after(() => rm(cwd, { recursive: true, force: true }));
 
   test('two adapters on one base, both served, swapped by name', async () => {
     const served = ['--model', 'base', '--port', '0', '--ready-file', 'ready.json', '--backend', 'cpu'];
-    const named = ['--set', 'adapters.view=view', '--set', 'adapters.buy=buy/adapter'];
+    const named = ['view=view', 'buy=buy/adapter', 'narrow=narrow'].flatMap((one) => [
+      '--set',
+      `adapters.${one}`,
+    ]);
     const { child, ended } = start(['serve-online', ...served, ...named, '--state', 'state'], cwd);
     try {
       const ready = join(cwd, 'ready.json');
@@ -88,11 +94,25 @@ describe('adapters by the command line', { skip: built ? false : 'not built (npm
       const [none, view, buy] = [await ask(), await ask('view'), await ask('buy')];
       assert.equal(buy.body.adapter, 'buy');
       assert.ok((await bought('buy')) > (await bought('view')), 'what is bought is of the other half');
+      const narrow = (await ask('narrow')).body.items!.map(({ item }) => item);
+      assert.notDeepEqual(
+        narrow,
+        none.body.items!.map(({ item }) => item),
+      );
+      await writeFile(join(cwd, 'asked.jsonl'), '{"user":"x","items":["i1","i2","i3"]}\n');
+      const lists = ['--histories', 'asked.jsonl', '--k', '5', '--backend', 'cpu', '--out', 'lists.csv'];
+      await ok('recommend', '--model', 'narrow', ...lists);
+      const [, ...lines] = (await readFile(join(cwd, 'lists.csv'), 'utf8')).trim().split('\n');
+      assert.deepEqual(
+        narrow,
+        lines.map((line) => line.split(',')[2]),
+        'bottlenecks beside the base answer as their own checkpoint',
+      );
       assert.deepEqual((await ask()).body.items, none.body.items, 'the base is as it was');
       assert.deepEqual((await ask('view')).body.items, view.body.items);
       const unknown = await ask('rent');
       assert.equal(unknown.status, 400);
-      assert.match(JSON.stringify(unknown.body), /view, buy/);
+      assert.match(JSON.stringify(unknown.body), /view, buy, narrow/);
     } finally {
       child.kill('SIGTERM');
       await ended;
@@ -110,6 +130,46 @@ describe('adapters by the command line', { skip: built ? false : 'not built (npm
     assert.equal(tuned.model.parameters, base.model.parameters);
     assert.ok(settings.parameters < 0.5 * base.model.parameters, `${settings.parameters}`);
     await ok('evaluate', '--data', 'dataset', '--model', 'buy', '--backend', 'wasm', '-o', 'evaluation');
+  });
+
+  test('a checkpoint with bottlenecks is one of a deeper model, for every later stage', async () => {
+    const read = async (path: string) =>
+      JSON.parse(await readFile(join(cwd, path, 'manifest.json'), 'utf8')) as {
+        model: { parameters: number; config: { bottleneck?: number } };
+      };
+    const { parameters } = JSON.parse(await readFile(join(cwd, 'narrow/adapter/adapter.json'), 'utf8')) as {
+      parameters: number;
+    };
+    const [base, narrow] = [await read('base'), await read('narrow')];
+    assert.equal(narrow.model.config.bottleneck, 4);
+    assert.equal(base.model.config.bottleneck, undefined);
+    assert.equal(narrow.model.parameters, base.model.parameters + parameters);
+    const more = ['--data', 'dataset', '--backend', 'wasm'];
+    await ok('evaluate', ...more, '--model', 'narrow', '-o', 'narrow-evaluation');
+    await ok('compress', ...more, '--from', 'narrow', '--set', 'quantize=int8', '-o', 'narrow-int8');
+    const once = [
+      '--set',
+      'epochs=1',
+      '--set',
+      'student={ name: transformer, width: 8, depth: 1, heads: 1, length: 12 }',
+    ];
+    await ok('distill', ...more, '--teacher', 'narrow', ...once, '-o', 'student');
+    const again = await runBinary(
+      [
+        'finetune',
+        '-c',
+        'tune.yaml',
+        '--from',
+        'narrow',
+        ...more,
+        '--set',
+        'adapter.kind=bottleneck',
+        '-o',
+        'twice',
+      ],
+      cwd,
+    );
+    await refused(2, /has bottlenecks already/, Promise.resolve(again));
   });
 
   test('what cannot go together is refused with the way out', async () => {

@@ -22,6 +22,7 @@ const PARTS: readonly ModelCase[] = [
   { direction: 'both', heads: 2, depth: 2, sharedBlocks: true },
   { direction: 'both', attention: 'gated', relativePosition: true, heads: 2 },
   { values: true, center: 3, heads: 2 },
+  { bottleneck: 3, heads: 2, depth: 2, sharedBlocks: true },
 ].map((parts) => ({
   label: `transformer of ${JSON.stringify(parts)}`,
   config: modelSchema.parse({ depth: 1, ...small, ...parts, name: 'transformer', dropout: 0 }),

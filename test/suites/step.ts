@@ -7,7 +7,7 @@ import type { GroupRate } from '../../src/compute/optimizers/optimizer.js';
 import { type ParameterInits, ParameterStore } from '../../src/compute/parameters.js';
 import type { Batch, CompiledStep, StepOptions } from '../../src/compute/step.js';
 import type { TensorMap } from '../../src/types.js';
-import { assertClose, assertSameTensors } from './assertions.js';
+import { assertClose, assertNoLeak, assertSameTensors } from './assertions.js';
 import { BATCH, batchOf, dropped, inits, OTHER, squared, WIDTH } from './step-model.js';
 
 type Options = Partial<Omit<StepOptions, 'store' | 'optimizer'>> & {
@@ -123,6 +123,76 @@ export function stepContract({ compile }: StepCase): void {
       alone.results[0]!.gradientNorm < dense.results[0]!.gradientNorm,
       'nor does it count in the norm',
     );
+  });
+
+  const moved = (table: Float32Array, gradient: number[], epsilon: number): Float32Array =>
+    table.map((v, i) => {
+      const row = Math.floor(i / WIDTH);
+      const length = Math.hypot(...gradient.slice(row * WIDTH, (row + 1) * WIDTH));
+      return row === 0 || length === 0 ? v : v + (epsilon * gradient[i]!) / length;
+    });
+
+  for (const sparse of [false, true])
+    for (const frozen of [[], ['table'], ['matrix']])
+      test(`an adversary adds the gradient at the moved table (${sparse ? 'by rows' : 'dense'}, frozen: ${frozen})`, async () => {
+        const epsilon = 0.7;
+        const weight = 0.4;
+        const loss = dropped;
+        const slopes = async (table?: Float32Array) => {
+          const changed = new Map(inits());
+          if (table) changed.set('table', { ...changed.get('table')!, data: table });
+          const store = new ParameterStore(changed, new Map());
+          const step = compileStep({ store, optimizer: OPTIMIZERS.sgd(), loss, seed: 1, compile: false });
+          const before = await store.export();
+          const said = await step.run([BATCH], 1);
+          const now = await store.export();
+          step.dispose();
+          store.dispose();
+          const gradients = new Map(
+            [...before].map(([name, { data }]) => [
+              name,
+              Array.from(data, (v, i) => v - now.get(name)!.data[i]!),
+            ]),
+          );
+          return { loss: said.loss, gradients };
+        };
+        const plain = await slopes();
+        const table = moved(inits().get('table')!.data, plain.gradients.get('table')!, epsilon);
+        const attacked = await slopes(table);
+        assert.ok(attacked.loss > plain.loss, 'the table is moved where the loss grows');
+        const adversary = { tables: ['table'], epsilon, weight };
+        const freeze = (name: string): boolean => frozen.includes(name);
+        const found = await after({ sparse, loss, adversary, frozen: freeze }, [[BATCH]], 1);
+        assertClose([found.results[0]!.loss], [plain.loss + weight * attacked.loss], 'loss', 1e-4, 1e-4);
+        for (const name of start.keys()) {
+          const wanted = plain.gradients
+            .get(name)!
+            .map((g, i) => -g - weight * attacked.gradients.get(name)![i]!);
+          if (sparse && name === 'table') wanted.fill(0, 0, WIDTH);
+          if (freeze(name)) wanted.fill(0);
+          assertClose(gap(found.tensors, name), wanted, name, 1e-4, 1e-4);
+        }
+      });
+
+  test('with an adversary, micro-batches are attacked one by one, and no tensor is left behind', async () => {
+    const adversary = { tables: ['table'], epsilon: 0.5, weight: 1 };
+    for (const sparse of [false, true]) {
+      const both = await after({ sparse, adversary, accumulate: 2 }, [[BATCH, OTHER]]);
+      const [first, second] = [
+        await after({ sparse, adversary }, [[BATCH]]),
+        await after({ sparse, adversary }, [[OTHER]]),
+      ];
+      for (const name of start.keys())
+        assertClose(
+          gap(both.tensors, name),
+          gap(first.tensors, name).map((d, i) => (d + gap(second.tensors, name)[i]!) / 2),
+          name,
+          1e-5,
+        );
+      await assertNoLeak(`sparse: ${sparse}`, async () => {
+        await after({ sparse, adversary }, [[BATCH], [OTHER]]);
+      });
+    }
   });
 
   test('clipping scales the whole gradient to the norm, and leaves a smaller one alone', async () => {

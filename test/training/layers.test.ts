@@ -67,8 +67,14 @@ onBackend('cpu', 'layers of a model', () => {
     const names = namesOf(config);
     const layers = layersOf(modelOf(config), names, 'rateDecay');
     assert.deepEqual(layers.flatMap((layer) => layer.names).sort(), [...names].sort());
-    const inits = modelOf(config).init(new Random(1));
-    const adapter = [...adapterInits(inits, adapterSchema.parse({ rank: 2 }), new Random(2)).keys()];
+    const model = modelOf(config);
+    const base = {
+      model,
+      config: modelSchema.parse(config),
+      catalogue: CATALOGUE,
+      inits: model.init(new Random(1)),
+    };
+    const adapter = [...adapterInits(base, adapterSchema.parse({ rank: 2 }), new Random(2)).keys()];
     const adapted = layersOf(modelOf(config), adapter, 'rateDecay');
     assert.deepEqual(
       adapted.map(({ depth, names: [first] }) => [depth, first]),

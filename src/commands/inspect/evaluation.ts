@@ -7,6 +7,7 @@ import { type Results, resultsSchema } from '../../evaluation/results.js';
 import { type Cell, renderTable } from '../../report/table.js';
 import { fileRecordsSchema, peekManifest } from '../../storage/manifest.js';
 import type { StageContext } from '../../types.js';
+import { attackTable } from '../attack-view.js';
 import { type Explanation, verified } from './explanation.js';
 
 const manifestSchema = z.object({ kind: z.literal('evaluation'), files: fileRecordsSchema });
@@ -20,11 +21,13 @@ export async function explainEvaluation(dir: string, context: StageContext): Pro
     ? await verified(dir, manifest.data.files, 'DATASET_DAMAGED', context)
     : undefined;
   const results = await readResults(join(dir, 'results.json'));
+  const attacks = attackTable(results);
   return {
     kind: 'evaluation',
     summary: `Evaluation of ${results.rows.length} rows on dataset ${results.dataset.name}`,
     sections: [
       { title: 'Results', body: resultsTable(results) },
+      ...(attacks ? [{ title: 'Under attack', body: renderTable(attacks) }] : []),
       { title: 'Protocol', body: stringify(results.protocol).trimEnd() },
       {
         title: 'Rows from',

@@ -48,29 +48,47 @@ export function touchedRows(
     const lookups = recorded.filter((r) => r.name === name);
     const gradient = tf.zeros([1, width]);
     if (!writer.writing) return { name, width, ids: '', gradient };
-    const merged = merge(
-      writer,
-      lookups.map((r) => writer.reference(r.idsTensor!)),
-      lookups.map((r) => writer.reference(r.gradient)),
-    );
+    const merged = merge(writer, lookups);
     writer.bind(gradient, merged.gradients);
     return { name, width, ids: merged.ids, gradient };
   });
 }
 
-function merge(
+/** `SumById` in a graph, where ids are known only when it runs: a row for each id, those behind the distinct ones 0. */
+export function sumsInGraph(
   writer: ProgramWriter,
-  ids: readonly string[],
-  gradients: readonly string[],
-): { ids: string; gradients: string } {
+  lookups: readonly RowGradient[],
+): { sums: tf.Tensor; places: readonly tf.Tensor[] } {
+  const sizes = lookups.map((r) => r.gradient.shape[0]!);
+  const total = sizes.reduce((a, b) => a + b, 0);
+  const sums = tf.zeros([total, lookups[0]!.gradient.shape[1]!]);
+  const all = tf.zeros([total], 'int32');
+  if (writer.writing) {
+    const summed = summedById(writer, lookups, writer.int(total));
+    writer.bind(all, summed.places);
+    writer.bind(sums, summed.sums);
+  }
+  return { sums, places: tf.split(all, sizes) };
+}
+
+/** References of the distinct ids, of each lookup's ids' places among them, and of their gradients' sums. */
+function summedById(writer: ProgramWriter, lookups: readonly RowGradient[], rows?: string) {
+  const ids = lookups.map((r) => writer.reference(r.idsTensor!));
+  const gradients = lookups.map((r) => writer.reference(r.gradient));
   const distinct = writer.node('Unique', [concatenate(writer, ids, DT.int32)], { T: INT, out_idx: INT });
-  const count = writer.node('Size', [distinct], { T: INT, out_type: INT });
+  const places = distinct.replace(/0$/, '1');
+  const count = rows ?? writer.node('Size', [distinct], { T: INT, out_type: INT });
   const all = concatenate(writer, gradients, DT.float);
-  const sums = writer.node('UnsortedSegmentSum', [all, distinct.replace(/0$/, '1'), count], {
+  const sums = writer.node('UnsortedSegmentSum', [all, places, count], {
     T: FLOAT,
     Tindices: INT,
     Tnumsegments: INT,
   });
+  return { distinct, places, sums };
+}
+
+function merge(writer: ProgramWriter, lookups: readonly RowGradient[]): { ids: string; gradients: string } {
+  const { distinct, sums } = summedById(writer, lookups);
   // Padding (row 0) never trains.
   const present = writer.node('NotEqual', [distinct, writer.int(0)], {
     T: INT,

@@ -4,6 +4,7 @@ import type { ParameterInits, Params } from '../../compute/parameters.js';
 import type { Random } from '../../random.js';
 import type { AttentionOptions } from './attention/attention.js';
 import { ATTENTIONS, type AttentionName } from './attention/index.js';
+import { bottleneck, initBottleneck } from './bottleneck.js';
 import { FEED_FORWARDS, type FeedForwardName } from './feedforward/index.js';
 import { NORMS } from './norm/index.js';
 import { RESIDUALS, type ResidualName } from './residual/index.js';
@@ -15,6 +16,8 @@ export interface BlockOptions extends AttentionOptions {
   readonly feedForwardKind: FeedForwardName;
   /** Inner width of the feed-forward layer, in widths. */
   readonly feedForward: number;
+  /** Inner width of the bottlenecks after both layers, where there are some. */
+  readonly bottleneck?: number | undefined;
 }
 
 /** What the parameters of a block are found under. */
@@ -37,9 +40,14 @@ export interface Block {
   ): tf.Tensor3D;
 }
 
-/** x ← x ⊞ attention(norm(x)), then x ← x ⊞ feedForward(norm(x)), where ⊞ is the residual connection. */
+/**
+ * x ← x ⊞ attention(norm(x)), then x ← x ⊞ feedForward(norm(x)), where ⊞ is the residual connection; what either found goes through a
+ * bottleneck before, where there are some.
+ */
 export function blockOf(options: BlockOptions): Block {
-  const { width, dropout } = options;
+  const { width, dropout, bottleneck: rank } = options;
+  const narrowed = (params: Params, name: string, x: tf.Tensor3D): tf.Tensor3D =>
+    rank === undefined ? x : (bottleneck(params, name, x) as tf.Tensor3D);
   const attention = ATTENTIONS[options.attention];
   const norm = NORMS[options.norm];
   const residual = RESIDUALS[options.residual];
@@ -49,12 +57,15 @@ export function blockOf(options: BlockOptions): Block {
       // Blocks that share their weights share those of the one whose norms bear the same name.
       const owner = name === norms;
       norm.init(into, `${norms}.norm1`, width);
+      // Each block's own, as the norms are.
+      if (rank !== undefined) initBottleneck(into, `${norms}.bottleneck1`, width, rank, rng);
       if (owner) {
         attention.init(into, `${name}.attention`, options, rng);
         residual.init(into, `${name}.residual1`, width, rng);
       }
       if (!feedForward) return;
       norm.init(into, `${norms}.norm2`, width);
+      if (rank !== undefined) initBottleneck(into, `${norms}.bottleneck2`, width, rank, rng);
       if (!owner) return;
       const channels = Math.max(1, Math.round(width * options.feedForward));
       feedForward.init(into, `${name}.feedForward`, width, channels, rng);
@@ -62,11 +73,13 @@ export function blockOf(options: BlockOptions): Block {
     },
     apply(params, { weights: name, norms }, x, absent, pass, buckets) {
       const normed = norm.apply(params, `${norms}.norm1`, x) as tf.Tensor3D;
-      const mixed = attention.apply(params, `${name}.attention`, normed, absent, options, pass, buckets);
+      const attended = attention.apply(params, `${name}.attention`, normed, absent, options, pass, buckets);
+      const mixed = narrowed(params, `${norms}.bottleneck1`, attended);
       const y = residual.apply(params, `${name}.residual1`, x, pass.dropout(mixed, dropout));
       if (!feedForward) return y;
       const inner = norm.apply(params, `${norms}.norm2`, y) as tf.Tensor3D;
-      const found = feedForward.apply(params, `${name}.feedForward`, inner, dropout, pass);
+      const transformed = feedForward.apply(params, `${name}.feedForward`, inner, dropout, pass);
+      const found = narrowed(params, `${norms}.bottleneck2`, transformed);
       return residual.apply(params, `${name}.residual2`, y, pass.dropout(found, dropout));
     },
   };

@@ -59,6 +59,14 @@ const schema = z.strictObject({
     .default('relu')
     .describe('feed-forward layer of a block; none: its attention alone (HSTU)'),
   feedForward: z.number().positive().default(2).describe('inner width of the feed-forward layers, in widths'),
+  bottleneck: z
+    .number()
+    .int()
+    .min(1)
+    .optional()
+    .describe(
+      'inner width of bottlenecks after the attention and the feed-forward layer of each block, which `adapter.kind: bottleneck` of finetune brings; default: none',
+    ),
   length: z.number().int().min(2).default(50).describe('longest history read, in events'),
   dropout: z.number().min(0).max(0.95).default(0.2).describe('dropout rate'),
   itemIds: z.boolean().default(true).describe('each item has a vector of its own; false: attributes alone'),

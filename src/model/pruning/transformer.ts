@@ -14,7 +14,9 @@ const BLOCK: readonly (readonly [RegExp, readonly string[]])[] = [
   [/^feedForward\.inBias$/, ['channels']],
   [/^feedForward\.out$/, ['channels', 'width']],
   [/^residual\d\.gate$/, ['width', 'width']],
-  [/^(attention\.bias|feedForward\.outBias|(norm|residual)\d\.(gain|bias))$/, ['width']],
+  [/^bottleneck\d\.down$/, ['width', '']],
+  [/^bottleneck\d\.up$/, ['', 'width']],
+  [/^(attention\.bias|bottleneck\d\.upBias|feedForward\.outBias|(norm|residual)\d\.(gain|bias))$/, ['width']],
 ];
 
 export function transformerAnatomy(config: Config): Anatomy {
