@@ -1,16 +1,16 @@
 /**
- * Keeps a cold-start evaluation beside the others' results, and makes the table of bench/README.md between `<!-- cold: <name> -->` and
- * `<!-- /cold -->` from all that are kept: by scenario, with all events given, or, with `curve` and of one that ranks, after k events.
+ * Keeps a cold-start evaluation beside the others' results, and makes the table between `<!-- cold: <name> -->` and `<!-- /cold -->`
+ * of every page that has it from all that are kept: by scenario, with all events given, or, with `curve` and of one that ranks, after k events.
  *   npx tsx bench/cold-table.ts <evaluation directory> <name> [curve]
  */
-import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import type { ColdResults, ColdRow } from '../src/evaluation/cold/results.js';
 import { four, keep, kept, METRICS, mean } from './cold-results.js';
+import { changePages, PAGES } from './pages.js';
 
 const [directory, name = 'ml1m-cold', kind] = process.argv.slice(2);
 if (directory) keep(directory, name);
 const runs = kept(name);
+const thing = name.startsWith('ml') ? 'films' : 'items';
 
 type Scenario = ColdResults['scenarios'][number];
 
@@ -38,7 +38,7 @@ function scenarioTable(): string[] {
   ];
   for (const scenario of runs[0]!.scenarios) {
     const { users, items, rows } = scenario;
-    const title = `${items} films → ${users} users`;
+    const title = `${items} ${thing} → ${users} users`;
     const found = rows
       .filter((row) => row.support === 'all' && row.kind !== 'unadapted')
       .map((row) => same(scenario, row))
@@ -68,7 +68,7 @@ function curveTable(): string[] {
   ];
   const differences: string[] = [];
   for (const scenario of scenarios) {
-    const title = `${scenario.items} films → ${scenario.users} users`;
+    const title = `${scenario.items} ${thing} → ${scenario.users} users`;
     for (const model of new Set(scenario.rows.map((row) => row.name))) {
       const at = supports.map((support) => same(scenario, { name: model, support }));
       const cells = at.map((all) => figure(all, leading));
@@ -82,6 +82,7 @@ function curveTable(): string[] {
       differences.push(`- ${title}, ${model} − ${reference}: ${less.join(', ')}`);
     }
   }
+  if (differences.length === 0) return lines;
   return [
     ...lines,
     '',
@@ -92,6 +93,5 @@ function curveTable(): string[] {
 }
 
 const lines = kind === 'curve' || runs[0]!.protocol.task === 'ranking' ? curveTable() : scenarioTable();
-const page = join(import.meta.dirname, 'README.md');
 const block = new RegExp(`(<!-- cold: ${name} -->\n)[\\s\\S]*?(\n<!-- /cold -->)`);
-writeFileSync(page, readFileSync(page, 'utf8').replace(block, `$1\n${lines.join('\n')}\n$2`));
+changePages(PAGES, (page) => page.replace(block, `$1\n${lines.join('\n')}\n$2`));

@@ -1,12 +1,13 @@
 /**
- * Makes the tables of bench/README.md and README.md from bench/results: each stands between `<!-- board: <name> -->` and
+ * Makes the tables of the README, bench/README.md and docs/scenarios from bench/results: each stands between `<!-- board: <name> -->` and
  * `<!-- /board -->`. Published rows, with their source, come from bench/published.json.
- *   npx tsx bench/tables.ts [README.md bench/README.md]
+ *   npx tsx bench/tables.ts [README.md …]
  */
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
+import { changePages, PAGES } from './pages.js';
 import { type ResultRecord, recordSchema } from './record.js';
 
 const publishedSchema = z.record(
@@ -144,6 +145,5 @@ export function withTables(page: string): string {
 
 if (import.meta.filename === process.argv[1]) {
   const { positionals } = parseArgs({ allowPositionals: true });
-  const pages = positionals.length > 0 ? positionals : ['README.md', 'bench/README.md'];
-  for (const page of pages) writeFileSync(page, withTables(readFileSync(page, 'utf8')));
+  changePages(positionals.length > 0 ? positionals : PAGES, withTables);
 }

@@ -130,6 +130,7 @@ async function compare(
     const fitted = await baselines[name].fit(dataset, {
       candidates: task.candidates,
       filterSeen: config.filterSeen,
+      targetBehaviours: config.targetBehaviours,
       seed: config.seed,
       easeItems: config.easeItems,
       context,

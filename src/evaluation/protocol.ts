@@ -22,6 +22,8 @@ export const protocolSchema = z.object({
   /** Hash of the users' ids and targets: equal sets are asked of both. */
   querySet: z.string(),
   targetBehaviours: z.array(z.string()).optional(),
+  /** Present where targets of the user's own history are left out. */
+  unseenTargets: z.literal(true).optional(),
   /** Present where targets were ranked among this many sampled negatives instead of all candidates. */
   sampledNegatives: z.number().int().optional(),
 });
@@ -68,6 +70,7 @@ export interface ProtocolOptions {
   readonly users: number;
   readonly querySet: string;
   readonly targetBehaviours?: readonly string[];
+  readonly unseenTargets?: true;
   readonly sampledNegatives?: number;
 }
 
@@ -87,6 +90,7 @@ export function protocolOf(dataset: Dataset, options: ProtocolOptions): Protocol
     users: options.users,
     querySet: options.querySet,
     ...(options.targetBehaviours?.length ? { targetBehaviours: [...options.targetBehaviours].sort() } : {}),
+    ...(options.unseenTargets ? { unseenTargets: true } : {}),
     ...(options.sampledNegatives === undefined ? {} : { sampledNegatives: options.sampledNegatives }),
   };
 }

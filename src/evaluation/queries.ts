@@ -87,7 +87,33 @@ export function evaluationQueries(dataset: Dataset, part: Part, options: QueryOp
   return { queries, targets, seen };
 }
 
-function targetCodes(behaviours: readonly string[], names: readonly string[] | undefined): Uint8Array {
+/**
+ * The same question without repeats: targets that are in their user's own history are no targets but seen, and users without another
+ * target are not asked about.
+ *
+ * @throws DATA_EMPTY where no target is left
+ */
+export function unseenTargets({ queries, targets }: Evaluation): Evaluation {
+  const left = queries.flatMap((query, q) => {
+    const history = new Set(query.items);
+    const unseen = targets[q]!.filter((item) => !history.has(item));
+    return unseen.length > 0 ? [{ query, unseen, history: Int32Array.from(history).sort() }] : [];
+  });
+  if (left.length === 0)
+    throw new RecsysError('DATA_EMPTY', 'every target is in its user’s history: nothing is left to evaluate');
+  return {
+    queries: left.map(({ query }) => query),
+    targets: left.map(({ unseen }) => unseen),
+    seen: left.map(({ history }) => history),
+  };
+}
+
+/**
+ * Mask [256] of the behaviours' codes: 1 for the named ones, or for all where none is named.
+ *
+ * @throws CONFIG_INVALID for an unknown name
+ */
+export function targetCodes(behaviours: readonly string[], names: readonly string[] | undefined): Uint8Array {
   const codes = new Uint8Array(256);
   if (names === undefined || names.length === 0) return codes.fill(1);
   for (const name of names) {

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { BACKENDS } from '../compute/backend.js';
 import { path, seed } from '../config/fields.js';
 import { budgetSchema } from '../model/adaptation/budget.js';
-import { BASELINES } from './baselines/registry.js';
+import { BASELINES, SHOWN } from './baselines/registry.js';
 import { coldSchema } from './cold/schema.js';
 
 const model = z.union([
@@ -44,6 +44,12 @@ export const taskFields = {
     .array(z.string().min(1))
     .optional()
     .describe('only held-out rows of these behaviours are targets; default: all'),
+  unseenTargets: z
+    .boolean()
+    .default(false)
+    .describe(
+      'leave out targets that are in the user’s own history: only what is new to them is to be found',
+    ),
   sampledNegatives: z
     .number()
     .int()
@@ -66,8 +72,8 @@ export const evaluateSchema = z.strictObject({
   models: z.array(model).default([]).describe('checkpoints to evaluate, and files of lists made elsewhere'),
   baselines: z
     .array(z.enum(BASELINES))
-    .default([...BASELINES])
-    .describe('simple models fitted on the train rows, shown beside'),
+    .default([...SHOWN])
+    .describe('simple models fitted on the train rows, shown beside; `last-seen` only where it is named'),
   easeItems: z
     .number()
     .int()

@@ -24,8 +24,9 @@ export function describeProtocol(protocol: Protocol): string {
       ? `every one of ${catalogue.toLocaleString('en-US')} items ranked${candidates === 'train' ? ' (those with train rows)' : ''}`
       : `SAMPLED: each target ranked among ${sampledNegatives} random items only, which overstates and may reorder models`;
   const behaviours = protocol.targetBehaviours ? `, targets ${protocol.targetBehaviours.join(' + ')}` : '';
+  const unseen = protocol.unseenTargets ? ', those new to the user alone' : '';
   return (
-    `${part} rows of a ${split} split (${order} order)${behaviours}, ${users.toLocaleString('en-US')} users; ${ranking}; ` +
+    `${part} rows of a ${split} split (${order} order)${behaviours}${unseen}, ${users.toLocaleString('en-US')} users; ${ranking}; ` +
     `seen items ${filterSeen ? 'removed' : 'kept'}; ties count half; brackets: 95 % bootstrap interval over users`
   );
 }

@@ -2,7 +2,7 @@ import type { Dataset } from '../data/dataset.js';
 import { sha256 } from '../storage/hash.js';
 import { candidateMask, countCandidates } from './candidates.js';
 import { type Protocol, protocolOf } from './protocol.js';
-import { type Evaluation, evaluationQueries, type Part } from './queries.js';
+import { type Evaluation, evaluationQueries, type Part, unseenTargets } from './queries.js';
 
 /** The settings of an evaluation that make its question. */
 export interface TaskSettings {
@@ -11,6 +11,7 @@ export interface TaskSettings {
   readonly filterSeen: boolean;
   readonly candidates?: 'train' | 'all' | undefined;
   readonly targetBehaviours?: readonly string[] | undefined;
+  readonly unseenTargets?: boolean | undefined;
   readonly sampledNegatives?: number | undefined;
   readonly maxUsers?: number | undefined;
   readonly seed: number;
@@ -33,11 +34,12 @@ export function evaluationTask(dataset: Dataset, settings: TaskSettings): Task {
   const { part, ks, filterSeen, targetBehaviours, sampledNegatives, maxUsers, seed } = settings;
   const catalogue = settings.candidates ?? dataset.manifest.split.catalogue;
   const candidates = candidateMask(dataset, catalogue);
-  const evaluation = evaluationQueries(dataset, part, {
+  const asked = evaluationQueries(dataset, part, {
     ...(targetBehaviours ? { targetBehaviours } : {}),
     ...(maxUsers === undefined ? {} : { maxUsers }),
     seed,
   });
+  const evaluation = settings.unseenTargets ? unseenTargets(asked) : asked;
   const protocol = protocolOf(dataset, {
     part,
     filterSeen,
@@ -47,6 +49,7 @@ export function evaluationTask(dataset: Dataset, settings: TaskSettings): Task {
     users: evaluation.queries.length,
     querySet: querySetHash(dataset, evaluation),
     ...(targetBehaviours ? { targetBehaviours } : {}),
+    ...(settings.unseenTargets ? { unseenTargets: true } : {}),
     ...(sampledNegatives === undefined ? {} : { sampledNegatives }),
   });
   return { dataset, settings, evaluation, candidates, protocol, repeatedTargets: countRepeated(evaluation) };

@@ -19,9 +19,9 @@ export const PAGES: readonly string[] = [
   'CHANGELOG.md',
   'CONTRIBUTING.md',
   'bench/README.md',
-  ...readdirSync(join(ROOT, 'docs'))
+  ...readdirSync(join(ROOT, 'docs'), { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.md'))
-    .map((name) => `docs/${name}`),
+    .map((name) => `docs/${name.replaceAll('\\', '/')}`),
 ];
 
 export const pageText = (file: string): string => readFileSync(join(ROOT, file), 'utf8');

@@ -169,12 +169,38 @@ test('recent popularity counts the last days; older items follow in order of pop
   assert.ok(c! >= 1 && a! < 1 && a! > b! && b! > d! && d === 0);
 });
 
+test('popularity counts what is asked about first', async () => {
+  const rows: Row[] = [
+    ...['ua', 'va', 'wa', 'ub'].map((pair): Row => [pair[0]!, pair[1]!, 'train']),
+    ['v', 'c', 'train', { behaviour: 'buy' }],
+  ];
+  const data = makeDataset(rows);
+  const scores = async (targetBehaviours?: string[]) => {
+    const fitted = await baselines.popularity.fit(data, { ...options, targetBehaviours });
+    assert.ok('scorer' in fitted);
+    return [...(await fitted.scorer.score([query()]))].slice(1);
+  };
+  assert.deepEqual(await scores(), [3, 1, 1]);
+  const [a, b, c] = await scores(['buy']);
+  assert.ok(c! > 1 && 1 > a! && a! > b! && b! > 0);
+  assert.deepEqual([...recentCounts(data, 1, ['buy'])].slice(1), [a, b, c]);
+});
+
 test('without times recent popularity says that it is not defined', async () => {
   const data = makeDataset(train('ua', 'va', 'ub'));
   const fitted = await baselines['recent-popularity'].fit(data, options);
   assert.ok('scorer' in fitted);
   assert.match(fitted.note ?? '', /not defined/);
   assert.deepEqual([...(await fitted.scorer.score([query()]))], [...data.catalogue.itemCounts]);
+});
+
+test('last-seen lists the newest of the history first, each at its last place, then by popularity', async () => {
+  const data = makeDataset(train('ua', 'ub', 'vb', 'vc', 'wb', 'wd', 'xd'));
+  const fitted = await baselines['last-seen'].fit(data, options);
+  assert.ok('scorer' in fitted);
+  // Items a to d are 1 to 4 and have 1, 3, 1 and 2 train rows.
+  const [, a, b, c, d] = await fitted.scorer.score([query(1, 3, 1)]);
+  assert.ok(a! > c! && c! > b! && b! > d! && d! > 0);
 });
 
 test('every baseline fits and scores a dataset without validation rows, and one with an empty history', async () => {

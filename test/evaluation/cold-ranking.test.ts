@@ -36,6 +36,20 @@ test('ranking metrics of the later events, by hand', async () => {
   assert.equal(later.get('hr@1')![0], 0);
 });
 
+test('an item that might have been given is not asked about again', () => {
+  const events: Event[] = [1, 2, 1, 3].map((item) => ({ user: 2, item, split: 'test' }));
+  const again: Event[] = [1, 2, 2, 1].map((item) => ({ user: 3, item, split: 'test' }));
+  const data = datasetOf(catalogueOf(3, 4), [...EVENTS.slice(0, 4), ...events, ...again]);
+  const config = coldSchema.parse({ task: 'ranking', after: 2, support: [1], least: 2 });
+  const tasks = scenarioTasks(data, NEW, config, 1);
+  assert.deepEqual(
+    tasks.map(({ user }) => user),
+    [2],
+    'user 3 came to nothing new',
+  );
+  assert.deepEqual([...taskEvaluation(data, tasks).targets[0]!], [3]);
+});
+
 test('users with too few events to be asked after are no tasks; each number of given events has its rows', async () => {
   const config = coldSchema.parse({
     task: 'ranking',

@@ -55,6 +55,36 @@ test('targets that repeat the history are counted', () => {
   assert.equal(evaluationTask(makeDataset(rows), settings).repeatedTargets, 0);
 });
 
+test('without repeats only what is new to a user is a target, and the rest of the history is seen', () => {
+  const data = makeDataset([
+    ...rows,
+    ['w', 'a', 'train'],
+    ['w', 'a', 'test'],
+    ['x', 'b', 'train'],
+    ['x', 'b', 'test'],
+    ['w', 'b', 'test'],
+  ]);
+  const all = evaluationTask(data, settings);
+  const {
+    evaluation,
+    repeatedTargets,
+    protocol: asked,
+  } = evaluationTask(data, { ...settings, unseenTargets: true });
+  assert.equal(repeatedTargets, 0);
+  assert.equal(evaluation.queries.length, all.evaluation.queries.length - 1, 'x has no other target');
+  const w = evaluation.queries.findIndex(({ user }) => data.catalogue.users[user] === 'w');
+  const names = (items: Int32Array) => Array.from(items, (item) => data.catalogue.items[item]);
+  assert.deepEqual(names(evaluation.targets[w]!), ['b']);
+  assert.deepEqual(names(evaluation.seen[w]!), ['a']);
+  assert.throws(() => comparable(asked, all.protocol), { message: /unseenTargets \(true against none\)/ });
+  assert.match(describeProtocol(asked), /those new to the user alone/);
+  const repeats = makeDataset([
+    ['x', 'b', 'train'],
+    ['x', 'b', 'test'],
+  ]);
+  assert.throws(() => evaluationTask(repeats, { ...settings, unseenTargets: true }), { code: 'DATA_EMPTY' });
+});
+
 test('sampled ranking is marked in the sentence and in the metric', () => {
   const sampled = protocol(undefined, { sampledNegatives: 100 });
   assert.match(describeProtocol(sampled), /SAMPLED/);

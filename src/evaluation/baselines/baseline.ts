@@ -7,6 +7,8 @@ export interface FitOptions {
   /** Which items compete; hyperparameters are chosen on the validation part under the same rule. */
   readonly candidates: Candidates;
   readonly filterSeen: boolean;
+  /** What is asked about; absent: every behaviour. */
+  readonly targetBehaviours?: readonly string[] | undefined;
   readonly seed: number;
   readonly context?: StageContext;
   /** Largest catalogue EASE is fitted on; default MOST_ITEMS. */

@@ -10,8 +10,12 @@ const USERS = 2000;
 /** Mean validation NDCG@10 of a scorer under the evaluation's own rules, or NaN where the dataset has no validation rows. */
 export async function validationNdcg(dataset: Dataset, scorer: Scorer, options: FitOptions): Promise<number> {
   if (!dataset.interactions.split.includes(SPLIT.validation)) return Number.NaN;
-  const evaluation = evaluationQueries(dataset, 'validation', { maxUsers: USERS, seed: options.seed });
-  const { candidates, filterSeen } = options;
+  const { candidates, filterSeen, seed, targetBehaviours } = options;
+  const evaluation = evaluationQueries(dataset, 'validation', {
+    maxUsers: USERS,
+    seed,
+    ...(targetBehaviours ? { targetBehaviours } : {}),
+  });
   const { metrics } = await evaluateScorer(scorer, evaluation, { ks: [10], candidates, filterSeen });
   return metrics['ndcg@10']!;
 }

@@ -1,7 +1,9 @@
 import { type Dataset, SPLIT } from '../../data/dataset.js';
+import { targetCodes } from '../queries.js';
 import type { BaselineDefinition, FitOptions } from './baseline.js';
 import { choose, validationNdcg } from './choose.js';
 import { constantScorer } from './constant.js';
+import { countsOf } from './counts.js';
 
 const DAY = 86_400_000;
 /** Windows tried, in days. */
@@ -24,7 +26,8 @@ export const recentPopularity: BaselineDefinition = {
         note: 'not defined: the data has an order within each user but no times; this is popularity',
       };
     }
-    const scorer = (days: number) => constantScorer('recent-popularity', recentCounts(dataset, days));
+    const scorer = (days: number) =>
+      constantScorer('recent-popularity', recentCounts(dataset, days, options.targetBehaviours));
     const { best, chosen } = await choose(WINDOWS, 7, (days) =>
       validationNdcg(dataset, scorer(days), options),
     );
@@ -37,22 +40,16 @@ export const recentPopularity: BaselineDefinition = {
   },
 };
 
-/**
- * Counts [items + 1] of train rows in the last `days`. Items without one follow in order of all-time popularity: their
- * counts are scaled below 1.
- */
-export function recentCounts(dataset: Dataset, days: number): Float32Array {
-  const { interactions: rows, catalogue } = dataset;
+/** Counts [items + 1] of train rows in the last `days`, of the target behaviours where there are; then by all-time popularity. */
+export function recentCounts(
+  dataset: Dataset,
+  days: number,
+  targetBehaviours?: readonly string[],
+): Float32Array {
+  const { split, time, behaviour, length } = dataset.interactions;
+  const wanted = targetCodes(dataset.catalogue.behaviours, targetBehaviours);
   let last = Number.NEGATIVE_INFINITY;
-  for (let row = 0; row < rows.length; row++) {
-    if (rows.split[row] === SPLIT.train && rows.time[row]! > last) last = rows.time[row]!;
-  }
-  const counts = new Float32Array(catalogue.itemCounts.length);
-  for (let row = 0; row < rows.length; row++) {
-    if (rows.split[row] === SPLIT.train && rows.time[row]! > last - days * DAY) counts[rows.item[row]!]!++;
-  }
-  let most = 0;
-  for (const count of catalogue.itemCounts) if (count > most) most = count;
-  for (let item = 1; item < counts.length; item++) counts[item]! += catalogue.itemCounts[item]! / (most + 1);
-  return counts;
+  for (let row = 0; row < length; row++)
+    if (split[row] === SPLIT.train && time[row]! > last) last = time[row]!;
+  return countsOf(dataset, (row) => time[row]! > last - days * DAY && wanted[behaviour[row]!] === 1);
 }

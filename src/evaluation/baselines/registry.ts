@@ -1,10 +1,13 @@
 import type { BaselineDefinition } from './baseline.js';
 import { ease } from './ease.js';
 import { itemknn } from './itemknn.js';
+import { lastSeen } from './last-seen.js';
 import { popularity } from './popularity.js';
 import { recentPopularity } from './recent-popularity.js';
 
-export const BASELINES = ['popularity', 'recent-popularity', 'itemknn', 'ease'] as const;
+export const BASELINES = ['popularity', 'recent-popularity', 'itemknn', 'ease', 'last-seen'] as const;
+/** Those of every comparison; `last-seen` has something to say only where seen items stay in the ranking. */
+export const SHOWN: readonly BaselineName[] = BASELINES.filter((name) => name !== 'last-seen');
 export type BaselineName = (typeof BASELINES)[number];
 
 export const baselines = {
@@ -12,4 +15,5 @@ export const baselines = {
   'recent-popularity': recentPopularity,
   itemknn,
   ease,
+  'last-seen': lastSeen,
 } as const satisfies Record<BaselineName, BaselineDefinition>;

@@ -64,13 +64,21 @@ export async function evaluateCold(
 export function scenarioTasks(
   dataset: Dataset,
   scenario: Scenario,
-  { least, most, after, query }: Pick<ColdConfig, 'least' | 'most' | 'after' | 'query'>,
+  { task, least, most, after, query }: Pick<ColdConfig, 'task' | 'least' | 'most' | 'after' | 'query'>,
   seed: number,
 ): Task[] {
   if (after === undefined)
     return scenarioRows(dataset, scenario, { least, most }).map((one) => divideAtRandom(one, query, seed));
   const enough = { least: Math.max(least, after + 1), most };
-  return scenarioRows(dataset, scenario, enough).map((one) => divideInTime(one, after));
+  const tasks = scenarioRows(dataset, scenario, enough).map((one) => divideInTime(one, after));
+  return task === 'rating' ? tasks : tasks.flatMap((one) => withoutRepeats(dataset, one));
+}
+
+/** Items that might have been given are not ranked, so they can't be asked about again; no task where nothing else is left. */
+function withoutRepeats({ interactions: { item } }: Dataset, task: Task): Task[] {
+  const known = new Set(Array.from(task.known, (r) => item[r]!));
+  const query = task.query.filter((r) => !known.has(item[r]!));
+  return query.length > 0 ? [{ ...task, query }] : [];
 }
 
 /** Values of each contender, by metric, one a task. */
