@@ -7,7 +7,7 @@ import { userStates } from '../model/adaptation/basis.js';
 import type { Adapter } from '../model/user-states.js';
 import { readCheckpoint } from '../storage/checkpoint.js';
 import type { Query } from '../types.js';
-import { historySource } from './histories.js';
+import { HISTORY_FLAGS, historySource } from './histories.js';
 import { listFormat, refuseExisting, writeRows } from './list-files.js';
 import { defineStage } from './stage.js';
 import { STATE_COLUMNS, type StateRow } from './state-files.js';
@@ -17,20 +17,7 @@ export default defineStage({
   describe: 'make each user’s events a state, a row of numbers, and write them to JSONL or Parquet',
   schema: adaptSchema,
   flags: {
-    model: { key: 'model', describe: 'checkpoint directory', type: 'string', stdin: true },
-    data: {
-      key: 'data',
-      describe: 'dataset that holds the users’ histories; default: the model’s own',
-      type: 'string',
-      stdin: true,
-    },
-    user: { key: 'users', describe: 'user id (may be repeated); default: every user', type: 'strings' },
-    users: { key: 'usersFile', describe: 'text file with one user id a line', type: 'string' },
-    histories: {
-      key: 'histories',
-      describe: 'JSONL file with one history a line, instead of a dataset',
-      type: 'string',
-    },
+    ...HISTORY_FLAGS,
     steps: { key: 'budget.steps', describe: 'gradient steps a user', type: 'number' },
     format: {
       key: 'format',

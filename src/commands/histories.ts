@@ -11,6 +11,25 @@ import type { HistoriesConfig } from '../evaluation/schema.js';
 import type { Checkpoint } from '../storage/checkpoint.js';
 import { kindOf } from '../storage/disk.js';
 import type { Catalogue, StageContext } from '../types.js';
+import type { StageFlag } from './stage.js';
+
+/** Flags of a command that reads a checkpoint and users' histories. */
+export const HISTORY_FLAGS = {
+  model: { key: 'model', describe: 'checkpoint directory', type: 'string', stdin: true },
+  data: {
+    key: 'data',
+    describe: 'dataset that holds the users’ histories; default: the model’s own',
+    type: 'string',
+    stdin: true,
+  },
+  user: { key: 'users', describe: 'user id (may be repeated); default: every user', type: 'strings' },
+  users: { key: 'usersFile', describe: 'text file with one user id a line', type: 'string' },
+  histories: {
+    key: 'histories',
+    describe: 'JSONL file with one history a line, instead of a dataset',
+    type: 'string',
+  },
+} as const satisfies Readonly<Record<string, StageFlag>>;
 
 /** Users with their histories, in the numbers of a catalogue. */
 export interface HistorySource {

@@ -10,7 +10,7 @@ import {
 import { type RecommendConfig, recommendSchema } from '../evaluation/schema.js';
 import { type Checkpoint, readCheckpoint } from '../storage/checkpoint.js';
 import type { Catalogue } from '../types.js';
-import { historySource } from './histories.js';
+import { HISTORY_FLAGS, historySource } from './histories.js';
 import { LIST_COLUMNS, type ListRow, listFormat, refuseExisting, writeRows } from './list-files.js';
 import { defineStage, type StageRun } from './stage.js';
 import { readStates, type StateRow } from './state-files.js';
@@ -22,20 +22,7 @@ export default defineStage({
   describe: 'write the best items of all or given users to CSV, JSONL or Parquet',
   schema: recommendSchema,
   flags: {
-    model: { key: 'model', describe: 'checkpoint directory', type: 'string', stdin: true },
-    data: {
-      key: 'data',
-      describe: 'dataset that holds the users’ histories; default: the model’s own',
-      type: 'string',
-      stdin: true,
-    },
-    user: { key: 'users', describe: 'user id (may be repeated); default: every user', type: 'strings' },
-    users: { key: 'usersFile', describe: 'text file with one user id a line', type: 'string' },
-    histories: {
-      key: 'histories',
-      describe: 'JSONL file with one history a line, instead of a dataset',
-      type: 'string',
-    },
+    ...HISTORY_FLAGS,
     states: {
       key: 'states',
       describe: 'file of user states that `recsys adapt` wrote, instead of histories',

@@ -9,47 +9,28 @@ import type { Encoded, Model } from '../../src/model/model.js';
 import { createModel, modelSchema } from '../../src/model/registry.js';
 import { Random } from '../../src/random.js';
 import { labelObjective } from '../../src/training/objective.js';
-import { pretrain, pretrainSchema } from '../../src/training/pretrain.js';
-import type { Snapshot } from '../../src/training/progress.js';
 import { taskBatches } from '../../src/training/stage.js';
-import { assertNoLeak, assertSameTensors } from '../suites/assertions.js';
+import { assertNoLeak } from '../suites/assertions.js';
 import { onBackend, onEachBackend } from '../suites/backends.js';
-import { datasetOf, randomEvents, recordingContext, richCatalogue } from '../suites/fixtures.js';
+import { datasetOf, randomEvents, richCatalogue } from '../suites/fixtures.js';
 import { taskOf } from '../suites/gradients.js';
+import { assertResumes, pretraining, TINY_TRANSFORMER } from '../suites/pretraining.js';
 
 const CATALOGUE = richCatalogue(6, 10);
 const DATASET = datasetOf(CATALOGUE, randomEvents(CATALOGUE, 12));
-const TRANSFORMER = { name: 'transformer', width: 4, depth: 1, heads: 1, length: 4, dropout: 0.3 };
 const CONTRASTIVE = { weight: 0.5, temperature: 0.2 };
 
-const run = (config: object, snapshots: Snapshot[] = [], resumeFrom?: Snapshot) =>
-  pretrain(
-    pretrainSchema.parse({ data: 'x', epochs: 2, batchSize: 3, model: TRANSFORMER, seed: 5, ...config }),
-    DATASET,
-    undefined,
-    { saveSnapshot: async (s) => void snapshots.push(s), resumeFrom, onEpoch() {} },
-    recordingContext(),
-  );
+const run = pretraining(DATASET);
 
 onEachBackend('pretrain with contrastive', (backend) => {
   test('ends with the same bits when resumed, tables by rows included', async () => {
-    for (const loss of ['softmax', 'sampled-softmax']) {
-      const config = { loss, negatives: 4, contrastive: CONTRASTIVE, snapshotSteps: 1, accumulate: 2 };
-      const snapshots: Snapshot[] = [];
-      const whole = await run(config, snapshots);
-      const again = await run(config, [], snapshots[0]);
-      assertSameTensors(again.tensors, whole.tensors, 'best parameters');
-      assertSameTensors(again.fit.last.tensors, whole.fit.last.tensors, 'last parameters');
-      assertSameTensors(again.fit.last.optimizer, whole.fit.last.optimizer, 'optimizer');
-      const plain = await run({ ...config, contrastive: {} });
-      assert.notDeepEqual(plain.fit.last.tensors, whole.fit.last.tensors);
-      assert.ok(whole.fit.history[0]!.loss > plain.fit.history[0]!.loss + 0.1, 'it is part of the loss');
-    }
+    const losses = await assertResumes(run, { contrastive: CONTRASTIVE }, { contrastive: {} });
+    for (const { whole, plain } of losses) assert.ok(whole > plain + 0.1, 'it is part of the loss');
   });
 
   test('the second encoding draws other masks than the first, and other ones each step', async () => {
     const states: number[][] = [];
-    const model = createModel(modelSchema.parse(TRANSFORMER), CATALOGUE);
+    const model = createModel(modelSchema.parse(TINY_TRANSFORMER), CATALOGUE);
     const watched: Model = {
       ...model,
       encode(params, batch, pass): Encoded {
@@ -75,7 +56,7 @@ onEachBackend('pretrain with contrastive', (backend) => {
   });
 
   test('hidden items and the label task are trained as well, and no tensor is left behind', async () => {
-    const both = { ...TRANSFORMER, direction: 'both' };
+    const both = { ...TINY_TRANSFORMER, direction: 'both' };
     const label = { minimumValue: 3, negatives: 1 };
     for (const config of [{ model: both }, { task: 'label', loss: 'bce', label }])
       await assertNoLeak(`${backend}, ${JSON.stringify(config)}`, async () => {
@@ -87,7 +68,7 @@ onEachBackend('pretrain with contrastive', (backend) => {
 
 onBackend('cpu', 'contrastive', () => {
   test('alone it makes a model tell sequences apart', async () => {
-    const model = createModel(modelSchema.parse({ ...TRANSFORMER, width: 16, dropout: 0.1 }), CATALOGUE);
+    const model = createModel(modelSchema.parse({ ...TINY_TRANSFORMER, width: 16, dropout: 0.1 }), CATALOGUE);
     const store = new ParameterStore(model.init(new Random(7)), model.constants());
     const nothing = { ...LOSSES.softmax, compute: () => tf.scalar(0) };
     const loss = labelObjective(model, nothing, { weight: 1, temperature: 0.2 });
@@ -105,7 +86,7 @@ onBackend('cpu', 'contrastive', () => {
     const linear = { name: 'linear', width: 4, length: 4 };
     // The dropout of this one is in its scores.
     const mlp = { name: 'mlp', width: 4, hidden: [6], length: 4, dropout: 0.5 };
-    for (const model of [linear, mlp, { ...TRANSFORMER, dropout: 0 }]) {
+    for (const model of [linear, mlp, { ...TINY_TRANSFORMER, dropout: 0 }]) {
       await assert.rejects(run({ model, contrastive: CONTRASTIVE }), {
         code: 'CONFIG_INVALID',
         message: /contrastive\.weight: .* without dropout/,
