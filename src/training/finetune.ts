@@ -17,6 +17,10 @@ export const finetuneSchema = z
     ...commonTraining,
     from: path('checkpoint to continue'),
     ...supervisedTask,
+    behaviourHeads: z
+      .boolean()
+      .default(false)
+      .describe('give the model a head for each behaviour, which at first changes nothing'),
     dropout: z.number().min(0).max(0.95).optional().describe('dropout rate in place of the checkpoint’s own'),
     freeze: z
       .array(z.string().min(1))
@@ -31,6 +35,10 @@ export const finetuneSchema = z
   .refine((c) => !c.adapter || c.freeze.length === 0, {
     path: ['freeze'],
     message: 'with `adapter` all stay as they are; `adapter.target` says what is added to',
+  })
+  .refine((c) => !c.adapter || !c.behaviourHeads, {
+    path: ['behaviourHeads'],
+    message: 'an adapter goes with the model as it is; fine-tune with heads first',
   });
 
 export type FinetuneConfig = z.output<typeof finetuneSchema>;
@@ -43,7 +51,8 @@ export async function finetune(
   hooks: StageHooks,
   context: StageContext,
 ): Promise<TrainedModel> {
-  const modelConfig = withDropout(from.config, config.dropout);
+  const kept = config.behaviourHeads ? withHeads(from.config) : from.config;
+  const modelConfig = withDropout(kept, config.dropout);
   const frozen = (names: readonly string[]): Set<string> => frozenNames(names, config.freeze);
   const trained = await trainOnLabels(
     { name: 'finetune', modelConfig, from, frozen, adapter: config.adapter },
@@ -52,7 +61,7 @@ export async function finetune(
     hooks,
     context,
   );
-  const whole = { ...trained, config: from.config };
+  const whole = { ...trained, config: kept };
   if (!config.adapter) return whole;
   const tensors = new Map([...trained.tensors].filter(([name]) => isAdapter(name)));
   return {
@@ -65,6 +74,14 @@ export async function finetune(
 function withDropout(config: ModelConfig, dropout: number | undefined): ModelConfig {
   if (dropout === undefined || !('dropout' in config)) return config;
   return { ...config, dropout };
+}
+
+function withHeads(config: ModelConfig): ModelConfig {
+  if ('behaviourHeads' in config) return { ...config, behaviourHeads: true };
+  throw new RecsysError(
+    'CONFIG_INVALID',
+    `behaviourHeads: the model ${config.name} can have none (transformer and gru can)`,
+  );
 }
 
 /** Parameters a `freeze` list names, whole or by their first parts (`blocks.1` is not `blocks.10`); an entry that names none is CONFIG_INVALID with the names there are. */
