@@ -1,8 +1,9 @@
 import type { Scorer, StageContext } from '../types.js';
-import { evaluateScorer } from './evaluate.js';
+import { type EvaluateOptions, evaluateScorer } from './evaluate.js';
 import { auc, labelMetrics, ratingMetrics } from './labels.js';
 import { requestMilliseconds } from './latency.js';
 import { type HeldOutPairs, scorePairs } from './pairs.js';
+import { type BehaviourTask, measureBehaviours } from './per-behaviour.js';
 import type { ResultRow } from './results.js';
 import { bootstrap } from './significance.js';
 import type { Task } from './task.js';
@@ -28,6 +29,8 @@ export interface MeasureOptions {
   readonly latencyQueries: number;
   /** Also label metrics: the pairs, and the least value of label 1. */
   readonly labels?: { readonly pairs: HeldOutPairs; readonly minimumValue: number };
+  /** Also the metrics of these tasks. */
+  readonly behaviours?: readonly BehaviourTask[];
   /** Also rating metrics on these pairs. */
   readonly ratings?: HeldOutPairs;
   readonly context: StageContext;
@@ -48,7 +51,7 @@ export async function measure(contender: Contender, task: Task, options: Measure
     items: scorer.items,
     score: (queries) => scorer.score(queries),
   };
-  const result = await evaluateScorer(named, evaluation, {
+  const how: EvaluateOptions = {
     ks: settings.ks,
     candidates,
     filterSeen: settings.filterSeen,
@@ -56,7 +59,10 @@ export async function measure(contender: Contender, task: Task, options: Measure
     seed: settings.seed,
     popularity: task.dataset.catalogue.itemCounts,
     context: options.context,
-  });
+  };
+  const result = await evaluateScorer(named, evaluation, how);
+  const perBehaviour =
+    options.behaviours && (await measureBehaviours(named, options.behaviours, how, options.resamples));
   const metrics = { ...result.metrics };
   if (options.labels) {
     const { pairs, minimumValue } = options.labels;
@@ -89,6 +95,7 @@ export async function measure(contender: Contender, task: Task, options: Measure
       ...(path === undefined ? {} : { path }),
       metrics,
       intervals: Object.fromEntries(intervals),
+      ...(perBehaviour ? { perBehaviour } : {}),
       parameters,
       ...(weights === undefined ? {} : { weights }),
       bytes,

@@ -49,6 +49,7 @@ function translations(model: Catalogue, dataset: Catalogue): Translations {
 }
 
 function translated({ items, users, behaviours }: Translations, query: Query): Query {
+  const asks = query.asks === undefined ? -1 : behaviours[query.asks]!;
   const known = Array.from(query.items, (_, i) => i).filter((i) => items[query.items[i]!]! > 0);
   return {
     user: users[query.user]!,
@@ -56,6 +57,8 @@ function translated({ items, users, behaviours }: Translations, query: Query): Q
     behaviours: Uint8Array.from(known, (i) => Math.max(0, behaviours[query.behaviours[i]!]!)),
     ...(query.times ? { times: Float64Array.from(known, (i) => query.times![i]!) } : {}),
     ...(query.values ? { values: Float32Array.from(known, (i) => query.values![i]!) } : {}),
+    // Of a behaviour that the model does not know it is asked nothing in particular.
+    ...(asks >= 0 ? { asks } : {}),
   };
 }
 

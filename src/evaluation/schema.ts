@@ -58,6 +58,12 @@ export const taskFields = {
     .min(1)
     .optional()
     .describe('evaluate at most so many users, drawn with the seed'),
+  asked: z
+    .enum(['target', 'any'])
+    .default('target')
+    .describe(
+      'what models with behaviour heads are asked: what comes next by the behaviour of a user’s targets (where all have one), or by any',
+    ),
 };
 
 /** The YAML of `recsys evaluate`. */
@@ -77,6 +83,10 @@ export const evaluateSchema = z.strictObject({
       'largest catalogue EASE is fitted on: its memory grows with the square of the items, its time with the cube',
     ),
   ...taskFields,
+  perBehaviour: z
+    .boolean()
+    .default(false)
+    .describe('also evaluate the targets of each behaviour by themselves, as a task of their own'),
   labels: z
     .strictObject({
       minimumValue: z.number().describe('label 1 where the value (rating) is at least this, else 0'),

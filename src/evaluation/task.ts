@@ -13,6 +13,7 @@ export interface TaskSettings {
   readonly targetBehaviours?: readonly string[] | undefined;
   readonly sampledNegatives?: number | undefined;
   readonly maxUsers?: number | undefined;
+  readonly asked?: 'target' | 'any' | undefined;
   readonly seed: number;
 }
 
@@ -30,12 +31,13 @@ export interface Task {
 
 /** @throws CONFIG_INVALID for an unknown behaviour, DATA_EMPTY where no user has a target */
 export function evaluationTask(dataset: Dataset, settings: TaskSettings): Task {
-  const { part, ks, filterSeen, targetBehaviours, sampledNegatives, maxUsers, seed } = settings;
+  const { part, ks, filterSeen, targetBehaviours, sampledNegatives, maxUsers, asked, seed } = settings;
   const catalogue = settings.candidates ?? dataset.manifest.split.catalogue;
   const candidates = candidateMask(dataset, catalogue);
   const evaluation = evaluationQueries(dataset, part, {
     ...(targetBehaviours ? { targetBehaviours } : {}),
     ...(maxUsers === undefined ? {} : { maxUsers }),
+    ...(asked ? { asked } : {}),
     seed,
   });
   const protocol = protocolOf(dataset, {

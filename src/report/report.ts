@@ -21,6 +21,8 @@ export interface ReportContent {
   readonly comparison?: Table;
   /** A line under the comparison: what an interval is, on which test set. */
   readonly comparisonNote?: string;
+  /** The same by behaviour, where it was asked for. */
+  readonly behaviours?: Table | undefined;
   /** Further Vega-Lite plots, data inline. */
   readonly plots?: readonly PlotSpec[];
   /** The resolved config; the model's own where absent. */
@@ -94,7 +96,7 @@ async function plots(specs: readonly PlotSpec[]): Promise<string> {
 
 /** The report as one HTML page: no script, nothing loaded from elsewhere, light and dark. */
 export async function renderReport(content: ReportContent): Promise<string> {
-  const { title, manifest, metricsHistory = [], comparison } = content;
+  const { title, manifest, metricsHistory = [], comparison, behaviours } = content;
   const lead = content.description ?? (manifest === undefined ? '' : describe(manifest));
   const note =
     content.comparisonNote === undefined ? '' : `<p class="lead">${escapeHtml(content.comparisonNote)}</p>`;
@@ -117,6 +119,7 @@ ${lead === '' ? '' : `<p class="lead">${escapeHtml(lead)}</p>`}
 ${manifest === undefined ? '' : tiles(manifest)}
 </header>
 ${section('Comparison', comparison === undefined ? '' : `${note}${tableToHtml(comparison)}`)}
+${section('By behaviour', behaviours === undefined ? '' : tableToHtml(behaviours))}
 ${section('Training', await plots(curves))}
 ${section('Plots', await plots(content.plots ?? []))}
 ${section('Lineage', manifest === undefined ? '' : lineageSvg(manifest))}
