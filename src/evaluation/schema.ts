@@ -180,6 +180,11 @@ export const recommendSchema = z.strictObject({
   model: path('checkpoint directory'),
   ...historiesFields,
   states: path('file of user states that `recsys adapt` wrote, in place of histories').optional(),
+  behaviour: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('list what comes next by this behaviour (a model with behaviour heads); default: by any'),
   k: z.number().int().min(1).max(10_000).default(10).describe('items a user'),
   filterSeen: z.boolean().default(true).describe('leave out the items of the user’s history'),
   candidates: z

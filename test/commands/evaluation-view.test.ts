@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { comparisonTable, evaluationReport, evaluationText } from '../../src/commands/evaluation-view.js';
+import {
+  behaviourTable,
+  comparisonTable,
+  evaluationReport,
+  evaluationText,
+} from '../../src/commands/evaluation-view.js';
 import { EVALUATION_FORMAT, type Results, resultsSchema } from '../../src/evaluation/results.js';
 import { drawPlot } from '../../src/report/plot.js';
 
@@ -89,4 +94,41 @@ test('what a model keeps of the reference stands below, and plots show quality a
   const names = JSON.stringify(plots!.slice(1));
   assert.ok(names.includes('"ours"') && names.includes('"teacher"') && !names.includes('"popularity"'));
   assert.equal(evaluationReport(RESULTS, RESULTS.protocol).plots!.length, 1, 'one model has no trade-off');
+});
+
+test('what is reached at the task of each behaviour stands in a table of its own, with the number of users', () => {
+  const row = RESULTS.rows[0]!;
+  const task = (users: number, value: number) => ({
+    users,
+    metrics: { 'ndcg@10': value, 'hr@10': 2 * value },
+    intervals: { 'ndcg@10': { mean: value, low: value - 0.1, high: value + 0.1 } },
+  });
+  const results: Results = {
+    ...RESULTS,
+    rows: [
+      { ...row, perBehaviour: { view: task(1200, 0.2), buy: task(3, 0.4) } },
+      {
+        ...row,
+        name: 'popularity',
+        kind: 'baseline',
+        perBehaviour: { view: task(1200, 0.1), buy: task(3, 0.3) },
+      },
+    ],
+  };
+  const { columns, rows } = behaviourTable(results)!;
+  assert.deepEqual(
+    columns.map((column) => (typeof column === 'string' ? column : column.name)),
+    ['model', 'view (1,200 users) NDCG@10', 'view HR@10', 'buy (3 users) NDCG@10', 'buy HR@10'],
+  );
+  assert.deepEqual(rows[1], [
+    'popularity',
+    { value: 0.1, low: 0, high: 0.2 },
+    0.2,
+    { value: 0.3, low: 0.3 - 0.1, high: 0.4 },
+    0.6,
+  ]);
+  assert.match(evaluationText(results), /buy \(3 users\) NDCG@10/);
+  assert.ok(resultsSchema.safeParse(results).success);
+  assert.ok(evaluationReport(results, results.protocol).behaviours);
+  assert.equal(behaviourTable(RESULTS), undefined);
 });
