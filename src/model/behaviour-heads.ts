@@ -9,7 +9,8 @@ const OFFSET = 'behaviourHeads.offset';
 
 /**
  * A task for each behaviour over shared states (multi-task heads: Caruana 1997): asked what comes next of behaviour b, a state s is
- * s + s·W_b + c_b; of any behaviour, s itself. W_b and c_b begin at 0, so that a model that is given heads answers as it did before.
+ * s + s·W_b / √D + c_b; of any behaviour, s itself. W_b and c_b begin at 0, so that a model that is given heads answers as it did before. The
+ * division makes a step of Adam, which moves all weights alike, move a state about as far through W_b as through c_b.
  */
 export class BehaviourHeads {
   /** True where there are heads: they are wanted, and there are several behaviours to tell apart. */
@@ -53,7 +54,7 @@ export class BehaviourHeads {
     const offsets = tf.slice(params.get(OFFSET), [1, 0], [behaviours, width]) as tf.Tensor2D;
     const weight = tf.reshape(weights, [behaviours * width, width]) as tf.Tensor2D;
     const turned = tf.matMul(tf.reshape(placed, [places, behaviours * width]) as tf.Tensor2D, weight);
-    const moved = tf.add(turned, tf.matMul(chosen, offsets));
+    const moved = tf.add(tf.mul(turned, 1 / Math.sqrt(width)), tf.matMul(chosen, offsets));
     return tf.add(states, tf.reshape(moved, states.shape));
   }
 }

@@ -21,7 +21,7 @@ const S = [0.3, -1.2, 2.1, 0.4, -0.7];
 const silu = (z: number): number => z * sigmoid(z);
 
 onBackend('cpu', 'docs/concepts.md: heads for behaviours', () => {
-  stated(['s′ = s + s W_b + c_b'], () => {
+  stated(['s′ = s + s W_b / √D + c_b'], () => {
     const [width, behaviours] = [3, ['view', 'buy']];
     const heads = new BehaviourHeads({ behaviours }, width, true);
     const made: ParameterInits = new Map();
@@ -42,7 +42,11 @@ onBackend('cpu', 'docs/concepts.md: heads for behaviours', () => {
     const at = (b: number, from: number, to: number) => weight!.data[(b * width + from) * width + to]!;
     const answers = asked.flatMap((b) =>
       s.map((own, to) =>
-        b === 0 ? own : own + sum(s.map((v, from) => v * at(b, from, to))) + offset!.data[b * width + to]!,
+        b === 0
+          ? own
+          : own +
+            sum(s.map((v, from) => v * at(b, from, to))) / Math.sqrt(width) +
+            offset!.data[b * width + to]!,
       ),
     );
     assertClose(found, answers, 'states', 1e-6);
