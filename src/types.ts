@@ -44,6 +44,8 @@ export interface Query {
   readonly times?: Float64Array;
   /** Value (rating, play count) of each event, NaN where it has none; absent where none has. */
   readonly values?: Float32Array;
+  /** Index of the behaviour that is asked about: which item comes next by it. Absent: by any. */
+  readonly asks?: number;
 }
 
 /** Anything that ranks the whole catalogue for users: a trained model or a baseline. */

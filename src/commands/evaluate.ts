@@ -14,6 +14,7 @@ import { refuseTrainedOnTest } from '../evaluation/guard.js';
 import { ratingMetrics } from '../evaluation/labels.js';
 import { mappedScorer, sameVocabulary } from '../evaluation/mapped.js';
 import { heldOutPairs, meanTrainValue } from '../evaluation/pairs.js';
+import { behaviourTasks } from '../evaluation/per-behaviour.js';
 import { comparable } from '../evaluation/protocol.js';
 import { EVALUATION_FORMAT, type Results } from '../evaluation/results.js';
 import { checkReference, retentionOf } from '../evaluation/retention.js';
@@ -195,6 +196,7 @@ async function measureModel(
   const inner = modelScorer(restored, name);
   try {
     const { parameters, bytes } = checkpoint.manifest.model;
+    const told = restored.model.readsAsked && config.asked === 'target' ? TOLD : undefined;
     const contender: Contender = {
       name,
       kind: 'model',
@@ -202,7 +204,7 @@ async function measureModel(
       parameters,
       weights: weightsBesideEmbeddings(restored.inits),
       bytes,
-      ...fitVocabulary(inner, checkpoint, task.dataset, options.context),
+      ...noted(fitVocabulary(inner, checkpoint, task.dataset, options.context), told),
     };
     const measured = await measure(contender, task, options);
     if (!config.attack) return measured;
@@ -213,6 +215,14 @@ async function measureModel(
   } finally {
     inner.dispose();
   }
+}
+
+/** What a reader must know of a model that is told more than the others. */
+const TOLD = 'told the behaviour of the targets';
+
+function noted<T extends { readonly note?: string }>(row: T, remark: string | undefined): T {
+  if (remark === undefined) return row;
+  return { ...row, note: row.note === undefined ? remark : `${row.note}; ${remark}` };
 }
 
 function fitVocabulary(
@@ -242,7 +252,10 @@ function measureOptions(
   context: StageContext,
 ): { options: MeasureOptions; results: Pick<Results, 'labels' | 'ratings'> } {
   const { labels, ratings } = config;
-  const common = { resamples: config.bootstrap.resamples, latencyQueries: config.latencyQueries, context };
+  const common = {
+    ...{ resamples: config.bootstrap.resamples, latencyQueries: config.latencyQueries, context },
+    ...(config.perBehaviour ? { behaviours: behaviourTasks(task.dataset, task.settings) } : {}),
+  };
   if (!labels && !ratings) return { options: common, results: {} };
   const pairs = heldOutPairs(task.dataset, task.evaluation, config.part);
   const count = pairs.value.length;
@@ -261,13 +274,17 @@ function measureOptions(
   };
 }
 
-/** `row/metric` → value, for the printed object: ranking by NDCG and every metric without a k; `rows` has the rest. */
+/** `row/metric`, and `row/metric/behaviour`, → value, for the printed object: ranking by NDCG and every metric without a k; `rows` has the rest. */
 function flatMetrics(results: Results): Record<string, number> {
   return Object.fromEntries(
-    results.rows.flatMap((row) =>
-      Object.entries(row.metrics)
-        .filter(([metric]) => metric.startsWith('ndcg@') || !metric.includes('@'))
-        .map(([metric, value]) => [`${row.name}/${metric}`, value]),
-    ),
+    results.rows.flatMap(({ name, metrics, perBehaviour = {} }) => [
+      ...shown(metrics).map(([metric, value]) => [`${name}/${metric}`, value]),
+      ...Object.entries(perBehaviour).flatMap(([behaviour, of]) =>
+        shown(of.metrics).map(([metric, value]) => [`${name}/${metric}/${behaviour}`, value]),
+      ),
+    ]),
   );
 }
+
+const shown = (metrics: Readonly<Record<string, number>>): [string, number][] =>
+  Object.entries(metrics).filter(([metric]) => metric.startsWith('ndcg@') || !metric.includes('@'));

@@ -63,6 +63,35 @@ export function comparisonTable(results: Results): Table {
   return { columns, aside, rows: [...measured, ...others] };
 }
 
+/** Each row's quality at the task of each behaviour, with the number of its users; undefined where that was not asked for. */
+export function behaviourTable({ protocol, rows }: Results): Table | undefined {
+  const measured = rows.filter((row) => row.perBehaviour !== undefined);
+  const tasks = Object.entries(measured[0]?.perBehaviour ?? {});
+  if (tasks.length === 0) return undefined;
+  const shown = (['ndcg', 'hr'] as const).map((name) => [name, leadingMetric(name, protocol)] as const);
+  const columns = tasks.flatMap(([behaviour, { users }]) =>
+    shown.map(([name, metric]): Column => {
+      const of = name === 'ndcg' ? `${behaviour} (${users.toLocaleString('en-US')} users) ` : `${behaviour} `;
+      return { name: of + metric.replace(name, name.toUpperCase()), better: 'higher' };
+    }),
+  );
+  const cells = ({ perBehaviour = {} }: ResultRow): Cell[] =>
+    tasks.flatMap(([behaviour]) =>
+      shown.map(([name, metric]): Cell => {
+        const found = perBehaviour[behaviour];
+        const interval = name === 'ndcg' ? found?.intervals[metric] : undefined;
+        return interval
+          ? { value: interval.mean, low: interval.low, high: interval.high }
+          : (found?.metrics[metric] ?? null);
+      }),
+    );
+  return {
+    columns: ['model', ...columns],
+    aside: measured.flatMap(({ kind }, at) => (kind === 'external' ? [at] : [])),
+    rows: measured.map((row) => [row.name, ...cells(row)]),
+  };
+}
+
 /** Remarks below the table: differences, what was left out, what a reader must know of a row. */
 function remarks(results: Results): string[] {
   const metric = leadingMetric('ndcg', results.protocol);
@@ -116,9 +145,11 @@ const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 export function evaluationText(results: Results): string {
   const note = `${results.dataset.name}: ${describeProtocol(results.protocol)}`;
   const attacks = attackTable(results);
+  const behaviours = behaviourTable(results);
   return [
     renderTable(comparisonTable(results)),
     '',
+    ...(behaviours ? [renderTable(behaviours), ''] : []),
     ...[note, ...remarks(results)].map((line) => `  ${line}`),
     ...(attacks ? ['', renderTable(attacks), '', `  ${ATTACK_NOTE}`] : []),
   ].join('\n');
@@ -127,13 +158,17 @@ export function evaluationText(results: Results): string {
 export function evaluationReport(results: Results, protocol: Protocol): ReportContent {
   const metric = leadingMetric('ndcg', protocol);
   const attacks = attackTable(results);
+  const behaviours = behaviourTable(results);
   const values = results.rows.map((row) => ({ name: row.name, kind: row.kind, ...row.intervals[metric] }));
   return {
     title: `Evaluation on ${results.dataset.name}`,
     description: describeProtocol(protocol),
     comparison: comparisonTable(results),
     comparisonNote: remarks(results).join(' · '),
-    ...(attacks ? { further: [{ title: 'Under attack', note: ATTACK_NOTE, table: attacks }] } : {}),
+    further: [
+      ...(behaviours ? [{ title: 'By behaviour', table: behaviours }] : []),
+      ...(attacks ? [{ title: 'Under attack', note: ATTACK_NOTE, table: attacks }] : []),
+    ],
     plots: [
       {
         title: `${metric} with 95 % intervals`,

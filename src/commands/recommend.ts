@@ -8,8 +8,9 @@ import {
   recommendLists,
 } from '../evaluation/recommend.js';
 import { type RecommendConfig, recommendSchema } from '../evaluation/schema.js';
+import type { RestoredModel } from '../model/restore.js';
 import { type Checkpoint, readCheckpoint } from '../storage/checkpoint.js';
-import type { Catalogue } from '../types.js';
+import type { Catalogue, Query, Scorer } from '../types.js';
 import { HISTORY_FLAGS, historySource } from './histories.js';
 import { LIST_COLUMNS, type ListRow, listFormat, refuseExisting, writeRows } from './list-files.js';
 import { defineStage, type StageRun } from './stage.js';
@@ -26,6 +27,11 @@ export default defineStage({
     states: {
       key: 'states',
       describe: 'file of user states that `recsys adapt` wrote, instead of histories',
+      type: 'string',
+    },
+    behaviour: {
+      key: 'behaviour',
+      describe: 'list what comes next by this behaviour; default: by any',
       type: 'string',
     },
     k: { key: 'k', describe: 'items a user', type: 'number' },
@@ -82,9 +88,11 @@ async function ofHistories(run: Run, checkpoint: Checkpoint): Promise<Lists> {
   const { restoreModel } = await import('../model/restore.js');
   const { modelScorer } = await import('../model/scorer.js');
   const found = async function* (): AsyncGenerator<RecommendedList> {
-    const model = modelScorer(restoreModel(checkpoint));
+    const restored = restoreModel(checkpoint);
+    const asking = askingAbout(config.behaviour, restored);
+    const model = modelScorer(restored);
     try {
-      const scorer = scorerFor(model, checkpoint.catalogue, source.catalogue);
+      const scorer = asking(model, source.catalogue);
       yield* recommendLists(scorer, source.requests, options);
     } finally {
       model.dispose();
@@ -93,16 +101,37 @@ async function ofHistories(run: Run, checkpoint: Checkpoint): Promise<Lists> {
   return { ...source, found: found(), report: () => source.report(run) };
 }
 
+/**
+ * A scorer in a dataset's numbers, of queries about one behaviour where it is named.
+ * @throws CONFIG_INVALID for a model without heads, or a behaviour that it does not know
+ */
+function askingAbout(behaviour: string | undefined, { model, catalogue }: RestoredModel) {
+  const asks = behaviour === undefined ? -1 : catalogue.behaviours.indexOf(behaviour);
+  if (behaviour !== undefined && (!model.readsAsked || asks < 0)) {
+    const why = model.readsAsked
+      ? `the model knows no "${behaviour}" (it knows ${catalogue.behaviours.join(', ')})`
+      : 'the model has no behaviour heads';
+    throw new RecsysError('CONFIG_INVALID', `behaviour: ${why}`, {
+      remedy: 'Leave it out, or train a model with `behaviourHeads` (`recsys finetune` adds them).',
+    });
+  }
+  return (scorer: Scorer, dataset: Catalogue): Scorer => {
+    if (asks < 0) return scorerFor(scorer, catalogue, dataset);
+    const asking = (queries: readonly Query[]) => scorer.score(queries.map((query) => ({ ...query, asks })));
+    return scorerFor({ ...scorer, score: asking }, catalogue, dataset);
+  };
+}
+
 function ofStates(run: Run, checkpoint: Checkpoint): Lists {
   const { config } = run;
   const { catalogue } = checkpoint;
-  const other = (['data', 'users', 'usersFile', 'histories'] as const).find(
+  const other = (['data', 'users', 'usersFile', 'histories', 'behaviour'] as const).find(
     (key) => config[key] !== undefined,
   );
   if (other !== undefined)
     throw new RecsysError(
       'USAGE',
-      `states: say either \`states\` or \`${other}\`: states stand for histories`,
+      `states: say either \`states\` or \`${other}\`: states stand for histories, and for what comes next by any behaviour`,
     );
   const found = async function* (): AsyncGenerator<RecommendedList> {
     const { restoreModel } = await import('../model/restore.js');

@@ -1,8 +1,9 @@
 import type { Scorer, StageContext } from '../types.js';
-import { type EvaluationResult, evaluateScorer } from './evaluate.js';
+import { type EvaluateOptions, type EvaluationResult, evaluateScorer } from './evaluate.js';
 import { auc, labelMetrics, ratingMetrics } from './labels.js';
 import { requestMilliseconds } from './latency.js';
 import { type HeldOutPairs, scorePairs } from './pairs.js';
+import { type BehaviourTask, measureBehaviours } from './per-behaviour.js';
 import type { ResultRow } from './results.js';
 import { bootstrap } from './significance.js';
 import type { Task } from './task.js';
@@ -28,6 +29,8 @@ export interface MeasureOptions {
   readonly latencyQueries: number;
   /** Also label metrics: the pairs, and the least value of label 1. */
   readonly labels?: { readonly pairs: HeldOutPairs; readonly minimumValue: number };
+  /** Also the metrics of these tasks. */
+  readonly behaviours?: readonly BehaviourTask[];
   /** Also rating metrics on these pairs. */
   readonly ratings?: HeldOutPairs;
   readonly context: StageContext;
@@ -41,16 +44,19 @@ export interface Measured {
 
 /** A scorer's ranking metrics on the task. */
 export function ask(scorer: Scorer, task: Task, context: StageContext): Promise<EvaluationResult> {
-  const { settings, evaluation, candidates } = task;
-  return evaluateScorer(scorer, evaluation, {
+  return evaluateScorer(scorer, task.evaluation, howAsked(task, context));
+}
+
+function howAsked({ settings, candidates, dataset }: Task, context: StageContext): EvaluateOptions {
+  return {
     ks: settings.ks,
     candidates,
     filterSeen: settings.filterSeen,
     ...(settings.sampledNegatives === undefined ? {} : { sampledNegatives: settings.sampledNegatives }),
     seed: settings.seed,
-    popularity: task.dataset.catalogue.itemCounts,
+    popularity: dataset.catalogue.itemCounts,
     context,
-  });
+  };
 }
 
 /** Evaluates one contender on the task: metrics with intervals, and milliseconds per request. */
@@ -62,7 +68,10 @@ export async function measure(contender: Contender, task: Task, options: Measure
     items: scorer.items,
     score: (queries) => scorer.score(queries),
   };
-  const result = await ask(named, task, options.context);
+  const how = howAsked(task, options.context);
+  const result = await evaluateScorer(named, evaluation, how);
+  const perBehaviour =
+    options.behaviours && (await measureBehaviours(named, options.behaviours, how, options.resamples));
   const metrics = { ...result.metrics };
   if (options.labels) {
     const { pairs, minimumValue } = options.labels;
@@ -95,6 +104,7 @@ export async function measure(contender: Contender, task: Task, options: Measure
       ...(path === undefined ? {} : { path }),
       metrics,
       intervals: Object.fromEntries(intervals),
+      ...(perBehaviour ? { perBehaviour } : {}),
       parameters,
       ...(weights === undefined ? {} : { weights }),
       bytes,

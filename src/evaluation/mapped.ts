@@ -39,6 +39,7 @@ export function translated(model: Catalogue, dataset: Catalogue) {
   const users = translation(dataset.users, model.users, 1);
   const behaviours = translation(dataset.behaviours, model.behaviours, 0);
   const translate = (query: Query): Query => {
+    const asks = query.asks === undefined ? -1 : behaviours[query.asks]!;
     const known = Array.from(query.items, (_, i) => i).filter((i) => items[query.items[i]!]! > 0);
     return {
       user: users[query.user]!,
@@ -46,6 +47,8 @@ export function translated(model: Catalogue, dataset: Catalogue) {
       behaviours: Uint8Array.from(known, (i) => Math.max(0, behaviours[query.behaviours[i]!]!)),
       ...(query.times ? { times: Float64Array.from(known, (i) => query.times![i]!) } : {}),
       ...(query.values ? { values: Float32Array.from(known, (i) => query.values![i]!) } : {}),
+      // Of a behaviour that the model does not know it is asked nothing in particular.
+      ...(asks >= 0 ? { asks } : {}),
     };
   };
   return { items, users, behaviours, translate };

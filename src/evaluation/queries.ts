@@ -20,6 +20,20 @@ export interface QueryOptions {
   /** At most so many users, drawn with `seed`; default all. */
   readonly maxUsers?: number;
   readonly seed?: number;
+  /** What is asked: the item that comes next by the behaviour of the targets (where theirs is one), or by any. Default: target. */
+  readonly asked?: 'target' | 'any';
+}
+
+/** Whether a row of the part has one of the behaviours; absent: any. */
+export function hasTargets(
+  { interactions: rows, catalogue }: Dataset,
+  part: Part,
+  behaviours?: readonly string[],
+): boolean {
+  const wanted = catalogue.behaviours.map((name) => behaviours?.includes(name) ?? true);
+  for (let r = 0; r < rows.length; r++)
+    if (rows.split[r] === SPLIT[part] && wanted[rows.behaviour[r]!]) return true;
+  return false;
 }
 
 /**
@@ -64,10 +78,13 @@ export function evaluationQueries(dataset: Dataset, part: Part, options: QueryOp
     const times: number[] = [];
     const values: number[] = [];
     const relevant = new Set<number>();
+    const by = new Set<number>();
     for (let row = start; row < end; row++) {
       const item = rows.item[row]!;
-      if (rows.split[row] === code && wanted[rows.behaviour[row]!] === 1) relevant.add(item);
-      else if (temporal ? row < first && rows.split[row]! <= code : rows.split[row]! < code) {
+      if (rows.split[row] === code && wanted[rows.behaviour[row]!] === 1) {
+        relevant.add(item);
+        by.add(rows.behaviour[row]!);
+      } else if (temporal ? row < first && rows.split[row]! <= code : rows.split[row]! < code) {
         items.push(item);
         behaviours.push(rows.behaviour[row]!);
         times.push(rows.time[row]!);
@@ -80,6 +97,7 @@ export function evaluationQueries(dataset: Dataset, part: Part, options: QueryOp
       behaviours: Uint8Array.from(behaviours),
       ...(timed ? { times: Float64Array.from(times) } : {}),
       values: Float32Array.from(values),
+      ...(by.size === 1 && options.asked !== 'any' ? { asks: [...by][0]! } : {}),
     });
     targets.push(Int32Array.from(relevant).sort());
     seen.push(Int32Array.from(new Set(items.filter((item) => !relevant.has(item)))).sort());

@@ -22,6 +22,15 @@ export const attackSchema = z.object({
 });
 export type Attack = z.infer<typeof attackSchema>;
 
+/** What a row reaches at the task of one behaviour. */
+export const behaviourResultSchema = z.object({
+  /** Users with a target of this behaviour: one query each. */
+  users: z.number().int(),
+  metrics: z.record(z.string(), z.number()),
+  intervals: z.record(z.string(), interval),
+});
+export type BehaviourResult = z.infer<typeof behaviourResultSchema>;
+
 /** One line of the table. */
 export const rowSchema = z.object({
   name: z.string(),
@@ -32,6 +41,8 @@ export const rowSchema = z.object({
   metrics: z.record(z.string(), z.number()),
   /** 95 % bootstrap intervals of the metrics that are means over users. */
   intervals: z.record(z.string(), interval),
+  /** The same at the task of each target behaviour, where asked for. */
+  perBehaviour: z.record(z.string(), behaviourResultSchema).optional(),
   parameters: z.number(),
   /** Parameters of a model that are no embeddings. */
   weights: z.number().optional(),

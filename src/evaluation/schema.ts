@@ -64,6 +64,12 @@ export const taskFields = {
     .min(1)
     .optional()
     .describe('evaluate at most so many users, drawn with the seed'),
+  asked: z
+    .enum(['target', 'any'])
+    .default('target')
+    .describe(
+      'what models with behaviour heads are asked: what comes next by the behaviour of a user’s targets (where all have one), or by any',
+    ),
 };
 
 /** The YAML of `recsys evaluate`. */
@@ -83,6 +89,10 @@ export const evaluateSchema = z.strictObject({
       'largest catalogue EASE is fitted on: its memory grows with the square of the items, its time with the cube',
     ),
   ...taskFields,
+  perBehaviour: z
+    .boolean()
+    .default(false)
+    .describe('also evaluate the targets of each behaviour by themselves, as a task of their own'),
   labels: z
     .strictObject({
       minimumValue: z.number().describe('label 1 where the value (rating) is at least this, else 0'),
@@ -189,6 +199,11 @@ export const recommendSchema = z.strictObject({
   model: path('checkpoint directory'),
   ...historiesFields,
   states: path('file of user states that `recsys adapt` wrote, in place of histories').optional(),
+  behaviour: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('list what comes next by this behaviour (a model with behaviour heads); default: by any'),
   k: z.number().int().min(1).max(10_000).default(10).describe('items a user'),
   filterSeen: z.boolean().default(true).describe('leave out the items of the user’s history'),
   candidates: z

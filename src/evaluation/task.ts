@@ -14,6 +14,7 @@ export interface TaskSettings {
   readonly unseenTargets?: boolean | undefined;
   readonly sampledNegatives?: number | undefined;
   readonly maxUsers?: number | undefined;
+  readonly asked?: 'target' | 'any' | undefined;
   readonly seed: number;
 }
 
@@ -31,15 +32,16 @@ export interface Task {
 
 /** @throws CONFIG_INVALID for an unknown behaviour, DATA_EMPTY where no user has a target */
 export function evaluationTask(dataset: Dataset, settings: TaskSettings): Task {
-  const { part, ks, filterSeen, targetBehaviours, sampledNegatives, maxUsers, seed } = settings;
+  const { part, ks, filterSeen, targetBehaviours, sampledNegatives, maxUsers, asked, seed } = settings;
   const catalogue = settings.candidates ?? dataset.manifest.split.catalogue;
   const candidates = candidateMask(dataset, catalogue);
-  const asked = evaluationQueries(dataset, part, {
+  const all = evaluationQueries(dataset, part, {
     ...(targetBehaviours ? { targetBehaviours } : {}),
     ...(maxUsers === undefined ? {} : { maxUsers }),
+    ...(asked ? { asked } : {}),
     seed,
   });
-  const evaluation = settings.unseenTargets ? unseenTargets(asked) : asked;
+  const evaluation = settings.unseenTargets ? unseenTargets(all) : all;
   const protocol = protocolOf(dataset, {
     part,
     filterSeen,

@@ -77,7 +77,7 @@ function artefactOf(runtime: string, compiled: CompiledFunction, reads: Reads): 
 /** Requests as an exported graph takes them: right-aligned in all places the model reads. */
 export function inputsOf(queries: readonly Query[], reads: Reads): Record<string, HostTensor> {
   const { length } = reads;
-  const { users, items, behaviours, times, values } = packQueries(queries, reads, length);
+  const { users, items, behaviours, times, values, asked } = packQueries(queries, reads, length);
   const shape = [queries.length, length];
   return {
     items: { dtype: 'I32', shape, data: items },
@@ -85,5 +85,6 @@ export function inputsOf(queries: readonly Query[], reads: Reads): Record<string
     users: { dtype: 'I32', shape: [queries.length], data: users },
     ...(times ? { times: { dtype: 'I32', shape, data: times } } : {}),
     ...(values ? { values: { dtype: 'F32', shape, data: values } } : {}),
+    ...(asked ? { asked: { dtype: 'I32', shape, data: asked } } : {}),
   };
 }

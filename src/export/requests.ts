@@ -17,8 +17,15 @@ export function randomRequests(catalogue: Catalogue, length: number, count: numb
       // Apart by seconds to years.
       times: Float64Array.from({ length: events }, () => 1000 * Math.exp(18 * rng.uniform())).sort(),
       values: Float32Array.from({ length: events }, () => 1 + rng.int(5)),
+      ...asking(catalogue, n),
     };
   });
+}
+
+/** The n-th request asks about each behaviour in turn, and about none. */
+function asking({ behaviours }: Catalogue, n: number): Pick<Query, 'asks'> {
+  const asks = n % (behaviours.length + 1);
+  return asks < behaviours.length ? { asks } : {};
 }
 
 /**
@@ -56,6 +63,7 @@ export function datasetRequests(
       behaviours: Uint8Array.from(recent, ({ behaviour }) => behaviour),
       ...(dataset.manifest.time === 'epoch' ? { times: Float64Array.from(recent, ({ time }) => time) } : {}),
       values: Float32Array.from(recent, ({ value }) => value),
+      ...asking(catalogue, queries.length),
     });
   }
   if (queries.length === 0)

@@ -21,6 +21,11 @@ const MEANINGS: Readonly<Record<string, { readonly meaning: string; readonly voc
   values: {
     meaning: 'value (rating) of each event less `center` of the model’s configuration; 0 where it has none',
   },
+  asked: {
+    meaning:
+      'at the last place, behaviour index + 1 of the item that is asked for; 0: of any behaviour; 0 at the other places',
+    vocabulary: 'vocabulary/behaviours.jsonl',
+  },
   users: { meaning: 'user index; 0: unknown', vocabulary: 'vocabulary/users.jsonl' },
   scores: {
     meaning: 'score of each item by index, higher is better; column 0 means nothing',

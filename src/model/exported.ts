@@ -10,8 +10,8 @@ import type { RestoredModel } from './restore.js';
 import { atLast } from './select.js';
 
 /**
- * A model as a graph for other runtimes, of inputs `items` [B, L], `behaviours` [B, L], `users` [B], `times` [B, L] and `values` [B, L] (those it reads), L being
- * the model's length. Outputs: `scores` [B, items + 1]; `state` [B, D] of a model whose score is a dot product; with `top` > 0
+ * A model as a graph for other runtimes, of inputs `items` [B, L], `behaviours` [B, L], `users` [B], `times`, `values` and `asked`
+ * [B, L] (those it reads), L being the model's length. Outputs: `scores` [B, items + 1]; `state` [B, D] of a model whose score is a dot product; with `top` > 0
  * the best items, best first, as `top` [B, top].
  *
  * @throws BACKEND_UNAVAILABLE where the native backend is not the active one
@@ -43,12 +43,13 @@ export function freezeModel({ model, inits, catalogue }: RestoredModel, top: num
 }
 
 /** A batch of item 1 everywhere, which every model can read. */
-function exampleBatch(size: number, { length, readsTimes, readsValues }: Model): Batch {
+function exampleBatch(size: number, { length, readsTimes, readsValues, readsAsked }: Model): Batch {
   const ones = (...shape: number[]) =>
     ({ dtype: 'I32', shape, data: new Int32Array(shape.reduce((a, b) => a * b)).fill(1) }) as const;
   return {
     ...{ items: ones(size, length), behaviours: ones(size, length), users: ones(size) },
     ...(readsTimes ? { times: ones(size, length) } : {}),
+    ...(readsAsked ? { asked: ones(size, length) } : {}),
     ...(readsValues
       ? {
           values: {

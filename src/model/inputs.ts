@@ -3,7 +3,15 @@ import type { Inputs } from '../compute/step.js';
 import type { SequenceBatch } from './model.js';
 
 /** The histories among a batch's inputs. */
-export function sequencesOf({ users, items, behaviours, masked, times, values }: Inputs): SequenceBatch {
+export function sequencesOf({
+  users,
+  items,
+  behaviours,
+  masked,
+  times,
+  values,
+  asked,
+}: Inputs): SequenceBatch {
   return {
     users: users!,
     items: items as Tensor2D,
@@ -11,5 +19,6 @@ export function sequencesOf({ users, items, behaviours, masked, times, values }:
     ...(masked ? { masked: masked as Tensor2D } : {}),
     ...(times ? { times: times as Tensor2D } : {}),
     ...(values ? { values: values as Tensor2D } : {}),
+    ...(asked ? { asked: asked as Tensor2D } : {}),
   };
 }

@@ -20,6 +20,8 @@ export interface SequenceBatch {
   readonly times?: Tensor2D;
   /** [B, L] value of each event less the model's centre, 0 where it has none; only for a model that `readsValues`. */
   readonly values?: Tensor2D;
+  /** [B, L] behaviour index + 1 of what is asked for at each position, 0 = of any behaviour; only for a model that `readsAsked`. */
+  readonly asked?: Tensor2D;
 }
 
 /** User states at every position, and the hidden layers feature alignment may use (bottom to top). */
@@ -52,6 +54,8 @@ export interface Model {
   readonly readsTimes?: boolean;
   /** True where `encode` reads the vectors of the whole catalogue. */
   readonly readsCatalogue?: boolean;
+  /** True for a model that is told of which behaviour the asked-for event is (`SequenceBatch.asked`). */
+  readonly readsAsked?: boolean;
   /** Present for a model that is fed the values of events (`SequenceBatch.values`): what is subtracted from them. */
   readonly readsValues?: { readonly center: number };
   /** Rate of the dropout inside `encode`; absent: there is none, and a history is always encoded alike. */

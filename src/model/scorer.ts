@@ -13,14 +13,14 @@ import { packValues } from './values.js';
 import { countWeights } from './weights.js';
 
 /** What of a model says how its histories are packed. */
-export type Reads = Pick<Model, 'length' | 'readsTimes' | 'readsValues'>;
+export type Reads = Pick<Model, 'length' | 'readsTimes' | 'readsValues' | 'readsAsked'>;
 
 /**
  * Histories of a batch of queries, right-aligned and cut to the model's length, in `places` places (default: as few as do).
  * Throws DATA_EMPTY where the model reads times and there are none.
  */
 export function packQueries(queries: readonly Query[], model: Reads, places?: number) {
-  const { length, readsTimes, readsValues } = model;
+  const { length, readsTimes, readsValues, readsAsked } = model;
   const longest = queries.reduce((m, q) => Math.max(m, q.items.length), 1);
   const steps = places ?? Math.min(length, longest);
   const items = new Int32Array(queries.length * steps);
@@ -40,12 +40,22 @@ export function packQueries(queries: readonly Query[], model: Reads, places?: nu
     ...{ users, items, behaviours, steps },
     ...(readsTimes ? { times: packTimes(queries, steps) } : {}),
     ...(readsValues ? { values: packValues(queries, steps, readsValues.center) } : {}),
+    ...(readsAsked ? { asked: packAsked(queries, steps) } : {}),
   };
+}
+
+/** What the queries ask about, [queries × steps]: behaviour index + 1 after the newest event, 0 elsewhere. */
+function packAsked(queries: readonly Query[], steps: number): Int32Array {
+  const into = new Int32Array(queries.length * steps);
+  queries.forEach(({ asks }, row) => {
+    if (asks !== undefined) into[(row + 1) * steps - 1] = asks + 1;
+  });
+  return into;
 }
 
 /** Packed queries on the backend. */
 export function queryInputs(queries: readonly Query[], model: Reads): Inputs {
-  const { users, items, behaviours, times, values, steps } = packQueries(queries, model);
+  const { users, items, behaviours, times, values, asked, steps } = packQueries(queries, model);
   const shape: [number, number] = [queries.length, steps];
   return {
     users: tf.tensor1d(users, 'int32'),
@@ -53,6 +63,7 @@ export function queryInputs(queries: readonly Query[], model: Reads): Inputs {
     behaviours: tf.tensor2d(behaviours, shape, 'int32'),
     ...(times ? { times: tf.tensor2d(times, shape, 'int32') } : {}),
     ...(values ? { values: tf.tensor2d(values, shape, 'float32') } : {}),
+    ...(asked ? { asked: tf.tensor2d(asked, shape, 'int32') } : {}),
   };
 }
 
@@ -153,13 +164,14 @@ export function modelScorer(restored: RestoredModel, name?: string): Scorer & { 
 
 /** Queries in tensors of `rows` lines of `steps` places. */
 export function packedBatch(queries: readonly Query[], model: Reads, rows: number, steps: number): Batch {
-  const { users, items, behaviours, times, values } = packQueries(queries, model, steps);
+  const { users, items, behaviours, times, values, asked } = packQueries(queries, model, steps);
   return {
     users: padded('I32', users, rows),
     items: padded('I32', items, rows, steps),
     behaviours: padded('I32', behaviours, rows, steps),
     ...(times ? { times: padded('I32', times, rows, steps) } : {}),
     ...(values ? { values: padded('F32', values, rows, steps) } : {}),
+    ...(asked ? { asked: padded('I32', asked, rows, steps) } : {}),
   };
 }
 

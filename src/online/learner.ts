@@ -7,7 +7,7 @@ export interface LearnExample {
   readonly seq: number;
   /** As it was sent; randomness of the update is keyed by its id. */
   readonly event: OnlineEvent;
-  /** The user as before this event. */
+  /** The user as before this event, asked what comes next by its behaviour. */
   readonly query: Query;
   /** Catalogue index of the item, from 1. */
   readonly item: number;
@@ -38,6 +38,8 @@ export interface OnlineLearner {
   readonly length: number;
   /** Names of the adapters it can score with. */
   readonly adapters?: readonly string[];
+  /** Whether it can be asked about one behaviour (`Query.asks`). */
+  readonly asks?: boolean;
   /** With which columns histories must come, besides items and behaviours. */
   readonly columns?: { readonly times?: boolean; readonly values?: boolean };
   /** One update from a batch; one outcome an example. */

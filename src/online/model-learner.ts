@@ -59,6 +59,7 @@ export function modelLearner(
   return {
     name: model.name,
     length: model.length,
+    asks: model.readsAsked ?? false,
     columns: { times: model.readsTimes ?? false, values: model.readsValues !== undefined },
     adapters: [...adapters.keys()],
     score: (queries, adapter) => (adapter === undefined ? scorer : adapted.get(adapter)!).score(queries),

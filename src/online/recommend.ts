@@ -10,6 +10,11 @@ import type { UserHistories } from './users.js';
 const MAX_IDS = 10_000;
 const ids = z.array(externalId).max(MAX_IDS);
 
+export const askedBehaviour = z
+  .string()
+  .max(64)
+  .describe('rank what comes next by this behaviour; needs a model with behaviour heads. Absent: by any');
+
 /** Body of `POST /v1/recommendations`. */
 export const recommendSchema = z
   .strictObject({
@@ -39,6 +44,7 @@ export const recommendSchema = z
       .describe('a state that `/v1/state` or `recsys adapt` gave: scores follow from it alone'),
     k: z.number().int().min(1).max(1000).optional().describe('items returned'),
     adapter: z.string().max(64).optional().describe('score with this adapter added to the model'),
+    behaviour: askedBehaviour.optional(),
     exclude: ids.optional().describe('items never returned'),
     candidates: ids.min(1).optional().describe('rank these items only; those already seen stay in'),
     includeSeen: z.boolean().default(false).describe('true: items of the history may be returned again'),
@@ -51,6 +57,10 @@ export const recommendSchema = z
   .refine((r) => r.state === undefined || r.adapter === undefined, {
     path: ['adapter'],
     message: 'a state is of the model without an adapter',
+  })
+  .refine((r) => r.state === undefined || r.behaviour === undefined, {
+    path: ['behaviour'],
+    message: 'a state says what comes next by any behaviour',
   });
 export type RecommendRequest = z.output<typeof recommendSchema>;
 
@@ -105,7 +115,7 @@ export class Recommender {
       throw invalid([
         { field: 'adapter', message: `is none that is served (${adapters.join(', ') || 'there are none'})` },
       ]);
-    const query = this.query(request, unknown);
+    const query = { ...this.query(request, unknown), ...this.asking(request.behaviour) };
     const known = (list: readonly string[]): number[] =>
       list.flatMap((id) => {
         const item = itemIndex.get(id);
@@ -155,6 +165,17 @@ export class Recommender {
         { field: 'state', message: `has ${state.length} numbers, and those of this model ${width}` },
       ]);
     return state && Float32Array.from(state);
+  }
+
+  private asking(behaviour: string | undefined): Pick<Query, 'asks'> {
+    if (behaviour === undefined) return {};
+    const { learner, behaviourIndex } = this.options;
+    const asks = behaviourIndex.get(behaviour);
+    const message = !learner.asks
+      ? 'cannot be asked about: the model has no behaviour heads'
+      : `is none that the model knows (${[...behaviourIndex.keys()].join(', ')})`;
+    if (asks === undefined || !learner.asks) throw invalid([{ field: 'behaviour', message }]);
+    return { asks };
   }
 
   private query(request: RecommendRequest, unknown: string[]): Query {

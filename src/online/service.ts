@@ -281,7 +281,8 @@ export class RecommenderService {
     }
     const { type: _, ...event } = record;
     const weight = this.weight(event);
-    this.queue.push({ seq, event, query: this.histories.query(event.user), item, behaviour, weight });
+    const query = { ...this.histories.query(event.user), asks: behaviour };
+    this.queue.push({ seq, event, query, item, behaviour, weight });
     this.histories.append(record.user, item, behaviour, record.time, record.value);
     this.recommender.popularity[item]! += 1;
   }

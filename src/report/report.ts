@@ -21,8 +21,8 @@ export interface ReportContent {
   readonly comparison?: Table;
   /** A line under the comparison: what an interval is, on which test set. */
   readonly comparisonNote?: string;
-  /** More tables, each with a line above it. */
-  readonly further?: readonly { readonly title: string; readonly note: string; readonly table: Table }[];
+  /** More tables, some with a line above them. */
+  readonly further?: readonly { readonly title: string; readonly note?: string; readonly table: Table }[];
   /** Further Vega-Lite plots, data inline. */
   readonly plots?: readonly PlotSpec[];
   /** The resolved config; the model's own where absent. */

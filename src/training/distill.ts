@@ -59,6 +59,7 @@ export async function distill(
     inits.set(PROJECTION, glorot(Random.of(config.seed, 'projection'), model.width, teacher.model.width));
   const rows = trainRows(dataset, config.targets, {
     timed: model.readsTimes || teacher.model.readsTimes,
+    asked: model.readsAsked,
     sample: { share: config.userShare, seed: config.seed },
   });
   const dir = config.answers.cache ?? hooks.folder;

@@ -19,6 +19,10 @@ export const finetuneSchema = z
     ...commonTraining,
     from: path('checkpoint to continue'),
     ...supervisedTask,
+    behaviourHeads: z
+      .boolean()
+      .default(false)
+      .describe('give the model a head for each behaviour, which at first changes nothing'),
     dropout: z.number().min(0).max(0.95).optional().describe('dropout rate in place of the checkpoint’s own'),
     l2Start: z
       .number()
@@ -59,6 +63,10 @@ export const finetuneSchema = z
   .refine((c) => !c.adapter || c.l2Start === 0, {
     path: ['l2Start'],
     message: 'with `adapter` the checkpoint’s weights stay; `l2` keeps what is added to them small',
+  })
+  .refine((c) => !c.adapter || !c.behaviourHeads, {
+    path: ['behaviourHeads'],
+    message: 'an adapter goes with the model as it is; fine-tune with heads first',
   });
 
 export type FinetuneConfig = z.output<typeof finetuneSchema>;
@@ -77,7 +85,8 @@ export async function finetune(
 ): Promise<TrainedModel> {
   const { adapter, l2Start, rateDecay, unfreeze } = config;
   const replay = config.replay && before && { ...config.replay, dataset: before };
-  const modelConfig = withDropout(from.config, config.dropout);
+  const kept = config.behaviourHeads ? withHeads(from.config) : from.config;
+  const modelConfig = withDropout(kept, config.dropout);
   const frozen = (names: readonly string[]): Set<string> => frozenNames(names, config.freeze);
   const trained = await trainOnLabels(
     {
@@ -95,19 +104,26 @@ export async function finetune(
     hooks,
     context,
   );
-  const whole = { ...trained, config: from.config };
+  const whole = { ...trained, config: kept };
   if (!adapter) return whole;
   const tensors = new Map([...trained.tensors].filter(([name]) => isAdapter(name, adapter)));
   const own = { adapter: { config: adapter, tensors } };
   // Layers cannot be merged into weights: the checkpoint is that of a deeper model.
-  if (adapter.kind === 'bottleneck')
-    return { ...whole, ...own, config: withBottlenecks(from.config, adapter.rank) };
+  if (adapter.kind === 'bottleneck') return { ...whole, ...own, config: withBottlenecks(kept, adapter.rank) };
   return { ...whole, ...own, tensors: merged(trained.tensors, tensors, adapter) };
 }
 
 function withDropout(config: ModelConfig, dropout: number | undefined): ModelConfig {
   if (dropout === undefined || !('dropout' in config)) return config;
   return { ...config, dropout };
+}
+
+function withHeads(config: ModelConfig): ModelConfig {
+  if ('behaviourHeads' in config) return { ...config, behaviourHeads: true };
+  throw new RecsysError(
+    'CONFIG_INVALID',
+    `behaviourHeads: the model ${config.name} can have none (transformer and gru can)`,
+  );
 }
 
 /** Parameters a `freeze` list names, whole or by their first parts (`blocks.1` is not `blocks.10`); an entry that names none is CONFIG_INVALID with the names there are. */

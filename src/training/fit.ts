@@ -163,5 +163,5 @@ export async function fit(options: FitOptions, context: StageContext): Promise<F
 }
 
 function lowerIsBetter(metric: string): boolean {
-  return /loss|rmse|mae/.test(metric);
+  return /^[^/]*(loss|rmse|mae)/.test(metric);
 }

@@ -1,5 +1,6 @@
 import type { Batch } from '../compute/step.js';
 import { Random } from '../random.js';
+import { askedFor } from './asked.js';
 import { type Beside, f32, i32, type RowBatches } from './batches.js';
 import { historyTensors } from './histories.js';
 import { drawNegatives, type NegativeOptions } from './negatives.js';
@@ -11,6 +12,8 @@ export interface Pairs {
   readonly start: Int32Array;
   readonly end: Int32Array;
   readonly item: Int32Array;
+  /** Behaviour index + 1. */
+  readonly behaviour: Int32Array;
   readonly value: Float32Array;
   readonly weight: Float32Array;
 }
@@ -56,6 +59,7 @@ export function trainPairs(rows: TrainRows): Pairs {
     start: user.map((u) => rows.offsets[u]!),
     end: Int32Array.from(chosen),
     item: Int32Array.from(chosen, (r) => rows.item[r]!),
+    behaviour: Int32Array.from(chosen, (r) => rows.behaviour[r]!),
     value: Float32Array.from(chosen, (r) => rows.value[r]!),
     weight: Float32Array.from(chosen, (r) => rows.weight[r]!),
   };
@@ -113,12 +117,19 @@ function assemble(
       targets[row] = drawUnknown(pairs.user[pair]!, options, rng);
     }
   });
+  const positions = Int32Array.from({ length: size }, (_, row) => (row + 1) * steps - 1);
   const batch = {
     ...historyTensors(rows, histories, size, steps),
-    positions: i32(
-      Int32Array.from({ length: size }, (_, row) => (row + 1) * steps - 1),
-      [size],
-    ),
+    ...(rows.unasked === undefined
+      ? {}
+      : askedFor(
+          positions,
+          Array.from(chosen, (code) => pairs.behaviour[Math.floor(code / each)]!),
+          [size, steps],
+          rows.unasked,
+          Random.of(options.seed, 'unasked', epoch, index),
+        )),
+    positions: i32(positions, [size]),
     targets: i32(targets, [size]),
     weights: f32(weights, [size]),
   };

@@ -88,6 +88,18 @@ export const targetsSchema = z
       .describe('only events of these behaviours are targets; all are inputs'),
     minimumValue: z.number().optional().describe('only events with at least this value (rating) are targets'),
     recent: z.number().int().min(1).optional().describe('only each user’s last n train events are targets'),
+    weights: z
+      .record(z.string(), z.number().min(0))
+      .optional()
+      .describe('weight of each behaviour’s targets in the loss, 0: none; default: as the dataset says'),
+    unasked: z
+      .number()
+      .min(0)
+      .max(1)
+      .default(0.1)
+      .describe(
+        'share of the targets that a model with behaviour heads learns without being told their behaviour, so as to say what comes next of any',
+      ),
   })
   .prefault({})
   .describe('which events the loss is computed on');
@@ -138,7 +150,7 @@ export const commonTraining = {
 };
 
 export const lossName = z.enum(LOSS_NAMES);
-export type TargetsConfig = z.output<typeof targetsSchema>;
+export type TargetsConfig = Partial<z.output<typeof targetsSchema>>;
 export type LabelConfig = z.output<typeof labelSchema>;
 export type OptimizerConfig = z.output<typeof optimizerSchema>;
 export type ValidationConfig = z.output<typeof validationSchema>;

@@ -1,5 +1,6 @@
 import type { Batch } from '../compute/step.js';
 import { Random } from '../random.js';
+import { askedFor } from './asked.js';
 import { type Beside, f32, i32, type RowBatches, roundUp } from './batches.js';
 import { historyTensors } from './histories.js';
 import { drawNegatives, type NegativeOptions } from './negatives.js';
@@ -87,8 +88,7 @@ function batchesOf(
       const chosen = cached.order.subarray(index * batchSize, (index + 1) * batchSize);
       const layout = layoutOf(rows, windows, chosen, options);
       const asked = ask(layout, Random.of(seed, 'masked', epoch, index));
-      const negatives = Random.of(seed, 'negatives', epoch, index);
-      return assemble(layout, asked, options, average, negatives, beside);
+      return assemble(layout, asked, options, average, { epoch, index }, beside);
     },
   };
 }
@@ -146,7 +146,7 @@ function assemble(
   { ahead, positions, targets, masked }: Asked,
   options: SequenceBatchOptions,
   average: number,
-  negatives: Random,
+  { epoch, index }: { readonly epoch: number; readonly index: number },
   beside: Beside | undefined,
 ): Batch {
   const histories = Array.from(chosen, (w) => ({
@@ -154,6 +154,7 @@ function assemble(
     start: windows.start[w]!,
     end: windows.end[w]! - ahead,
   }));
+  const { seed } = options;
   const padded = roundUp(positions.length, options.fixedShapes ? Math.ceil((size * steps) / 2) : 64);
   const at = new Int32Array(padded);
   const target = new Int32Array(padded);
@@ -169,7 +170,16 @@ function assemble(
     weights: f32(weight, [padded]),
     batchWeight: f32(Float32Array.of(batchWeight), []),
     ...(masked ? { masked: i32(masked, [size, steps]) } : {}),
-    ...drawNegatives(target, options.negatives, negatives),
+    ...(rows.unasked === undefined
+      ? {}
+      : askedFor(
+          positions,
+          targets.map((r) => rows.behaviour[r]!),
+          [size, steps],
+          rows.unasked,
+          Random.of(seed, 'unasked', epoch, index),
+        )),
+    ...drawNegatives(target, options.negatives, Random.of(seed, 'negatives', epoch, index)),
     ...beside?.(targets, padded),
   };
 }

@@ -142,10 +142,12 @@ export function validationLabelBatches(
     start: Int32Array.from(chosen, (r) => rows.offsets[interactions.user[r]!]!),
     end: Int32Array.from(chosen, (r) => rows.offsets[interactions.user[r]! + 1]!),
     item: Int32Array.from(chosen, (r) => interactions.item[r]!),
+    behaviour: Int32Array.from(chosen, (r) => interactions.behaviour[r]! + 1),
     value: Float32Array.from(chosen, (r) => interactions.value[r]!),
     weight: new Float32Array(chosen.length).fill(1),
   };
-  const source = pairBatches(rows, pairs, {
+  const told = rows.unasked === undefined ? rows : { ...rows, unasked: 0 };
+  const source = pairBatches(told, pairs, {
     length: model.length,
     batchSize: 1024,
     seed: config.seed + 1,
@@ -273,7 +275,7 @@ function onValidationRows(
   const labelled = config.task === 'label' ? validationLabelBatches(model, dataset, plan.rows, config) : [];
   if (!ranking && labelled.length === 0) return undefined;
   const regression = config.loss === 'mse';
-  const names = rankingMetricNames([10]);
+  const names = [...(ranking?.names ?? rankingMetricNames([10]))];
   if (config.task === 'label')
     names.push(
       ...['loss', regression ? 'rmse' : 'accuracy'].flatMap((name) => [
@@ -284,7 +286,7 @@ function onValidationRows(
   return {
     names,
     async metrics() {
-      const metrics: Record<string, number> = { ...(await ranking?.()) };
+      const metrics: Record<string, number> = { ...(await ranking?.metrics()) };
       if (config.task !== 'label') return metrics;
       const sample = Math.min(batches.batchesPerEpoch, TRAIN_METRIC_BATCHES);
       const trained = Array.from({ length: sample }, (_, index) => batches.batch(0, index));

@@ -18,6 +18,8 @@ export interface TrainRows {
   readonly weight: Float32Array;
   /** Milliseconds since the epoch; only where a model reads times. */
   readonly time?: Float64Array;
+  /** Share of the targets whose behaviour a model is not told; only where one reads it. */
+  readonly unasked?: number;
   /** Subtracted from values before a model reads them; only where one does. */
   readonly center?: number;
 }
@@ -31,10 +33,12 @@ export function trainRows(
   targets: TargetsConfig,
   {
     timed = false,
+    asked = false,
     center,
     sample,
   }: {
     readonly timed?: boolean | undefined;
+    readonly asked?: boolean | undefined;
     readonly center?: number | undefined;
     readonly sample?: { readonly share: number; readonly seed: number };
   } = {},
@@ -52,6 +56,7 @@ export function trainRows(
     value: new Float32Array(shared(total)),
     weight: new Float32Array(shared(total)),
     ...(timed ? { time: new Float64Array(shared(2 * total)) } : {}),
+    ...(asked ? { unasked: targets.unasked ?? 0 } : {}),
     ...(center === undefined ? {} : { center }),
   };
   let n = 0;
@@ -75,21 +80,27 @@ export function trainRows(
   if (sample) keepSome(rows, sample);
   if (!rows.weight.some((w) => w > 0)) {
     throw new RecsysError('DATA_EMPTY', `${dataset.path}: no train row is a target`, {
-      remedy: 'Loosen `targets` (behaviours, minimumValue), or prepare the dataset with a train split.',
+      remedy:
+        'Loosen `targets` (behaviours, weights, minimumValue), or prepare the dataset with a train split.',
     });
   }
   return rows;
 }
 
 /** What of the rows a model reads besides items and behaviours. */
-export function columnsOf({ readsTimes, readsValues }: Pick<Reads, 'readsTimes' | 'readsValues'>) {
-  return { timed: readsTimes, center: readsValues?.center };
+export function columnsOf({ readsTimes, readsValues, readsAsked }: Omit<Reads, 'length'>) {
+  return { timed: readsTimes, asked: readsAsked, center: readsValues?.center };
 }
 
 /** The same rows with what this model reads of them, and no more. */
-export function rowsFor({ time, center: _, ...rows }: TrainRows, model: Reads): TrainRows {
-  const { timed, center } = columnsOf(model);
-  return { ...rows, ...(timed && time ? { time } : {}), ...(center === undefined ? {} : { center }) };
+export function rowsFor({ time, center: _, unasked, ...rows }: TrainRows, model: Reads): TrainRows {
+  const { timed, asked, center } = columnsOf(model);
+  return {
+    ...rows,
+    ...(timed && time ? { time } : {}),
+    ...(asked && unasked !== undefined ? { unasked } : {}),
+    ...(center === undefined ? {} : { center }),
+  };
 }
 
 /** Leaves targets to a share of the users that have any: to at least one. */
@@ -110,18 +121,19 @@ function shared(n: number): SharedArrayBuffer {
 
 function behaviourWeights(dataset: Dataset, targets: TargetsConfig): number[] {
   const known = dataset.manifest.behaviours;
-  for (const name of targets.behaviours ?? []) {
-    if (!known.some((b) => b.name === name)) {
-      const list = known.map((b) => b.name).join(', ');
-      throw new RecsysError(
-        'CONFIG_INVALID',
-        `targets.behaviours: "${name}" is not in the dataset (it has ${list})`,
-      );
-    }
+  const named = { behaviours: targets.behaviours ?? [], weights: Object.keys(targets.weights ?? {}) };
+  for (const [key, names] of Object.entries(named)) {
+    const name = names.find((one) => !known.some((b) => b.name === one));
+    if (name === undefined) continue;
+    const list = known.map((b) => b.name).join(', ');
+    throw new RecsysError(
+      'CONFIG_INVALID',
+      `targets.${key}: "${name}" is not in the dataset (it has ${list})`,
+    );
   }
   const wanted = (name: string): boolean => targets.behaviours?.includes(name) ?? true;
   return dataset.catalogue.behaviours.map((name) => {
-    const weight = known.find((b) => b.name === name)?.weight ?? 1;
+    const weight = targets.weights?.[name] ?? known.find((b) => b.name === name)?.weight ?? 1;
     return wanted(name) ? weight : 0;
   });
 }

@@ -1,36 +1,67 @@
 import type { ParameterStore, Params } from '../compute/parameters.js';
-import { type Dataset, SPLIT } from '../data/dataset.js';
-import { evaluateScorer } from '../evaluation/evaluate.js';
-import { evaluationQueries } from '../evaluation/queries.js';
+import type { Dataset } from '../data/dataset.js';
+import { evaluateScorer, mean } from '../evaluation/evaluate.js';
+import { rankingMetricNames } from '../evaluation/metrics.js';
+import { type Evaluation, evaluationQueries, hasTargets } from '../evaluation/queries.js';
 import type { Model } from '../model/model.js';
 import { paramsScorer } from '../model/scorer.js';
 import type { Scorer } from '../types.js';
 import type { TargetsConfig, ValidationConfig } from './schema.js';
 
-/** Whether a validation row has one of the target behaviours. */
-function hasValidation({ interactions: rows, catalogue }: Dataset, targets: TargetsConfig): boolean {
-  const wanted = (behaviour: number): boolean =>
-    targets.behaviours?.includes(catalogue.behaviours[behaviour]!) ?? true;
-  for (let r = 0; r < rows.length; r++) {
-    if (rows.split[r] === SPLIT.validation && wanted(rows.behaviour[r]!)) return true;
-  }
-  return false;
+/** How scorers are validated, and what that gives. */
+export interface RankingEvaluation {
+  /** Names of the metrics: those of ranking, and per behaviour `ndcg@10/buy` and the like. */
+  readonly names: readonly string[];
+  metrics(scorer: Scorer): Promise<Record<string, number>>;
 }
 
-/** Full-ranking metrics of a scorer on the dataset's validation rows; undefined where there are none. */
+/** Metrics that are given for each behaviour by itself. */
+const PER_BEHAVIOUR = ['hr@10', 'ndcg@10'];
+
+/**
+ * Full-ranking metrics of a scorer on the dataset's validation rows; `perBehaviour`: also of the users whose targets are of one
+ * behaviour, where there are several. Undefined where there are no rows.
+ */
 export function rankingEvaluation(
   dataset: Dataset,
   config: ValidationConfig,
   targets: TargetsConfig,
   seed: number,
-): ((scorer: Scorer) => Promise<Record<string, number>>) | undefined {
-  if (!hasValidation(dataset, targets)) return undefined;
+  perBehaviour = false,
+): RankingEvaluation | undefined {
+  if (!hasTargets(dataset, 'validation', targets.behaviours)) return undefined;
   const evaluation = evaluationQueries(dataset, 'validation', {
     ...(targets.behaviours ? { targetBehaviours: targets.behaviours } : {}),
     maxUsers: config.users,
     seed,
   });
-  return async (scorer) => (await evaluateScorer(scorer, evaluation, { ks: [10] })).metrics;
+  const groups = perBehaviour ? byBehaviour(evaluation, dataset.catalogue.behaviours) : [];
+  const each = groups.length > 1 ? PER_BEHAVIOUR : [];
+  return {
+    names: [
+      ...rankingMetricNames([10]),
+      ...groups.flatMap(({ behaviour }) => each.map((metric) => `${metric}/${behaviour}`)),
+    ],
+    async metrics(scorer) {
+      const { metrics, perUser } = await evaluateScorer(scorer, evaluation, { ks: [10] });
+      for (const { behaviour, queries } of groups)
+        for (const metric of each)
+          metrics[`${metric}/${behaviour}`] = mean(
+            Float32Array.from(queries, (q) => perUser.get(metric)![q]!),
+          );
+      return metrics;
+    },
+  };
+}
+
+/** The queries that ask about each behaviour, in the behaviours' order. */
+function byBehaviour({ queries }: Evaluation, behaviours: readonly string[]) {
+  return behaviours
+    .map((behaviour, b) => ({
+      behaviour,
+      queries: Array.from(queries.keys()).filter((q) => queries[q]!.asks === b),
+    }))
+    .filter(({ queries: asking }) => asking.length > 0);
 }
 
 /** The same of a model, with the parameters as they are at the call. */
@@ -41,11 +72,12 @@ export function rankingValidation(
   config: ValidationConfig,
   targets: TargetsConfig,
   seed: number,
-): (() => Promise<Record<string, number>>) | undefined {
-  const evaluate = rankingEvaluation(dataset, config, targets, seed);
-  if (!evaluate) return undefined;
+): { readonly names: readonly string[]; metrics(): Promise<Record<string, number>> } | undefined {
+  const ranking = rankingEvaluation(dataset, config, targets, seed, model.readsAsked);
+  if (!ranking) return undefined;
   const items = dataset.catalogue.items.length - 1;
-  return () => withWholeTables(store, (params) => evaluate(paramsScorer(model, params, items, model.name)));
+  const scored = (params: Params) => ranking.metrics(paramsScorer(model, params, items, model.name));
+  return { names: ranking.names, metrics: () => withWholeTables(store, scored) };
 }
 
 /** Runs `work` with parameters of which those held by rows are uploaded once, however often they are read. */

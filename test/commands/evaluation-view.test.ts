@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { attackTable } from '../../src/commands/attack-view.js';
-import { comparisonTable, evaluationReport, evaluationText } from '../../src/commands/evaluation-view.js';
+import {
+  behaviourTable,
+  comparisonTable,
+  evaluationReport,
+  evaluationText,
+} from '../../src/commands/evaluation-view.js';
 import { EVALUATION_FORMAT, type Results, resultsSchema } from '../../src/evaluation/results.js';
 import { drawPlot } from '../../src/report/plot.js';
 
@@ -121,4 +126,41 @@ test('what was attacked has a table of its own: clean, attacked and at random, b
   assert.equal(evaluationReport(results, results.protocol).further![0]!.table.rows.length, 2);
   assert.equal(attackTable(RESULTS), undefined);
   assert.doesNotMatch(evaluationText(RESULTS), /attacked/);
+});
+
+test('what is reached at the task of each behaviour stands in a table of its own, with the number of users', () => {
+  const row = RESULTS.rows[0]!;
+  const task = (users: number, value: number) => ({
+    users,
+    metrics: { 'ndcg@10': value, 'hr@10': 2 * value },
+    intervals: { 'ndcg@10': { mean: value, low: value - 0.1, high: value + 0.1 } },
+  });
+  const results: Results = {
+    ...RESULTS,
+    rows: [
+      { ...row, perBehaviour: { view: task(1200, 0.2), buy: task(3, 0.4) } },
+      {
+        ...row,
+        name: 'popularity',
+        kind: 'baseline',
+        perBehaviour: { view: task(1200, 0.1), buy: task(3, 0.3) },
+      },
+    ],
+  };
+  const { columns, rows } = behaviourTable(results)!;
+  assert.deepEqual(
+    columns.map((column) => (typeof column === 'string' ? column : column.name)),
+    ['model', 'view (1,200 users) NDCG@10', 'view HR@10', 'buy (3 users) NDCG@10', 'buy HR@10'],
+  );
+  assert.deepEqual(rows[1], [
+    'popularity',
+    { value: 0.1, low: 0, high: 0.2 },
+    0.2,
+    { value: 0.3, low: 0.3 - 0.1, high: 0.4 },
+    0.6,
+  ]);
+  assert.match(evaluationText(results), /buy \(3 users\) NDCG@10/);
+  assert.ok(resultsSchema.safeParse(results).success);
+  assert.equal(evaluationReport(results, results.protocol).further![0]!.title, 'By behaviour');
+  assert.equal(behaviourTable(RESULTS), undefined);
 });

@@ -46,6 +46,10 @@ const MODELS: Record<string, ModelConfig> = {
     attention: 'gated',
     relativeTime: true,
   }),
+  'with heads': modelSchema.parse({
+    ...{ name: 'transformer', width: 8, depth: 1, heads: 2, length: 6, dropout: 0.2 },
+    behaviourHeads: true,
+  }),
   gru: modelSchema.parse({ name: 'gru', width: 8, hidden: 6, depth: 2, length: 6, dropout: 0.2 }),
   'two-tower': modelSchema.parse({ name: 'two-tower', width: 8, hidden: [10], length: 6, dropout: 0.2 }),
   mlp: modelSchema.parse({ name: 'mlp', width: 8, hidden: [8, 4], length: 6, dropout: 0.2 }),
@@ -158,7 +162,7 @@ describe('a recorded step equals the eager one', { skip }, () => {
       { ...dense, optimizer, accumulate: 2, ema: 0.9 },
     );
   }
-  for (const model of ['timed', 'timed and gated'])
+  for (const model of ['timed', 'timed and gated', 'with heads'])
     runs.push({ ...sparse, model }, { ...dense, model, accumulate: 2 });
   runs.push({ ...sparse, ema: 0.9 }, { ...dense, model: 'mlp', loss: 'bce', ema: 0.9, accumulate: 2 });
   const contrastive = { weight: 0.5, temperature: 0.2 };

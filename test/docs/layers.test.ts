@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import * as tf from '@tensorflow/tfjs-core';
 import { dropoutMask, INFERENCE } from '../../src/compute/dropout.js';
 import { gru } from '../../src/compute/ops/gru.js';
-import { ParameterStore, type Params } from '../../src/compute/parameters.js';
+import { type ParameterInits, ParameterStore, type Params } from '../../src/compute/parameters.js';
+import { BehaviourHeads } from '../../src/model/behaviour-heads.js';
 import { ATTENTIONS, type AttentionName } from '../../src/model/layers/attention/index.js';
 import { timeBuckets } from '../../src/model/layers/attention/relative-time.js';
 import { bottleneck } from '../../src/model/layers/bottleneck.js';
@@ -51,6 +52,40 @@ onBackend('cpu', 'docs/concepts.md: bottlenecks', () => {
       expected,
       'y',
     );
+  });
+});
+
+onBackend('cpu', 'docs/concepts.md: heads for behaviours', () => {
+  stated(['s′ = s + s W_b / √D + c_b'], () => {
+    const [width, behaviours] = [3, ['view', 'buy']];
+    const heads = new BehaviourHeads({ behaviours }, width, true);
+    const made: ParameterInits = new Map();
+    heads.init(made);
+    const inits = withNoise(made, 3);
+    const [weight, offset] = ['weight', 'offset'].map((name) => inits.get(`behaviourHeads.${name}`)!);
+    const held = params(
+      Object.fromEntries([...inits].map(([name, { data, shape }]) => [name, tf.tensor(data, [...shape])])),
+    );
+    const s = [0.3, -1.2, 2.1];
+    const asked = [0, 1, 2];
+    const found = valuesOf(() =>
+      heads.apply(held, tf.tensor3d([[s, s, s]]), {
+        ...{ users: tf.tensor1d([1], 'int32'), items: tf.zeros([1, 3]), behaviours: tf.zeros([1, 3]) },
+        asked: tf.tensor2d([asked], [1, 3], 'int32'),
+      }),
+    );
+    const at = (b: number, from: number, to: number) => weight!.data[(b * width + from) * width + to]!;
+    const answers = asked.flatMap((b) =>
+      s.map((own, to) =>
+        b === 0
+          ? own
+          : own +
+            sum(s.map((v, from) => v * at(b, from, to))) / Math.sqrt(width) +
+            offset!.data[b * width + to]!,
+      ),
+    );
+    assertClose(found, answers, 'states', 1e-6);
+    for (const { data } of made.values()) assert.ok(data.every((value) => value === 0));
   });
 });
 

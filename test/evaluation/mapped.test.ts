@@ -33,9 +33,14 @@ test('histories, users and behaviours are translated by id, scores back', async 
     times: Float64Array.of(7, 8, 9),
   };
   const scores = await mapped.score([
-    { user: 1, ...history },
-    { user: 2, items: Int32Array.of(4, 1), behaviours: Uint8Array.of(0, 1) },
+    { user: 1, ...history, asks: 2 },
+    { user: 2, items: Int32Array.of(4, 1), behaviours: Uint8Array.of(0, 1), asks: 1 },
   ]);
+  assert.deepEqual(
+    asked.map(({ asks }) => asks),
+    [0, undefined],
+    'of a behaviour that is not known, any',
+  );
   assert.deepEqual(
     asked.map(({ user, items, behaviours }) => [user, [...items], [...behaviours]]),
     [

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { behaviourTasks } from '../../src/evaluation/per-behaviour.js';
 import { evaluationQueries } from '../../src/evaluation/queries.js';
 import { makeDataset, type Row } from './fixture.js';
 
@@ -132,4 +133,47 @@ test('a part without rows is an error that says so', () => {
     code: 'DATA_EMPTY',
     message: /no test rows/,
   });
+});
+
+test('a query asks about the behaviour of its targets, where they have one; or about none', () => {
+  const data = makeDataset([
+    ['u', 'a', 'train', { behaviour: 'view' }],
+    ['u', 'b', 'test', { behaviour: 'buy' }],
+    ['u', 'c', 'test', { behaviour: 'buy' }],
+    ['v', 'b', 'test', { behaviour: 'view' }],
+    ['v', 'c', 'test', { behaviour: 'buy' }],
+    ['w', 'a', 'test', { behaviour: 'view' }],
+  ]);
+  const asks = (options: object) =>
+    evaluationQueries(data, 'test', options).queries.map((query) => query.asks);
+  assert.deepEqual(asks({}), [1, undefined, 0]);
+  assert.deepEqual(asks({ targetBehaviours: ['buy'] }), [1, 1]);
+  assert.deepEqual(asks({ asked: 'any' }), [undefined, undefined, undefined]);
+});
+
+test('the task of a behaviour is the evaluation of its targets alone; one without targets is none', () => {
+  const data = makeDataset([
+    ['u', 'a', 'train', { behaviour: 'view' }],
+    ['u', 'b', 'test', { behaviour: 'view' }],
+    ['u', 'c', 'test', { behaviour: 'buy' }],
+    ['v', 'b', 'test', { behaviour: 'view' }],
+    ['v', 'a', 'train', { behaviour: 'like' }],
+  ]);
+  const settings = { part: 'test', ks: [10], filterSeen: true, seed: 1 } as const;
+  const tasks = behaviourTasks(data, settings);
+  assert.deepEqual(
+    tasks.map(({ behaviour, evaluation }) => [behaviour, evaluation.queries.length]),
+    [
+      ['view', 2],
+      ['buy', 1],
+    ],
+  );
+  for (const { behaviour, evaluation } of tasks)
+    assert.deepEqual(evaluation, evaluationQueries(data, 'test', { targetBehaviours: [behaviour], seed: 1 }));
+  assert.deepEqual([...tasks[1]!.evaluation.queries[0]!.items], [1, 2], 'what was viewed before is history');
+  const chosen = behaviourTasks(data, { ...settings, targetBehaviours: ['buy'] });
+  assert.deepEqual(
+    chosen.map(({ behaviour }) => behaviour),
+    ['buy'],
+  );
 });

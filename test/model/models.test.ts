@@ -23,6 +23,8 @@ const PARTS: readonly ModelCase[] = [
   { direction: 'both', attention: 'gated', relativePosition: true, heads: 2 },
   { values: true, center: 3, heads: 2 },
   { bottleneck: 3, heads: 2, depth: 2, sharedBlocks: true },
+  { behaviourHeads: true, heads: 2, similarity: 'cosine', temperature: 0.4 },
+  { behaviourHeads: true, direction: 'both', heads: 2 },
 ].map((parts) => ({
   label: `transformer of ${JSON.stringify(parts)}`,
   config: modelSchema.parse({ depth: 1, ...small, ...parts, name: 'transformer', dropout: 0 }),
@@ -69,6 +71,7 @@ const CASES = {
     { depth: 2, userAttributes: true },
     { hidden: 6, depth: 2 },
     { itemAttributes: false, behaviours: false, tied: false },
+    { behaviourHeads: true, hidden: 6 },
   ].map((parts) => ({
     label: `gru of ${JSON.stringify(parts)}`,
     config: modelSchema.parse({ ...small, ...parts, name: 'gru', dropout: 0 }),

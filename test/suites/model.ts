@@ -78,6 +78,15 @@ export function modelContract(
           ),
           ...(model.readsTimes ? { times: tf.tensor2d(times, undefined, 'int32') } : {}),
           ...(model.readsValues ? { values: tf.tensor2d(values) } : {}),
+          ...(model.readsAsked
+            ? {
+                asked: tf.tensor2d(
+                  items.map((row) => row.map((i) => i % 3)),
+                  undefined,
+                  'int32',
+                ),
+              }
+            : {}),
         },
         INFERENCE,
       );
@@ -211,6 +220,35 @@ export function modelContract(
         }),
     );
 
+    test(
+      'each behaviour has its own answer, and none in particular the plain one',
+      { skip: !model.readsAsked },
+      () =>
+        using(async (params) => {
+          const query = { user: 1, items: Int32Array.of(2, 3), behaviours: Uint8Array.of(0, 1) };
+          const [view, buy, any] = await Promise.all(
+            [{ asks: 0 }, { asks: 1 }, {}].map((asks) =>
+              scoreQueries(model, params, [{ ...query, ...asks }]),
+            ),
+          );
+          for (const [a, b] of [
+            [view, buy],
+            [view, any],
+            [buy, any],
+          ])
+            assert.ok(largestGap(a!, b!) > 1e-3);
+          const plain = createModel({ ...config, behaviourHeads: false } as ModelConfig, CATALOGUE);
+          assertClose(await scoreQueries(plain, params, [query]), any!, 'the model without heads', 1e-6);
+          const fresh = model.init(new Random(7));
+          for (const [name, { data }] of fresh)
+            if (name.startsWith('behaviourHeads.'))
+              assert.ok(
+                data.every((weight) => weight === 0),
+                name,
+              );
+        }),
+    );
+
     test('a batch longer than the model reads: only the last events count', { skip: model.positional }, () =>
       using((params) => {
         const cut = states(params, [1], [[2, 3, 4, 5, 6]]);
@@ -242,6 +280,7 @@ export function modelContract(
           behaviours: Uint8Array.from(items, (i) => i % 2),
           times: Float64Array.from(items, (_, n) => 1.7e12 + 1000 * n ** 3),
           values: Float32Array.from(items, (i) => i % 5),
+          asks: user % 2,
         });
         const long = query(2, ...Array.from({ length: model.length + 3 }, (_, i) => 1 + (i % ITEMS)));
         const alone = await scoreQueries(model, params, [query(1, 5)]);
@@ -254,6 +293,7 @@ export function modelContract(
             behaviours: long.behaviours.subarray(3),
             times: long.times!.subarray(3),
             values: long.values!.subarray(3),
+            asks: long.asks!,
           },
         ]);
         assertClose(recent, among.subarray(0, ITEMS + 1), 'only the last events are read');
@@ -266,6 +306,7 @@ export function modelContract(
             user: 1,
             items: Int32Array.of(1, 2, 3),
             behaviours: Uint8Array.of(0, 1, 0),
+            asks: 1,
             times: Float64Array.of(0, 5e4, 7e6),
             values: Float32Array.of(5, 1, 2),
           },
@@ -292,6 +333,7 @@ export function modelContract(
             behaviours: Uint8Array.from(items, (i) => i % 2),
             times: Float64Array.from(items, (_, t) => 1e6 * t),
             values: Float32Array.from(items, (i) => i % 5),
+            ...(n === 0 ? {} : { asks: n % 2 }),
           }),
         );
         const scores = await scoreQueries(model, params, queries);

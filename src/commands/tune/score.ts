@@ -14,7 +14,7 @@ export interface Score {
 }
 
 /** Losses and errors are minimised, everything else is maximised: the rule of early stopping. */
-export const lowerIsBetter = (metric: string): boolean => /loss|rmse|mae/.test(metric);
+export const lowerIsBetter = (metric: string): boolean => /^[^/]*(loss|rmse|mae)/.test(metric);
 
 /** Columns of every row; the others are validation metrics. */
 const BOOKKEEPING = new Set(['epoch', 'step', 'loss', 'learningRate']);

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { linear } from '../../compute/ops/linear.js';
 import type { ParameterInits } from '../../compute/parameters.js';
 import type { TensorMap } from '../../types.js';
+import { BehaviourHeads } from '../behaviour-heads.js';
 import { itemEncoder, userEncoder } from '../entity.js';
 import { EventEncoder } from '../events.js';
 import { dotCandidates, dotLogits, paddingConstants } from '../factorised.js';
@@ -10,6 +11,7 @@ import { constant, glorot } from '../initial.js';
 import { initRecurrent, recurrent } from '../layers/gru.js';
 import { defineModel, type Model } from '../model.js';
 import { stackOf } from '../stack.js';
+import { headFields } from './shared-fields.js';
 
 const schema = z.strictObject({
   name: z.literal('gru'),
@@ -28,6 +30,7 @@ const schema = z.strictObject({
   itemAttributes: z.boolean().default(true).describe('add vectors computed from item attributes'),
   userAttributes: z.boolean().default(false).describe('add a vector computed from user attributes'),
   behaviours: z.boolean().default(true).describe('add a vector for the behaviour type of each event'),
+  ...headFields,
   tied: z.boolean().default(true).describe('items have one vector as input and output; false: two'),
 });
 
@@ -44,12 +47,14 @@ export const gru = defineModel({
     const output = config.tied ? items : itemEncoder(catalogue, width, config.itemAttributes, 'output');
     const users = userEncoder(catalogue, width, config.userAttributes);
     const events = new EventEncoder(items, width, catalogue.behaviours, config.behaviours);
+    const heads = new BehaviourHeads(catalogue, width, config.behaviourHeads);
     const layerNames = Array.from({ length: depth }, (_, i) => `layers.${i}`);
     return {
       name: 'gru',
       width,
       length,
       positional: true,
+      readsAsked: heads.there,
       dropout,
       layerNames,
       stack: stackOf(layerNames, 'projection', 'output'),
@@ -65,6 +70,7 @@ export const gru = defineModel({
           into.set('projection.weight', glorot(rng, hidden, width));
           into.set('projection.bias', constant([width], 0));
         }
+        heads.init(into);
         if (!config.tied) output.init(rng, into);
         return into;
       },
@@ -88,7 +94,7 @@ export const gru = defineModel({
           x = linear(x, params.get('projection.weight'), params.get('projection.bias'));
         if (config.userAttributes)
           x = tf.add(x, tf.reshape(users.encode(params, batch.users), [-1, 1, width]));
-        return { states: x as tf.Tensor3D, layers };
+        return { states: heads.apply(params, x as tf.Tensor3D, batch), layers };
       },
       logits: (params, states, candidates) => dotLogits(params, output, states, candidates, undefined),
       candidates: (params, candidates) => dotCandidates(params, output, candidates, undefined),

@@ -19,6 +19,16 @@ export const coldItemFields = {
   userAttributes: z.boolean().default(true).describe('add a vector computed from user attributes'),
 };
 
+/** Key of models that can be asked what comes next of one behaviour. */
+export const headFields = {
+  behaviourHeads: z
+    .boolean()
+    .default(false)
+    .describe(
+      'a head for each behaviour over the shared state, which answers what comes next of it (where there are several)',
+    ),
+};
+
 /** Keys of models that read the values of events. */
 export const valueFields = {
   center: z

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { present } from '../../compute/ops/present.js';
 import type { ParameterInits, Params } from '../../compute/parameters.js';
 import type { TensorMap } from '../../types.js';
+import { BehaviourHeads } from '../behaviour-heads.js';
 import { itemEncoder, userEncoder } from '../entity.js';
 import { EventEncoder } from '../events.js';
 import { dotCandidates, dotLogits, paddingConstants, similarItems } from '../factorised.js';
@@ -16,7 +17,7 @@ import { RESIDUAL_NAMES } from '../layers/residual/index.js';
 import { SIMILARITIES, SIMILARITY_NAMES } from '../layers/similarity/index.js';
 import { defineModel, type Model, type SequenceBatch } from '../model.js';
 import { stackOf } from '../stack.js';
-import { valueFields } from './shared-fields.js';
+import { headFields, valueFields } from './shared-fields.js';
 
 const schema = z.strictObject({
   name: z.literal('transformer'),
@@ -74,6 +75,7 @@ const schema = z.strictObject({
   userAttributes: z.boolean().default(false).describe('add a vector computed from user attributes'),
   outputBias: z.boolean().default(false).describe('add a learned bias for each item to its score'),
   behaviours: z.boolean().default(true).describe('add a vector for the behaviour type of each event'),
+  ...headFields,
   values: z.boolean().default(false).describe('read the values of events (ratings) too'),
   ...valueFields,
   similarity: z
@@ -109,6 +111,7 @@ export const transformer = defineModel({
     const output = config.tied ? items : encoder('output');
     const users = userEncoder(catalogue, width, config.userAttributes);
     const events = new EventEncoder(items, width, catalogue.behaviours, config.behaviours);
+    const heads = new BehaviourHeads(catalogue, width, config.behaviourHeads);
     const bias = config.outputBias ? BIAS : undefined;
     const masksItems = config.direction === 'both';
     const block = blockOf(config);
@@ -127,6 +130,7 @@ export const transformer = defineModel({
       positional: !masksItems,
       masksItems,
       readsTimes: config.relativeTime,
+      readsAsked: heads.there,
       ...(config.values ? { readsValues: { center } } : {}),
       dropout,
       layerNames,
@@ -142,6 +146,7 @@ export const transformer = defineModel({
         if (config.values) into.set('value.weight', normal(rng, [2, width], 0.1));
         for (const names of blocks) block.init(into, names, rng);
         norm.init(into, 'norm', width);
+        heads.init(into);
         if (!config.tied) output.init(rng, into);
         return into;
       },
@@ -178,7 +183,8 @@ export const transformer = defineModel({
           x = block.apply(params, names, x as tf.Tensor3D, absent, pass, buckets);
           layers.push(x as tf.Tensor3D);
         }
-        const states = similarity.state(norm.apply(params, 'norm', x) as tf.Tensor3D, config.temperature);
+        const shared = norm.apply(params, 'norm', x) as tf.Tensor3D;
+        const states = similarity.state(heads.apply(params, shared, batch), config.temperature);
         if (given.masked || !masksItems) return { states, layers };
         return { states: newest(states), layers: layers.map(newest) };
       },
@@ -213,14 +219,18 @@ function beforeFirst(present: tf.Tensor2D): tf.Tensor {
 }
 
 /** Histories with a hidden item after the newest event, at most `length` places. */
-function withItemToCome({ users, items, behaviours }: SequenceBatch, length: number): SequenceBatch {
+function withItemToCome({ users, items, behaviours, asked }: SequenceBatch, length: number): SequenceBatch {
   const [size, steps] = items.shape;
   const kept = Math.min(steps, length - 1);
   const room = tf.zeros([size, 1], 'int32');
   const extended = (x: tf.Tensor2D): tf.Tensor2D =>
     tf.concat([tf.slice(x, [0, steps - kept], [size, kept]), room], 1) as tf.Tensor2D;
   const masked = tf.concat([tf.zeros([size, kept], 'int32'), tf.ones([size, 1], 'int32')], 1) as tf.Tensor2D;
-  return { users, items: extended(items), behaviours: extended(behaviours), masked };
+  const told = { users, items: extended(items), behaviours: extended(behaviours), masked };
+  if (!asked) return told;
+  // What is asked for after the newest event is asked for at the place that was added.
+  const last = tf.slice(asked, [0, steps - 1], [size, 1]);
+  return { ...told, asked: tf.concat([tf.zeros([size, kept], 'int32'), last], 1) as tf.Tensor2D };
 }
 
 /** Of [B, L, D], what stands at the last position: [B, 1, D]. */

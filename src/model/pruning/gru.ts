@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import type { gru } from '../models/gru.js';
-import { type Anatomy, ENTITY, type Part } from './parts.js';
+import { type Anatomy, ENTITY, headAxes, type Part } from './parts.js';
 
 /**
  * States with a projection have channels of their own. Without one, the last layer's states are multiplied with item vectors, whose
@@ -16,6 +16,8 @@ export function gruAnatomy(config: z.output<typeof gru.schema>): Anatomy {
   return {
     axes(name) {
       if (ENTITY.test(name) || name === 'behaviour.embedding') return [undefined, 'width'];
+      const heads = headAxes(name);
+      if (heads) return heads;
       if (name === 'projection.weight') return [states(depth - 1), 'width'];
       if (name === 'projection.bias') return ['width'];
       const [, at, kind] = /^layers\.(\d+)\.(\w+)/.exec(name) ?? [];

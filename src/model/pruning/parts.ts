@@ -35,3 +35,9 @@ export interface Layers {
 
 /** The axes of a vector for each item or user: [rows, width], for ids, attribute values and attribute numbers alike. */
 export const ENTITY = /^(item|user|output)\.(embedding|tokens|numbers)$/;
+
+/** The axes of a model's heads for behaviours. */
+export function headAxes(name: string): readonly (string | undefined)[] | undefined {
+  if (name === 'behaviourHeads.weight') return [undefined, 'width', 'width'];
+  return name === 'behaviourHeads.offset' ? [undefined, 'width'] : undefined;
+}

@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import type { transformer } from '../models/transformer.js';
-import { type Anatomy, ENTITY, type Layers, type Part } from './parts.js';
+import { type Anatomy, ENTITY, headAxes, type Layers, type Part } from './parts.js';
 
 type Config = z.output<typeof transformer.schema>;
 
@@ -67,5 +67,5 @@ function layersOf(config: Config): Layers {
 function outside(name: string): readonly (string | undefined)[] {
   if (ENTITY.test(name) || /^(start|mask|value\.weight|(position|behaviour)\.embedding)$/.test(name))
     return [undefined, 'width'];
-  return name.startsWith('norm.') ? ['width'] : [];
+  return headAxes(name) ?? (name.startsWith('norm.') ? ['width'] : []);
 }

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { externalId } from '../events.js';
-import { type RecommendRequest, recommendSchema } from '../recommend.js';
+import { askedBehaviour, type RecommendRequest, recommendSchema } from '../recommend.js';
 import type { RecommenderService } from '../service.js';
 import { checked, idList } from './requests.js';
 import { errorReplies, jsonSchema } from './schemas.js';
@@ -10,6 +10,7 @@ const querySchema = z.strictObject({
   user: externalId,
   k: z.coerce.number().int().min(1).max(1000).optional(),
   adapter: z.string().max(64).optional().describe('score with this adapter added to the model'),
+  behaviour: askedBehaviour.optional(),
   exclude: idList.optional().describe('item ids, separated by commas'),
   includeSeen: z
     .enum(['true', 'false'])
@@ -60,12 +61,13 @@ export function recommendationRoutes(app: FastifyInstance, service: RecommenderS
       },
     },
     (request) => {
-      const { user, k, adapter, exclude, includeSeen } = checked(querySchema, request.query);
+      const { user, k, adapter, behaviour, exclude, includeSeen } = checked(querySchema, request.query);
       return answer(request.id, {
         user,
         includeSeen,
         ...(k === undefined ? {} : { k }),
         ...(adapter === undefined ? {} : { adapter }),
+        ...(behaviour === undefined ? {} : { behaviour }),
         ...(exclude === undefined ? {} : { exclude }),
       });
     },

@@ -12,6 +12,7 @@ import { countWeights } from '../../model/weights.js';
 import { Random } from '../../random.js';
 import type { PutRecord } from '../../storage/record-file.js';
 import type { HostTensor, StageContext } from '../../types.js';
+import { askedFor } from '../asked.js';
 import { encodeAt } from '../objective.js';
 import type { TrainRows } from '../train-rows.js';
 import { answerOf } from './answer.js';
@@ -58,7 +59,7 @@ export async function askTeacher(
       if (context.signal.aborted)
         throw new RecsysError('INTERRUPTED', 'distill was interrupted while the teacher was asked');
       const asked = layOut(rows, stretches.slice(from, from + size), size, model.length);
-      const outputs = await compiled.run(batchOf(asked, restored));
+      const outputs = await compiled.run(batchOf(asked, rows, restored));
       const probabilities = outputs.get('probabilities')!;
       const layers = outputs.get('layer');
       for (const [n, row] of asked.rows.entries()) {
@@ -86,13 +87,21 @@ function byLength(stretches: Stretch[]): Stretch[] {
   return stretches.sort((a, b) => b.end - b.from - (a.end - a.from));
 }
 
-function batchOf({ inputs }: Asked, { model, catalogue }: RestoredModel): Batch {
+function batchOf(
+  { inputs, rows: targets }: Asked,
+  rows: TrainRows,
+  { model, catalogue }: RestoredModel,
+): Batch {
   const { users, behaviours, times, ...rest } = inputs;
+  const [size, steps] = behaviours!.shape as [number, number];
+  const of = Array.from(targets, (row) => rows.behaviour[row]!);
+  const { asked } = askedFor(inputs.positions!.data, of, [size, steps], 0, new Random(0));
   return {
     ...rest,
     users: known(users!, catalogue.users.length),
     behaviours: known(behaviours!, catalogue.behaviours.length + 1),
     ...(times && model.readsTimes ? { times } : {}),
+    ...(model.readsAsked ? { asked: known(asked!, catalogue.behaviours.length + 1) } : {}),
   };
 }
 

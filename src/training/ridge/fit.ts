@@ -74,7 +74,7 @@ export async function fitRidge(
   const kept = (): Tried => best!;
   const attempt = async (found: Moments, decay: number, lambda: number): Promise<boolean> => {
     const made = await cutModel(fitting, inputs, found, { decay, lambda }, context);
-    const metrics = (await rank?.(made.scorer)) ?? {};
+    const metrics = (await rank?.metrics(made.scorer)) ?? {};
     if (rank && metrics[metric] === undefined)
       throw new RecsysError(
         'CONFIG_INVALID',
