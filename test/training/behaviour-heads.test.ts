@@ -5,14 +5,25 @@ import { behaviourTasks } from '../../src/evaluation/per-behaviour.js';
 import { createModel, modelSchema } from '../../src/model/registry.js';
 import { restoreModel } from '../../src/model/restore.js';
 import { modelScorer } from '../../src/model/scorer.js';
+import { Random } from '../../src/random.js';
+import { layoutOf } from '../../src/training/distill/record.js';
+import { askTeacher } from '../../src/training/distill/teacher.js';
 import { finetune, finetuneSchema } from '../../src/training/finetune.js';
 import { pretrain, pretrainSchema } from '../../src/training/pretrain.js';
 import { labelSchema, targetsSchema } from '../../src/training/schema.js';
 import { type StageHooks, type TrainedModel, taskBatches } from '../../src/training/stage.js';
+import { trainRows } from '../../src/training/train-rows.js';
 import type { Query } from '../../src/types.js';
 import { assertClose, assertSameTensors } from '../suites/assertions.js';
 import { onBackend } from '../suites/backends.js';
-import { catalogueOf, datasetOf, type Event, randomEvents, recordingContext } from '../suites/fixtures.js';
+import {
+  catalogueOf,
+  datasetOf,
+  type Event,
+  randomEvents,
+  recordingContext,
+  withNoise,
+} from '../suites/fixtures.js';
 import { taskOf } from '../suites/gradients.js';
 
 const HOOKS: StageHooks = { saveSnapshot: async () => {}, onEpoch() {} };
@@ -107,6 +118,44 @@ onBackend('cpu', 'behaviour heads in training', () => {
       code: 'CONFIG_INVALID',
       message: /targets\.weights: "rent" is not in the dataset \(it has view, buy\)/,
     });
+  });
+
+  test('a teacher is asked about the behaviour of each target', async () => {
+    const config = modelSchema.parse(HEADS);
+    const model = createModel(config, CATALOGUE);
+    const inits = withNoise(model.init(new Random(1)), 2);
+    const teacher = { model, config, catalogue: CATALOGUE, inits };
+    const rows = trainRows(datasetOf(CATALOGUE, EVENTS), targetsSchema.parse({}));
+    const layout = layoutOf(12, 1, 0, 0);
+    const best: number[] = [];
+    await askTeacher(
+      teacher,
+      { rows, layout, temperature: 1, layer: -1, seed: 1 },
+      (row, record) => {
+        best[row] = new Uint16Array(record.buffer, record.byteOffset, 1)[0]!;
+      },
+      recordingContext(),
+    );
+    const scorer = modelScorer(teacher);
+    const bestFor = async (row: number, asks: object): Promise<number> => {
+      const before = EVENTS.slice(0, row);
+      const query: Query = {
+        user: 1,
+        items: Int32Array.from(before, ({ item }) => item),
+        behaviours: Uint8Array.from(before, ({ behaviour }) => behaviour!),
+        ...asks,
+      };
+      const scores = await scorer.score([query]);
+      return scores.subarray(1).reduce((top, score, i) => (score > scores[top]! ? i + 1 : top), 1);
+    };
+    const [told, untold]: [number[], number[]] = [[], []];
+    for (let row = 0; row < 4; row++) {
+      told.push(await bestFor(row, { asks: EVENTS[row]!.behaviour! }));
+      untold.push(await bestFor(row, {}));
+    }
+    scorer.dispose();
+    assert.deepEqual(best, told);
+    assert.notDeepEqual(told, untold);
   });
 
   test('a model that is given heads begins as it was, and keeps them', async () => {
