@@ -1,11 +1,12 @@
 import { selectBackend } from '../compute/select.js';
 import { RecsysError } from '../errors.js';
+import { inBatches } from '../evaluation/batches.js';
 import { queriesFor } from '../evaluation/mapped.js';
 import type { ListRequest } from '../evaluation/recommend.js';
 import { adaptSchema } from '../evaluation/schema.js';
 import { userStates } from '../model/adaptation/basis.js';
 import type { Adapter } from '../model/user-states.js';
-import { readCheckpoint } from '../storage/checkpoint.js';
+import { readCheckpoint, versionOf } from '../storage/checkpoint.js';
 import type { Query } from '../types.js';
 import { HISTORY_FLAGS, historySource } from './histories.js';
 import { listFormat, refuseExisting, writeRows } from './list-files.js';
@@ -47,7 +48,7 @@ export default defineStage({
     try {
       const translate = queriesFor(checkpoint.catalogue, source.catalogue);
       const options = {
-        model: checkpoint.manifestSha256.slice(0, 12),
+        model: versionOf(checkpoint),
         batchSize: config.batchSize,
         translate,
       };
@@ -85,14 +86,8 @@ async function* stateRows(
   options: StateOptions,
   signal: AbortSignal,
 ): AsyncGenerator<StateRow> {
-  let batch: ListRequest[] = [];
-  for await (const request of requests) {
-    batch.push(request);
-    if (batch.length < options.batchSize) continue;
+  for await (const batch of inBatches(requests, options.batchSize))
     yield* await rowsOf(adapter, batch, options, signal);
-    batch = [];
-  }
-  if (batch.length > 0) yield* await rowsOf(adapter, batch, options, signal);
 }
 
 async function rowsOf(

@@ -9,7 +9,7 @@ import {
 } from '../evaluation/recommend.js';
 import { type RecommendConfig, recommendSchema } from '../evaluation/schema.js';
 import type { RestoredModel } from '../model/restore.js';
-import { type Checkpoint, readCheckpoint } from '../storage/checkpoint.js';
+import { type Checkpoint, readCheckpoint, versionOf } from '../storage/checkpoint.js';
 import type { Catalogue, Query, Scorer } from '../types.js';
 import { HISTORY_FLAGS, historySource } from './histories.js';
 import { LIST_COLUMNS, type ListRow, listFormat, refuseExisting, writeRows } from './list-files.js';
@@ -139,7 +139,7 @@ function ofStates(run: Run, checkpoint: Checkpoint): Lists {
     const restored = restoreModel(checkpoint);
     const adapter = modelAdapter(restored);
     try {
-      const model = { name: checkpoint.manifestSha256.slice(0, 12), width: adapter.width };
+      const model = { name: versionOf(checkpoint), width: adapter.width };
       const requests = stateRequests(readStates(config.states!, model), config.batchSize);
       const of = { name: restored.model.name, items: catalogue.items.length - 1 };
       yield* recommendFromStates(adapter, of, requests, listOptions(run, catalogue, catalogue));

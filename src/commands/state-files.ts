@@ -2,6 +2,7 @@
 import { extname } from 'node:path';
 import { z } from 'zod';
 import { RecsysError } from '../errors.js';
+import { inBatches } from '../evaluation/batches.js';
 import { BASES } from '../model/adaptation/basis.js';
 import { kindOf } from '../storage/disk.js';
 import { linesOf } from './histories.js';
@@ -73,14 +74,7 @@ async function* parquetParts(file: string): AsyncGenerator<unknown[]> {
 }
 
 async function* lineParts(file: string): AsyncGenerator<unknown[]> {
-  let part: unknown[] = [];
-  for await (const line of linesOf(file)) {
-    part.push(parsedLine(line));
-    if (part.length < PART) continue;
-    yield part;
-    part = [];
-  }
-  if (part.length > 0) yield part;
+  for await (const lines of inBatches(linesOf(file), PART)) yield lines.map(parsedLine);
 }
 
 /** What is no JSON is told with its row, like what is no state. */

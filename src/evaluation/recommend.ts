@@ -1,6 +1,7 @@
 import { RecsysError } from '../errors.js';
 import type { Adapter } from '../model/user-states.js';
 import type { Query, Scorer } from '../types.js';
+import { inBatches } from './batches.js';
 import { type Candidates, notANumber } from './rank.js';
 import { bestItems, type TopK } from './topk.js';
 
@@ -34,14 +35,7 @@ export async function* recommendLists(
   requests: Iterable<ListRequest> | AsyncIterable<ListRequest>,
   options: ListOptions,
 ): AsyncGenerator<RecommendedList> {
-  let batch: ListRequest[] = [];
-  for await (const request of requests) {
-    batch.push(request);
-    if (batch.length < options.batchSize) continue;
-    yield* listsOf(scorer, batch, options);
-    batch = [];
-  }
-  if (batch.length > 0) yield* listsOf(scorer, batch, options);
+  for await (const batch of inBatches(requests, options.batchSize)) yield* listsOf(scorer, batch, options);
 }
 
 async function* listsOf(

@@ -8,7 +8,7 @@ import { checkedAdapter } from '../model/adapted.js';
 import { restoreModel } from '../model/restore.js';
 import type { StoredAdapter } from '../storage/adapter-files.js';
 import { withOutputDirectory } from '../storage/atomic.js';
-import { type Checkpoint, readCheckpoint } from '../storage/checkpoint.js';
+import { type Checkpoint, readCheckpoint, versionOf } from '../storage/checkpoint.js';
 import { diskError, kindOf } from '../storage/disk.js';
 import { acquireLock } from '../storage/lock.js';
 import { versions } from '../storage/versions.js';
@@ -100,7 +100,7 @@ async function serveState(
     loss: options.learning.loss ?? (values ? 'mse' : 'softmax'),
   } as const;
   const { source, online } = await newestState(options, context);
-  const baseVersion = online?.baseVersion ?? checkpoint.manifestSha256.slice(0, 12);
+  const baseVersion = online?.baseVersion ?? versionOf(checkpoint);
   const sameOptimizer = online?.optimizer === learning.optimizer;
   if (online && !sameOptimizer) {
     context.log(

@@ -76,6 +76,10 @@ export interface Checkpoint {
   readonly trainedEvents: BigUint64Array;
 }
 
+/** What names a checkpoint in answers and files: the first digits of its manifest's hash. */
+export const versionOf = ({ manifestSha256 }: Pick<Checkpoint, 'manifestSha256'>): string =>
+  manifestSha256.slice(0, 12);
+
 /** Plain scalars that YAML 1.1 readers (PyYAML) would take for something else, such as `yes`, are quoted. */
 const YAML = { compat: 'yaml-1.1' } as const;
 

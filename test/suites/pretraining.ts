@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import type { Dataset } from '../../src/data/dataset.js';
+import { restoreModel } from '../../src/model/restore.js';
 import { pretrain, pretrainSchema } from '../../src/training/pretrain.js';
 import type { Snapshot } from '../../src/training/progress.js';
+import type { StageHooks, TrainedModel } from '../../src/training/stage.js';
 import { assertSameTensors } from './assertions.js';
 import { recordingContext } from './fixtures.js';
 
@@ -16,11 +18,15 @@ export const TINY_TRANSFORMER = {
 } as const;
 
 /** Keeps the snapshots of a stage, and goes on from one. */
-export const hooks = (snapshots: Snapshot[] = [], resumeFrom?: Snapshot) => ({
-  saveSnapshot: async (s: Snapshot) => void snapshots.push(s),
+export const hooks = (snapshots: Snapshot[] = [], resumeFrom?: Snapshot): StageHooks => ({
+  saveSnapshot: async (s) => void snapshots.push(s),
   resumeFrom,
   onEpoch() {},
 });
+
+/** What a stage has trained, as if it were read from a checkpoint. */
+export const restored = ({ config, catalogue, tensors }: TrainedModel) =>
+  restoreModel({ path: 'trained', manifest: { model: { config } }, tensors, catalogue });
 
 /** Pretraining of two epochs on a dataset, of `TINY_TRANSFORMER` where the config names no model. */
 export const pretraining =

@@ -1,29 +1,20 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { restoreModel } from '../../src/model/restore.js';
 import { modelScorer } from '../../src/model/scorer.js';
 import { finetune, finetuneSchema } from '../../src/training/finetune.js';
 import { pretrain, pretrainSchema } from '../../src/training/pretrain.js';
 import type { Snapshot } from '../../src/training/progress.js';
-import type { StageHooks, TrainedModel } from '../../src/training/stage.js';
+import type { TrainedModel } from '../../src/training/stage.js';
 import { assertSameTensors } from '../suites/assertions.js';
 import { onBackend, onEachBackend } from '../suites/backends.js';
 import { datasetOf, randomEvents, recordingContext, richCatalogue } from '../suites/fixtures.js';
+import { hooks, restored } from '../suites/pretraining.js';
 
 const CATALOGUE = richCatalogue(6, 10);
 const OLD = datasetOf(CATALOGUE, randomEvents(CATALOGUE, 12));
 const BIGGER = richCatalogue(8, 13);
 const TARGET = datasetOf(BIGGER, randomEvents(BIGGER, 8));
 const TRANSFORMER = { name: 'transformer', width: 4, depth: 2, heads: 1, length: 4, dropout: 0.3 };
-
-const hooks = (snapshots: Snapshot[] = [], resumeFrom?: Snapshot): StageHooks => ({
-  saveSnapshot: async (s) => void snapshots.push(s),
-  resumeFrom,
-  onEpoch() {},
-});
-
-const restored = ({ config, catalogue, tensors }: TrainedModel) =>
-  restoreModel({ path: 'trained', manifest: { model: { config } }, tensors, catalogue });
 
 const base = async (model: object = TRANSFORMER) =>
   restored(

@@ -22,20 +22,12 @@ import {
   recordingContext,
   richCatalogue,
 } from '../suites/fixtures.js';
+import { hooks, restored } from '../suites/pretraining.js';
 
 const CATALOGUE = richCatalogue(6, 10);
 const DATASET = datasetOf(CATALOGUE, randomEvents(CATALOGUE, 12));
 const TRANSFORMER = { name: 'transformer', width: 4, depth: 1, heads: 1, length: 4, dropout: 0.3 };
 const MLP = { name: 'mlp', width: 4, hidden: [6], length: 4, dropout: 0.2 };
-
-const hooks = (snapshots: Snapshot[] = [], resumeFrom?: Snapshot): StageHooks => ({
-  saveSnapshot: async (s) => void snapshots.push(s),
-  resumeFrom,
-  onEpoch() {},
-});
-
-const restored = ({ config, catalogue, tensors }: TrainedModel) =>
-  restoreModel({ path: 'trained', manifest: { model: { config } }, tensors, catalogue });
 
 const pretrainOn = (config: object, more: { hooks?: StageHooks; stop?: number } = {}) => {
   const context = recordingContext();
