@@ -79,7 +79,9 @@ export const evaluateSchema = z.strictObject({
   baselines: z
     .array(z.enum(BASELINES))
     .default([...SHOWN])
-    .describe('simple models fitted on the train rows, shown beside; `last-seen` only where it is named'),
+    .describe(
+      'simple models fitted on the train rows, shown beside; `last-seen` and `most-seen` only where they are named',
+    ),
   easeItems: z
     .number()
     .int()

@@ -4,13 +4,15 @@ import { askedFor } from './asked.js';
 import { type Beside, f32, i32, type RowBatches } from './batches.js';
 import { historyTensors } from './histories.js';
 import { drawNegatives, type NegativeOptions } from './negatives.js';
-import type { TrainRows } from './train-rows.js';
+import { knownUntil, type TrainRows } from './train-rows.js';
 
 /** One (user, history, item) example: the history is the rows from `start` to before `end`. */
 export interface Pairs {
   readonly user: Int32Array;
   readonly start: Int32Array;
   readonly end: Int32Array;
+  /** The train row that is the example, where it is one. */
+  readonly row?: Int32Array;
   readonly item: Int32Array;
   /** Behaviour index + 1. */
   readonly behaviour: Int32Array;
@@ -42,7 +44,7 @@ export interface PairBatchOptions {
   readonly fixedShapes: boolean;
 }
 
-/** Every train row that is a target, with the history before it. */
+/** Every train row that is a target, with the history before it, or before its basket. */
 export function trainPairs(rows: TrainRows): Pairs {
   const chosen: number[] = [];
   const users: number[] = [];
@@ -57,7 +59,8 @@ export function trainPairs(rows: TrainRows): Pairs {
   return {
     user,
     start: user.map((u) => rows.offsets[u]!),
-    end: Int32Array.from(chosen),
+    end: Int32Array.from(chosen, (r) => knownUntil(rows, r)),
+    row: Int32Array.from(chosen),
     item: Int32Array.from(chosen, (r) => rows.item[r]!),
     behaviour: Int32Array.from(chosen, (r) => rows.behaviour[r]!),
     value: Float32Array.from(chosen, (r) => rows.value[r]!),
@@ -134,12 +137,13 @@ function assemble(
     weights: f32(weights, [size]),
   };
   if (labelling) return { ...batch, labels: f32(labels, [size]) };
-  // A pair's target is the train row at its end.
-  const rowsAsked = histories.map(({ end }) => end);
   return {
     ...batch,
     ...drawNegatives(targets, options.negatives, rng),
-    ...beside?.(rowsAsked, size),
+    ...beside?.(
+      Array.from(chosen, (code) => pairs.row![Math.floor(code / each)]!),
+      size,
+    ),
   };
 }
 

@@ -88,6 +88,12 @@ export const targetsSchema = z
       .describe('only events of these behaviours are targets; all are inputs'),
     minimumValue: z.number().optional().describe('only events with at least this value (rating) are targets'),
     recent: z.number().int().min(1).optional().describe('only each user’s last n train events are targets'),
+    baskets: z
+      .boolean()
+      .default(false)
+      .describe(
+        'events of one user at one time are one basket, in no order: each is predicted from what came before all of them',
+      ),
     weights: z
       .record(z.string(), z.number().min(0))
       .optional()

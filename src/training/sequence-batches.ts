@@ -4,7 +4,7 @@ import { askedFor } from './asked.js';
 import { type Beside, f32, i32, type RowBatches, roundUp } from './batches.js';
 import { historyTensors } from './histories.js';
 import { drawNegatives, type NegativeOptions } from './negatives.js';
-import type { TrainRows } from './train-rows.js';
+import { knownUntil, type TrainRows } from './train-rows.js';
 import { cutWindows, epochOrder, type Windows } from './windows.js';
 
 export interface SequenceBatchOptions {
@@ -21,7 +21,8 @@ export interface SequenceBatchOptions {
  * end backwards, each input event predicting the one after it, and the empty history the first. Gives users [B], items and
  * behaviours [B, L], for the P positions that have a target: positions (flat in B·L), targets, weights [P]; and `batchWeight`,
  * the batch's weights over those of a batch on average: batches of short histories, which have fewer positions, count for less, so
- * that every position counts the same.
+ * that every position counts the same. A basket's events are all predicted after the last event before it; where that is in an
+ * earlier window, they are no targets.
  */
 export function sequenceBatches(rows: TrainRows, options: SequenceBatchOptions): RowBatches {
   // One more event than the inputs: the last is only a target.
@@ -105,7 +106,7 @@ function layoutOf(
   return { rows, windows, chosen, size: fixedShapes ? batchSize : chosen.length, steps };
 }
 
-/** Each input event predicts the one after it, and the empty history the first. */
+/** Each input event predicts the one after it, or the basket after it, and the empty history the first. */
 function nextItems({ rows, windows, chosen, steps }: Layout): Asked {
   const positions: number[] = [];
   const targets: number[] = [];
@@ -114,8 +115,9 @@ function nextItems({ rows, windows, chosen, steps }: Layout): Asked {
     const end = windows.end[w]!;
     const first = start === rows.offsets[windows.user[w]!] && end - start <= steps ? start : start + 1;
     for (let r = first; r < end; r++) {
-      if (rows.weight[r]! <= 0) continue;
-      positions.push((row + 1) * steps - (end - r));
+      const until = knownUntil(rows, r);
+      if (rows.weight[r]! <= 0 || until < first) continue;
+      positions.push((row + 1) * steps - (end - until));
       targets.push(r);
     }
   });

@@ -72,10 +72,17 @@ export function taskBatches(
       `loss: "${config.loss}" cannot train the task "${config.task}" (${able.join(', ')} can)`,
     );
   }
+  const kind = given?.tasks ? ('tasks' as const) : kindOf(model, config);
+  if (kind === 'hidden-items' && config.targets.baskets)
+    throw new RecsysError(
+      'CONFIG_INVALID',
+      'targets.baskets: a model of `direction: both` fills in hidden items from the rest of their basket',
+      { remedy: 'Leave `targets.baskets` out, or set `direction: causal`.' },
+    );
   const rows = given?.rows ?? trainRows(dataset, config.targets, columnsOf(model));
   const labelling = config.task === 'label' && !given?.tasks ? labellingOf(config, rows) : undefined;
   const plan: BatchPlan = {
-    kind: given?.tasks ? 'tasks' : kindOf(model, config),
+    kind,
     rows,
     length: model.length,
     batchSize: config.batchSize,

@@ -16,6 +16,8 @@ export interface TrainRows {
   readonly value: Float32Array;
   /** Weight of the row as a target: its behaviour's weight, or 0 where it is none. */
   readonly weight: Float32Array;
+  /** Row at which an event's basket begins; only where events of one time are one (`targets.baskets`). */
+  readonly begins?: Int32Array;
   /** Milliseconds since the epoch; only where a model reads times. */
   readonly time?: Float64Array;
   /** Share of the targets whose behaviour a model is not told; only where one reads it. */
@@ -26,7 +28,7 @@ export interface TrainRows {
 
 /**
  * Collects the train rows and says which of them are targets; with `sample` only those of a share of the users, drawn by the seed.
- * Throws CONFIG_INVALID for an unknown behaviour, DATA_EMPTY where there is no target or, `timed`, no time.
+ * Throws CONFIG_INVALID for an unknown behaviour, DATA_EMPTY where there is no target or, `timed` or by baskets, no time.
  */
 export function trainRows(
   dataset: Dataset,
@@ -45,7 +47,12 @@ export function trainRows(
 ): TrainRows {
   const { interactions, manifest, catalogue } = dataset;
   const users = catalogue.users.length - 1;
+  const baskets = targets.baskets ?? false;
   if (timed && manifest.time !== 'epoch') throw withoutTimes(dataset.path);
+  if (baskets && manifest.time !== 'epoch')
+    throw new RecsysError('DATA_EMPTY', `targets.baskets: events have no times in ${dataset.path}`, {
+      remedy: 'Map a `time` column in `recsys prepare`, or leave `targets.baskets` out.',
+    });
   const weights = behaviourWeights(dataset, targets);
   const total = manifest.counts.train;
   const rows = {
@@ -55,6 +62,7 @@ export function trainRows(
     behaviour: new Int32Array(shared(total)),
     value: new Float32Array(shared(total)),
     weight: new Float32Array(shared(total)),
+    ...(baskets ? { begins: new Int32Array(shared(total)) } : {}),
     ...(timed ? { time: new Float64Array(shared(2 * total)) } : {}),
     ...(asked ? { unasked: targets.unasked ?? 0 } : {}),
     ...(center === undefined ? {} : { center }),
@@ -62,6 +70,7 @@ export function trainRows(
   let n = 0;
   for (let user = 1; user <= users; user++) {
     rows.offsets[user] = n;
+    let before = Number.NaN;
     for (let r = interactions.offsets[user]!; r < interactions.offsets[user + 1]!; r++) {
       if (interactions.split[r] !== SPLIT.train) continue;
       const value = interactions.value[r]!;
@@ -69,7 +78,10 @@ export function trainRows(
       rows.item[n] = interactions.item[r]!;
       rows.behaviour[n] = interactions.behaviour[r]! + 1;
       rows.value[n] = value;
-      if (rows.time) rows.time[n] = interactions.time[r]!;
+      const time = interactions.time[r]!;
+      if (rows.time) rows.time[n] = time;
+      if (rows.begins) rows.begins[n] = time === before ? rows.begins[n - 1]! : n;
+      before = time;
       rows.weight[n] = enough ? weights[interactions.behaviour[r]!]! : 0;
       n++;
     }
@@ -86,6 +98,10 @@ export function trainRows(
   }
   return rows;
 }
+
+/** One past the newest row that this one is predicted from: the row itself, or where its basket begins. */
+export const knownUntil = ({ begins }: Pick<TrainRows, 'begins'>, row: number): number =>
+  begins?.[row] ?? row;
 
 /** What of the rows a model reads besides items and behaviours. */
 export function columnsOf({ readsTimes, readsValues, readsAsked }: Omit<Reads, 'length'>) {

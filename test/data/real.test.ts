@@ -24,7 +24,10 @@ const expected = {
   retailrocket: ['retailrocket-mb', { users: 2174, items: 29_905, interactions: 97_381 }],
   lastfm: ['hetrec2011-lastfm-2k', { users: 1892, items: 17_632, interactions: 92_834 }],
   mind: ['mind-small-sample', { users: 4637, interactions: 138_932 + 7_542 }],
-  grocery: ['completejourney', { users: 2469, items: 68_509, interactions: 1_469_307 }],
+  grocery: [
+    'completejourney',
+    { users: 2444, items: 5009, interactions: 925_195, validation: 18_819, test: 16_840 },
+  ],
 } as const;
 
 for (const [name, [data, counts]] of Object.entries(expected)) {
@@ -53,6 +56,7 @@ for (const [name, [data, counts]] of Object.entries(expected)) {
     if (name === 'retailrocket') assert.deepEqual(byBehaviour, [75_374, 12_456, 9_551]);
     if (name === 's3rec-beauty') assert.equal(dataset.catalogue.itemFeatures.tokenNames.length, 1 + 637);
     if (name === 's3rec-lastfm') assert.equal(dataset.catalogue.itemFeatures.tokenNames.length, 1 + 388);
+    if (name === 'grocery') assert.equal(manifest.funnel[0]?.rows, 1_469_307);
     if (name === 'mind') {
       assert.equal(manifest.funnel[0]?.rows, 159_802 + 7_542);
       assert.deepEqual(byBehaviour, [138_932, 7_542]);

@@ -203,6 +203,15 @@ test('last-seen lists the newest of the history first, each at its last place, t
   assert.ok(a! > c! && c! > b! && b! > d! && d! > 0);
 });
 
+test('most-seen lists what is met most often first, of equals the newer, then by popularity', async () => {
+  const data = makeDataset(train('ua', 'ub', 'vb', 'vc', 'wb', 'wd', 'xd'));
+  const fitted = await baselines['most-seen'].fit(data, options);
+  assert.ok('scorer' in fitted);
+  // a twice, d and c once, d later; b, the most popular, is in no history.
+  const [, a, b, c, d] = await fitted.scorer.score([query(1, 3, 1, 4)]);
+  assert.ok(a! > d! && d! > c! && c! > b! && b! > 0);
+});
+
 test('every baseline fits and scores a dataset without validation rows, and one with an empty history', async () => {
   const data = makeDataset([...train('ua', 'ub', 'va', 'vb', 'vc'), ['u', 'c', 'test']]);
   for (const name of BASELINES) {

@@ -5,6 +5,7 @@ import type { Batch } from '../../src/compute/step.js';
 import { Random } from '../../src/random.js';
 import { type BatchSource, distinctShapes } from '../../src/training/batches.js';
 import { drawNegatives } from '../../src/training/negatives.js';
+import { trainPairs } from '../../src/training/pair-batches.js';
 import { targetsSchema } from '../../src/training/schema.js';
 import { maskedBatches, sequenceBatches } from '../../src/training/sequence-batches.js';
 import { trainRows } from '../../src/training/train-rows.js';
@@ -220,6 +221,50 @@ describe('sequence batches', () => {
       options(8, 4),
     ).batch(0, 0);
     assert.deepEqual([...items!.data].filter((i) => i > 0).sort(), [1, 2, 3, 4, 6]);
+  });
+
+  test('a basket is predicted from what came before all of it', () => {
+    const at = (user: number, item: number, time: number): Event => ({ user, item, time });
+    const events = [
+      at(1, 1, 5),
+      at(1, 2, 5),
+      at(1, 3, 7),
+      at(1, 4, 7),
+      at(1, 5, 7),
+      at(2, 6, 7),
+      at(2, 7, 8),
+    ];
+    const rows = trainRows(
+      datasetOf(catalogueOf(2, 7), events, 'epoch'),
+      targetsSchema.parse({ baskets: true }),
+    );
+    assert.deepEqual([...rows.begins!], [0, 0, 2, 2, 2, 5, 6]);
+    const before = (length: number): Record<number, number[]> => {
+      const found: Record<number, number[]> = {};
+      const { items, positions, targets } = sequenceBatches(rows, options(length, 9)).batch(0, 0);
+      const steps = items!.shape[1]!;
+      targets!.data.forEach((target, i) => {
+        const at = positions!.data[i]!;
+        const line = Math.floor(at / steps) * steps;
+        if (target > 0) found[target] = [...items!.data.subarray(line, at + 1)].filter((item) => item > 0);
+      });
+      return found;
+    };
+    const whole = { 1: [], 2: [], 3: [1, 2], 4: [1, 2], 5: [1, 2], 6: [], 7: [6] };
+    assert.deepEqual(before(8), whole);
+    // The others' baskets begin in an earlier window than they are in.
+    assert.deepEqual(before(2), { 1: [], 3: [1, 2], 6: [], 7: [6] });
+    assert.deepEqual(
+      [...trainPairs(rows).end].map((end, p) => end - trainPairs(rows).start[p]!),
+      [0, 0, 2, 2, 2, 0, 1],
+    );
+  });
+
+  test('baskets need times', () => {
+    assert.throws(() => trainRows(numbered([3]), targetsSchema.parse({ baskets: true })), {
+      code: 'DATA_EMPTY',
+      message: /targets\.baskets/,
+    });
   });
 
   test('a behaviour’s weight is its targets’ weight', () => {

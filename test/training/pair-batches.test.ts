@@ -177,5 +177,11 @@ onBackend('cpu', 'pair batches', () => {
       code: 'CONFIG_INVALID',
       message: /softmax, sampled-softmax, bce, gbce can/,
     });
+    const both = createModel(modelSchema.parse({ name: 'transformer', direction: 'both' }), CATALOGUE);
+    const baskets = { task: 'next-item', loss: 'softmax', targets: { baskets: true } } as const;
+    assert.throws(() => taskBatches(both, DATASET, task(baskets)), {
+      code: 'CONFIG_INVALID',
+      message: /^targets.baskets/,
+    });
   });
 });

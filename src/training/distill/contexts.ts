@@ -1,9 +1,9 @@
 import type { Batch } from '../../compute/step.js';
 import { i32, roundUp } from '../batches.js';
 import { historyTensors } from '../histories.js';
-import type { TrainRows } from '../train-rows.js';
+import { knownUntil, type TrainRows } from '../train-rows.js';
 
-/** A stretch of a user's train rows that a teacher is asked about at once: rows `start` … `end` − 1, each after those before it. */
+/** A stretch of a user's train rows that a teacher is asked about at once: rows `start` … `end` − 1, each after those before it or its basket. */
 export interface Stretch {
   readonly user: number;
   /** First row that is shown. */
@@ -26,8 +26,8 @@ export function stretchesOf(rows: TrainRows, length: number, positional: boolean
       const whole = end - first <= length;
       const new_ = positional ? (whole ? length : Math.ceil(length / 2)) : 1;
       const start = Math.max(first, end - new_);
-      // The row asked about last is not shown, and the others before it are.
-      const from = Math.max(first, end - 1 - length);
+      // The row asked about last is not shown, and the others before it are, but for those of its basket.
+      const from = Math.max(first, knownUntil(rows, end - 1) - length);
       if (rows.weight.subarray(start, end).some((w) => w > 0)) out.push({ user, from, start, end });
       end = start;
     }
@@ -45,16 +45,25 @@ export interface Asked {
 
 /** Lays at most `size` stretches out; few shapes: lengths in quarters of `length`, positions in halves of B × steps. */
 export function layOut(rows: TrainRows, stretches: readonly Stretch[], size: number, length: number): Asked {
-  const longest = stretches.reduce((m, s) => Math.max(m, s.end - s.from - 1, s.end - s.start), 1);
-  const steps = Math.min(length, roundUp(longest, Math.ceil(length / 4)));
   // The row asked about last is not shown.
-  const histories = stretches.map(({ user, from, end }) => ({ user, start: from, end: end - 1 }));
+  const histories = stretches.map(({ user, from, end }) => ({
+    user,
+    start: from,
+    end: knownUntil(rows, end - 1),
+  }));
+  const longest = stretches.reduce((m, s, n) => {
+    const { end } = histories[n]!;
+    return Math.max(m, end - s.from, end - Math.max(s.from, knownUntil(rows, s.start)) + 1);
+  }, 1);
+  const steps = Math.min(length, roundUp(longest, Math.ceil(length / 4)));
   const positions: number[] = [];
   const asked: number[] = [];
   stretches.forEach(({ start, end }, row) => {
     for (let r = start; r < end; r++) {
-      if (rows.weight[r]! <= 0) continue;
-      positions.push((row + 1) * steps - (end - r));
+      const place = steps - 1 - (histories[row]!.end - knownUntil(rows, r));
+      // Of a basket that is longer than what the teacher sees nothing before it is shown: it is not asked.
+      if (rows.weight[r]! <= 0 || place < 0) continue;
+      positions.push(row * steps + place);
       asked.push(r);
     }
   });

@@ -58,6 +58,12 @@ export async function fitRidge(
   context: StageContext,
 ): Promise<TrainedModel> {
   const { dataset, model: config, ridge, validation } = fitting;
+  if (fitting.targets.baskets)
+    throw new RecsysError(
+      'CONFIG_INVALID',
+      'targets.baskets: a sparse-linear model is fitted to each event after the one before it',
+      { remedy: 'Leave `targets.baskets` out, or take another model.' },
+    );
   const inputs = inputsOf(dataset.catalogue, config);
   requireInputs(inputs, ridge);
   const rank = rankingEvaluation(dataset, validation, fitting.targets, fitting.seed);

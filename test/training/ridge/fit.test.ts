@@ -156,6 +156,7 @@ test('what a fit cannot do is refused, with what to do', async () => {
     fitted({ ridge: { inputs: 12 } }),
     refused('CONFIG_INVALID', /13 inputs .* at most 12/),
   );
+  await assert.rejects(fitted({ targets: { baskets: true } }), refused('CONFIG_INVALID', /^targets.baskets/));
   await assert.rejects(fitted({ task: 'label', loss: 'bce' }), refused('CONFIG_INVALID', /^task/));
   await assert.rejects(
     fitted({ validation: { metric: 'loss' } }),
