@@ -59,5 +59,7 @@ if (flags.json) console.log(JSON.stringify({ machine, rows }));
 else {
   console.log(machine);
   for (const { model, users, items, loading, rankings } of rows)
-    console.log(`${model}: ${users} users, ${items} items; loading ${loading} s, rankings ${rankings.join(', ')} s`);
+    console.log(
+      `${model}: ${users} users, ${items} items; loading ${loading} s, rankings ${rankings.join(', ')} s`,
+    );
 }
