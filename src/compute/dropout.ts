@@ -7,6 +7,8 @@ import { type Kernel, type KernelAttributes, kernels } from './ops/kernel.js';
 export interface PassContext {
   readonly training: boolean;
   dropout<T extends tf.Tensor>(x: T, rate: number): T;
+  /** True: only the state at the last position is asked for, and a model with a state at every position may give it alone. */
+  readonly newest?: boolean;
   /** Where random numbers are made by native operations: their seed, int32 [2], and the number of the next one of this pass. */
   readonly key?: { readonly seed: tf.Tensor1D; next(): number };
 }
@@ -63,6 +65,9 @@ function maskedBy<T extends tf.Tensor>(
 }
 
 export const INFERENCE: PassContext = { training: false, dropout: (x) => x };
+
+/** To recommend: what comes after the newest event is asked for, and nothing else. */
+export const NEWEST: PassContext = { ...INFERENCE, newest: true };
 
 /**
  * A training pass whose dropout masks are a function of (seed, step, micro-batch, call): inverted dropout

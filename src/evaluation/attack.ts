@@ -8,7 +8,7 @@ import { sequencesOf } from '../model/inputs.js';
 import { LOSSES } from '../model/losses/index.js';
 import type { RestoredModel } from '../model/restore.js';
 import { chunkSize, modelScorer, queryInputs } from '../model/scorer.js';
-import { atLast } from '../model/select.js';
+import { newestStates } from '../model/select.js';
 import { itemTables } from '../model/weights.js';
 import { Random } from '../random.js';
 import type { Query, Scorer, StageContext } from '../types.js';
@@ -114,7 +114,7 @@ export function steepest(
       };
       return gradientsBy(wanted, undefined, () => {
         const params = store.reader();
-        const newest = atLast(model.encode(params, sequencesOf(inputs), INFERENCE).states);
+        const newest = newestStates(model, params, sequencesOf(inputs));
         const states = embeddingLookup(newest, rows) as tf.Tensor2D;
         const loss = LOSSES.softmax.compute({ model, params, states, inputs: asked, pass: INFERENCE });
         return tf.mul(loss, tf.sum(asked.weights)) as tf.Scalar;

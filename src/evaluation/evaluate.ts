@@ -54,10 +54,12 @@ export async function evaluateScorer(
   const row = new Float64Array(names.length);
   const lists = popularity ? new ListStatistics(ks, popularity, candidates) : undefined;
   let unreachable = 0;
+  const order = shortestFirst(queries);
   for (let start = 0; start < queries.length; start += batchSize) {
     if (context?.signal.aborted)
       throw new RecsysError('INTERRUPTED', `evaluation of ${scorer.name} was interrupted`);
-    const batch = queries.slice(start, start + batchSize);
+    const indices = order.subarray(start, start + batchSize);
+    const batch = Array.from(indices, (index) => queries[index]!);
     const scores = await scorer.score(batch);
     if (scores.length !== batch.length * width) {
       throw new Error(
@@ -65,7 +67,7 @@ export async function evaluateScorer(
       );
     }
     for (let b = 0; b < batch.length; b++) {
-      const index = start + b;
+      const index = indices[b]!;
       const excluded = options.filterSeen === false ? NONE : evaluation.seen[index]!;
       const relevant = targets[index]!;
       const ranks =
@@ -104,6 +106,12 @@ export async function evaluateScorer(
   });
   lists?.write(metrics);
   return { metrics, perUser: new Map(names.map((name, m) => [name, columns[m]!])), unreachable };
+}
+
+/** Indices of the queries by the length of their histories: what is asked together has few places that hold nothing. */
+function shortestFirst(queries: readonly Query[]): Uint32Array {
+  const lengths = queries.map(({ items }) => items.length);
+  return Uint32Array.from(queries.keys()).sort((a, b) => lengths[a]! - lengths[b]! || a - b);
 }
 
 /** A metric's name, marked where it was computed among sampled negatives: the two are different quantities. */

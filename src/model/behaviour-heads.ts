@@ -3,6 +3,7 @@ import type { ParameterInits, Params } from '../compute/parameters.js';
 import type { Catalogue } from '../types.js';
 import { constant } from './initial.js';
 import type { SequenceBatch } from './model.js';
+import { newestPlaces } from './select.js';
 
 const WEIGHT = 'behaviourHeads.weight';
 const OFFSET = 'behaviourHeads.offset';
@@ -33,17 +34,18 @@ export class BehaviourHeads {
     into.set(OFFSET, { ...constant([behaviours + 1, width], 0), grows: 'behaviours' });
   }
 
-  /** States [B, L, D] as `asked` [B, L] asks for them; without it, or where it is 0, they stay as they are. */
+  /** States [B, R, D] of the last positions as `asked` [B, L] asks for them; without it, or where it is 0, they stay as they are. */
   apply(params: Params, states: tf.Tensor3D, { asked }: SequenceBatch): tf.Tensor3D {
     if (!this.there || !asked) return states;
     const { behaviours, width } = this;
     const places = states.shape[0] * states.shape[1];
+    const asks = newestPlaces(asked, states.shape[1]);
     const codes = tf.tensor2d(
       Int32Array.from({ length: behaviours }, (_, b) => b + 1),
       [1, behaviours],
       'int32',
     );
-    const chosen = tf.cast(tf.equal(tf.reshape(asked, [places, 1]), codes), 'float32') as tf.Tensor2D;
+    const chosen = tf.cast(tf.equal(tf.reshape(asks, [places, 1]), codes), 'float32') as tf.Tensor2D;
     // The state in the place of the behaviour that is asked about, 0 in the others: one product does for all heads.
     const placed = tf.mul(
       tf.reshape(chosen, [places, behaviours, 1]),

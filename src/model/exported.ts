@@ -7,7 +7,7 @@ import type { Batch } from '../compute/step.js';
 import { sequencesOf } from './inputs.js';
 import type { Model } from './model.js';
 import type { RestoredModel } from './restore.js';
-import { atLast } from './select.js';
+import { newestStates } from './select.js';
 
 /**
  * A model as a graph for other runtimes, of inputs `items` [B, L], `behaviours` [B, L], `users` [B], `times`, `values` and `asked`
@@ -25,7 +25,7 @@ export function freezeModel({ model, inits, catalogue }: RestoredModel, top: num
     // Made here they are constants of the graph, which no runtime has to compute again.
     const candidates = model.candidates?.(params, 'all');
     const work: HostWork = (inputs) => {
-      const state = atLast(model.encode(params, sequencesOf(inputs), INFERENCE).states);
+      const state = newestStates(model, params, sequencesOf(inputs));
       const scores = candidates
         ? tf.add(tf.matMul(state, candidates.vectors, false, true), candidates.offset)
         : model.logits(params, state, 'all', INFERENCE);

@@ -7,7 +7,7 @@ import type { HostTensor, Query, Scorer } from '../types.js';
 import { sequencesOf } from './inputs.js';
 import type { Model } from './model.js';
 import type { RestoredModel } from './restore.js';
-import { atLast } from './select.js';
+import { newestStates } from './select.js';
 import { packTimes } from './times.js';
 import { packValues } from './values.js';
 import { countWeights } from './weights.js';
@@ -69,8 +69,7 @@ export function queryInputs(queries: readonly Query[], model: Reads): Inputs {
 
 /** Logits of all items after each history, [queries × (items + 1)]. */
 function scoresOf(model: Model, params: Params, inputs: Inputs): tf.Tensor2D {
-  const { states } = model.encode(params, sequencesOf(inputs), INFERENCE);
-  return model.logits(params, atLast(states), 'all', INFERENCE);
+  return model.logits(params, newestStates(model, params, sequencesOf(inputs)), 'all', INFERENCE);
 }
 
 /** Scores of all items for a few queries, [queries × (items + 1)]; one forward pass. */

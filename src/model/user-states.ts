@@ -7,7 +7,7 @@ import { sequencesOf } from './inputs.js';
 import type { Model } from './model.js';
 import type { RestoredModel } from './restore.js';
 import { chunkSize, fixedShape, packedBatch, queryInputs } from './scorer.js';
-import { atLast } from './select.js';
+import { newestStates } from './select.js';
 import { countWeights } from './weights.js';
 
 /**
@@ -32,7 +32,7 @@ export function modelAdapter({ model, inits, catalogue }: RestoredModel): Adapte
   const frozen = countWeights(inits);
   const params = store.reader();
   const encoding = compileFunction(
-    (inputs) => ({ states: atLast(model.encode(params, sequencesOf(inputs), INFERENCE).states) }),
+    (inputs) => ({ states: newestStates(model, params, sequencesOf(inputs)) }),
     frozen,
   );
   const rating = compileFunction(
@@ -104,11 +104,7 @@ export function paramsAdapter(model: Model, params: Params): Pick<Adapter, 'widt
   };
   return {
     width: model.width,
-    adapt: (queries) =>
-      valuesOf(() => {
-        const { states } = model.encode(params, sequencesOf(queryInputs(queries, model)), INFERENCE);
-        return atLast(states);
-      }),
+    adapt: (queries) => valuesOf(() => newestStates(model, params, sequencesOf(queryInputs(queries, model)))),
     rank: (states) =>
       valuesOf(() =>
         model.logits(

@@ -1,11 +1,10 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { INFERENCE } from '../compute/dropout.js';
 import { ParameterStore } from '../compute/parameters.js';
 import type { Query } from '../types.js';
 import { sequencesOf } from './inputs.js';
 import type { RestoredModel } from './restore.js';
 import { queryInputs } from './scorer.js';
-import { atLast } from './select.js';
+import { newestStates } from './select.js';
 
 /** A model whose score is state · item vector + offset, in these two halves. */
 export interface TwoHalves {
@@ -32,8 +31,8 @@ export function twoHalves({ model, inits }: RestoredModel): TwoHalves | undefine
     offsets: copied('offset'),
     states(queries) {
       return tf.tidy(() => {
-        const { states } = model.encode(params, sequencesOf(queryInputs(queries, model)), INFERENCE);
-        return Float32Array.from(atLast(states).dataSync());
+        const states = newestStates(model, params, sequencesOf(queryInputs(queries, model)));
+        return Float32Array.from(states.dataSync());
       });
     },
     dispose: () => store.dispose(),

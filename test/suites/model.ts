@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import * as tf from '@tensorflow/tfjs-core';
 import type { BackendName } from '../../src/compute/backend.js';
-import { INFERENCE } from '../../src/compute/dropout.js';
+import { INFERENCE, NEWEST, type PassContext } from '../../src/compute/dropout.js';
 import { ParameterStore, type Params } from '../../src/compute/parameters.js';
 import { selectBackend } from '../../src/compute/select.js';
 import { LOSSES } from '../../src/model/losses/index.js';
@@ -10,6 +10,7 @@ import type { Encoded } from '../../src/model/model.js';
 import { createModel, type ModelConfig } from '../../src/model/registry.js';
 import { restoreModel } from '../../src/model/restore.js';
 import { modelScorer, paramsScorer, scoreQueries } from '../../src/model/scorer.js';
+import { atLast } from '../../src/model/select.js';
 import { modelAdapter, paramsAdapter } from '../../src/model/user-states.js';
 import { Random } from '../../src/random.js';
 import type { Query } from '../../src/types.js';
@@ -65,6 +66,7 @@ export function modelContract(
       items: number[][],
       times = ages(items),
       values = rated(items),
+      pass = INFERENCE,
     ): Encoded =>
       model.encode(
         params,
@@ -88,7 +90,7 @@ export function modelContract(
               }
             : {}),
         },
-        INFERENCE,
+        pass,
       );
     const states = (params: Params, users: number[], items: number[][]): Float32Array =>
       valuesOf(() => encode(params, users, items).states);
@@ -168,6 +170,18 @@ export function modelContract(
             return [...values.subarray(at, at + model.width)];
           });
         assertClose(last(long, 4), last(short, 2), 'last states');
+      }));
+
+    test('the newest state alone is the one among all', () =>
+      using((params) => {
+        const items = [
+          [0, 3, 4],
+          [1, 2, 3],
+          [0, 0, 0],
+        ];
+        const asked = (pass: PassContext): Float32Array =>
+          valuesOf(() => atLast(encode(params, [1, 2, 0], items, ages(items), rated(items), pass).states));
+        assertClose(asked(NEWEST), asked(INFERENCE), 'newest states');
       }));
 
     test('a later event changes its own state and no earlier one', { skip: !model.positional }, () =>

@@ -29,53 +29,68 @@ export function attention(inputs: AttentionInputs, pass: PassContext): tf.Tensor
   return fusedAttention(kernel, { ...inputs, rate }, pass);
 }
 
-export function composedAttention(
-  { qkv, absent, heads, direction, rate, bias }: AttentionInputs,
+export function composedAttention({ qkv, ...rest }: AttentionInputs, pass: PassContext): tf.Tensor3D {
+  const [batch, length, wide] = qkv.shape;
+  const part = (i: number, parts: number): tf.Tensor3D =>
+    tf.slice(qkv, [0, 0, (i * wide) / 3], [batch, length, (parts * wide) / 3]);
+  return lastAttention({ ...rest, query: part(0, 1), keyValue: part(1, 2) }, pass);
+}
+
+/** What an attention of the last R positions reads: their queries [B, R, D], and of all positions keys and values [B, L, 2D]. */
+export interface LastAttentionInputs extends Omit<AttentionInputs, 'qkv'> {
+  readonly query: tf.Tensor3D;
+  readonly keyValue: tf.Tensor3D;
+}
+
+/** The same attention for the last R positions alone → [B, R, D]; a bias is that of their rows, [heads, R, L] or [B, heads, R, L]. */
+export function lastAttention(
+  { query, keyValue, absent, heads, direction, rate, bias }: LastAttentionInputs,
   pass: PassContext,
 ): tf.Tensor3D {
-  const [batch, length, wide] = qkv.shape;
-  const width = wide / 3;
-  const [unscaled, key, value] = splitHeads(qkv, heads);
-  const query = tf.mul(unscaled, 1 / Math.sqrt(width / heads)) as tf.Tensor4D;
-  let logits = tf.add(tf.matMul(query, key, false, true), maskOf(absent, direction));
+  const [, rows, width] = query.shape;
+  const [unscaled] = splitHeads(query, heads, 1);
+  const [key, value] = splitHeads(keyValue, heads, 2);
+  const scaled = tf.mul(unscaled!, 1 / Math.sqrt(width / heads)) as tf.Tensor4D;
+  let logits = tf.add(tf.matMul(scaled, key!, false, true), maskOf(absent, direction, rows));
   if (bias) logits = tf.add(logits, bias);
   const weights = pass.dropout(tf.softmax(logits), rate) as tf.Tensor4D;
-  const mixed = tf.transpose(tf.matMul(weights, value), [0, 2, 1, 3]);
-  return tf.reshape(mixed, [batch, length, width]) as tf.Tensor3D;
+  return joinHeads(tf.matMul(weights, value!) as tf.Tensor4D);
 }
 
-/** Queries, keys and values side by side [B, L, 3D] → each [B, heads, L, D / heads]. */
-export function splitHeads(qkv: tf.Tensor3D, heads: number): [tf.Tensor4D, tf.Tensor4D, tf.Tensor4D] {
-  const [batch, length, wide] = qkv.shape;
-  const width = wide / 3;
+/** What stands side by side in [B, L, parts · D] → each part's heads [B, heads, L, D / heads]. */
+export function splitHeads(x: tf.Tensor3D, heads: number, parts: number): tf.Tensor4D[] {
+  const [batch, length, wide] = x.shape;
+  const width = wide / parts;
   // Cut while there are three axes: wasm slices more than four one number at a time.
-  const part = (i: number): tf.Tensor4D =>
-    tf.transpose(
-      tf.reshape(tf.slice(qkv, [0, 0, i * width], [batch, length, width]), [
-        batch,
-        length,
-        heads,
-        width / heads,
-      ]),
-      [0, 2, 1, 3],
-    ) as tf.Tensor4D;
-  return [part(0), part(1), part(2)];
+  return Array.from({ length: parts }, (_, i) => {
+    const part = tf.slice(x, [0, 0, i * width], [batch, length, width]);
+    const split = tf.reshape(part, [batch, length, heads, width / heads]);
+    return tf.transpose(split, [0, 2, 1, 3]) as tf.Tensor4D;
+  });
 }
 
-/** Additive mask [B, 1, L, L]: 0 where a position may look, −1e9 and less where it may not. */
-function maskOf(absent: tf.Tensor2D, direction: Direction): tf.Tensor4D {
+/** [B, heads, L, D / heads] → [B, L, D]. */
+export function joinHeads(x: tf.Tensor4D): tf.Tensor3D {
+  const [batch, heads, length, width] = x.shape;
+  return tf.reshape(tf.transpose(x, [0, 2, 1, 3]), [batch, length, heads * width]);
+}
+
+/** Additive mask of the last R positions [B, 1, R, L]: 0 where a position may look, −1e9 and less where it may not. */
+function maskOf(absent: tf.Tensor2D, direction: Direction, rows: number): tf.Tensor4D {
   const [batch, length] = absent.shape;
-  const others = tf.tensor2d(otherPositions(length), [length, length]);
+  const constant = (values: Float32Array): tf.Tensor2D =>
+    tf.tensor2d(values.subarray((length - rows) * length), [rows, length]);
   const keys = tf.reshape(absent, [batch, 1, 1, length]);
-  const away = direction === 'both' ? tf.add(keys, tf.reshape(absent, [batch, 1, length, 1])) : keys;
-  const hidden = tf.mul(tf.mul(away, others), -1e9) as tf.Tensor4D;
+  const asking = tf.slice(absent, [0, length - rows], [batch, rows]);
+  const away = direction === 'both' ? tf.add(keys, tf.reshape(asking, [batch, 1, rows, 1])) : keys;
+  const hidden = tf.mul(tf.mul(away, constant(otherPositions(length))), -1e9) as tf.Tensor4D;
   if (direction === 'both') return hidden;
-  return tf.add(tf.tensor2d(causalMask(length), [length, length]), hidden) as tf.Tensor4D;
+  return tf.add(constant(causalMask(length)), hidden) as tf.Tensor4D;
 }
 
-/** The same mask as a factor [B, 1, L, L]: 1 where a position may look, 0 where it may not. */
-export function visible(absent: tf.Tensor2D, direction: Direction): tf.Tensor4D {
-  return tf.cast(tf.equal(maskOf(absent, direction), 0), 'float32');
+/** The same mask as a factor [B, 1, R, L]: 1 where a position may look, 0 where it may not. */
+export function visible(absent: tf.Tensor2D, direction: Direction, rows: number): tf.Tensor4D {
+  return tf.cast(tf.equal(maskOf(absent, direction, rows), 0), 'float32');
 }
 
 /** Without the weights [B, heads, L, L] in memory; padding before the first event and what is not seen are not computed on. */

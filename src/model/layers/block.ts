@@ -2,6 +2,7 @@ import type * as tf from '@tensorflow/tfjs-core';
 import type { PassContext } from '../../compute/dropout.js';
 import type { ParameterInits, Params } from '../../compute/parameters.js';
 import type { Random } from '../../random.js';
+import { newestPlaces } from '../select.js';
 import type { AttentionOptions } from './attention/attention.js';
 import { ATTENTIONS, type AttentionName } from './attention/index.js';
 import { bottleneck, initBottleneck } from './bottleneck.js';
@@ -29,7 +30,7 @@ export interface BlockNames {
 
 export interface Block {
   init(into: ParameterInits, names: BlockNames, rng: Random): void;
-  /** x [B, L, D], 1 where a position is absent [B, L], buckets of time differences [B, L, L] for `relativeTime` → [B, L, D]. */
+  /** x [B, L, D], 1 where a position is absent [B, L], buckets of time differences [B, L, L] for `relativeTime` → [B, L, D], or of `newest` [B, 1, D]. */
   apply(
     params: Params,
     names: BlockNames,
@@ -75,7 +76,8 @@ export function blockOf(options: BlockOptions): Block {
       const normed = norm.apply(params, `${norms}.norm1`, x) as tf.Tensor3D;
       const attended = attention.apply(params, `${name}.attention`, normed, absent, options, pass, buckets);
       const mixed = narrowed(params, `${norms}.bottleneck1`, attended);
-      const y = residual.apply(params, `${name}.residual1`, x, pass.dropout(mixed, dropout));
+      const given = pass.newest ? newestPlaces(x, 1) : x;
+      const y = residual.apply(params, `${name}.residual1`, given, pass.dropout(mixed, dropout));
       if (!feedForward) return y;
       const inner = norm.apply(params, `${norms}.norm2`, y) as tf.Tensor3D;
       const transformed = feedForward.apply(params, `${name}.feedForward`, inner, dropout, pass);

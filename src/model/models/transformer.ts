@@ -16,6 +16,7 @@ import { NORM_NAMES, NORMS } from '../layers/norm/index.js';
 import { RESIDUAL_NAMES } from '../layers/residual/index.js';
 import { SIMILARITIES, SIMILARITY_NAMES } from '../layers/similarity/index.js';
 import { defineModel, type Model, type SequenceBatch } from '../model.js';
+import { newestPlaces } from '../select.js';
 import { stackOf } from '../stack.js';
 import { headFields, valueFields } from './shared-fields.js';
 
@@ -179,14 +180,16 @@ export const transformer = defineModel({
         const absent = tf.sub(1, filled) as tf.Tensor2D;
         const buckets = config.relativeTime ? timeBuckets(batch.times!) : undefined;
         const layers: tf.Tensor3D[] = [];
-        for (const names of blocks) {
-          x = block.apply(params, names, x as tf.Tensor3D, absent, pass, buckets);
+        for (const [n, names] of blocks.entries()) {
+          // Of the last block alone no position is needed but the newest.
+          const here = n < depth - 1 ? { ...pass, newest: false } : pass;
+          x = block.apply(params, names, x as tf.Tensor3D, absent, here, buckets);
           layers.push(x as tf.Tensor3D);
         }
         const shared = norm.apply(params, 'norm', x) as tf.Tensor3D;
         const states = similarity.state(heads.apply(params, shared, batch), config.temperature);
         if (given.masked || !masksItems) return { states, layers };
-        return { states: newest(states), layers: layers.map(newest) };
+        return { states: newestPlaces(states, 1), layers: layers.map((layer) => newestPlaces(layer, 1)) };
       },
       logits(params, states, candidates) {
         const logits = dotLogits(params, scored, states, candidates, bias);
@@ -231,10 +234,4 @@ function withItemToCome({ users, items, behaviours, asked }: SequenceBatch, leng
   // What is asked for after the newest event is asked for at the place that was added.
   const last = tf.slice(asked, [0, steps - 1], [size, 1]);
   return { ...told, asked: tf.concat([tf.zeros([size, kept], 'int32'), last], 1) as tf.Tensor2D };
-}
-
-/** Of [B, L, D], what stands at the last position: [B, 1, D]. */
-function newest(x: tf.Tensor3D): tf.Tensor3D {
-  const [size, steps, width] = x.shape;
-  return tf.slice(x, [0, steps - 1, 0], [size, 1, width]);
 }

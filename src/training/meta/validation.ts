@@ -10,7 +10,7 @@ import { meanOf } from '../../evaluation/significance.js';
 import { sequencesOf } from '../../model/inputs.js';
 import type { Model } from '../../model/model.js';
 import { paramsScorer, queryInputs } from '../../model/scorer.js';
-import { atLast } from '../../model/select.js';
+import { newestStates } from '../../model/select.js';
 import type { Query } from '../../types.js';
 import { withWholeTables } from '../validation.js';
 
@@ -29,7 +29,7 @@ export async function ratingValidation(
   const params = store.reader();
   const rate: RateTasks = async (queries, items, count) => {
     const logits = tf.tidy(() => {
-      const states = atLast(model.encode(params, sequencesOf(queryInputs(queries, model)), INFERENCE).states);
+      const states = newestStates(model, params, sequencesOf(queryInputs(queries, model)));
       return model.logits(params, states, tf.tensor2d(items, [queries.length, count], 'int32'), INFERENCE);
     });
     const values = (await logits.data()) as Float32Array;

@@ -31,7 +31,7 @@ export function headsWidth({ width, heads, headWidth }: AttentionOptions): numbe
 /** A layer of multi-head attention with the parameters under `name`. */
 export interface Attention {
   init(into: ParameterInits, name: string, options: AttentionOptions, rng: Random): void;
-  /** x [B, L, D], 1 where a position is absent [B, L], buckets of time differences [B, L, L] for `relativeTime` → [B, L, D]. */
+  /** x [B, L, D], 1 where a position is absent [B, L], buckets of time differences [B, L, L] for `relativeTime` → [B, L, D], or of `newest` [B, 1, D]. */
   apply(
     params: Params,
     name: string,

@@ -12,16 +12,17 @@ export function initBias(into: ParameterInits, name: string, options: AttentionO
   if (options.relativeTime) initRelativeTime(into, name, heads, rng);
 }
 
-/** What is added to the logits, [heads, L, L] or [B, heads, L, L]; undefined where no bias is asked for. */
+/** What is added to the logits of the last R of L positions, [heads, R, L] or [B, heads, R, L]; undefined where no bias is asked for. */
 export function biasOf(
   params: Params,
   name: string,
   options: AttentionOptions,
   steps: number,
+  rows: number,
   buckets: tf.Tensor3D | undefined,
 ): tf.Tensor3D | tf.Tensor4D | undefined {
-  const position = options.relativePosition ? relativePosition(params, name, steps) : undefined;
-  const time = buckets && relativeTime(params, name, buckets);
+  const position = options.relativePosition ? relativePosition(params, name, steps, rows) : undefined;
+  const time = buckets && relativeTime(params, name, buckets, rows);
   if (position && time) return tf.add(time, position);
   return position ?? time;
 }

@@ -1,7 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { splitHeads, visible } from '../../../compute/ops/attention.js';
+import { joinHeads, splitHeads, visible } from '../../../compute/ops/attention.js';
 import { linear } from '../../../compute/ops/linear.js';
 import { constant, glorot } from '../../initial.js';
+import { newestPlaces } from '../../select.js';
 import { NORMS } from '../norm/index.js';
 import { silu } from '../silu.js';
 import { type Attention, headsWidth } from './attention.js';
@@ -22,24 +23,24 @@ export const gated: Attention = {
     NORMS[options.norm].init(into, `${name}.norm`, inner);
     initBias(into, name, options, rng);
   },
-  apply(params, name, x, absent, options, _pass, buckets) {
-    const { heads, length } = options;
-    const inner = headsWidth(options);
-    const [batch, steps] = x.shape;
-    const weights = tf.concat(
-      ['query', 'key', 'value', 'gate'].map((part) => params.get(`${name}.${part}`)),
-      1,
-    );
-    const all = silu(linear(x, weights, undefined));
-    const gate = tf.slice(all, [0, 0, 3 * inner], [batch, steps, inner]);
-    const qkv = tf.slice(all, [0, 0, 0], [batch, steps, 3 * inner]) as tf.Tensor3D;
-    const [query, key, value] = splitHeads(qkv, heads);
-    let logits = tf.matMul(query, key, false, true);
-    const bias = biasOf(params, name, options, steps, buckets);
+  apply(params, name, x, absent, options, pass, buckets) {
+    const { heads, length, direction } = options;
+    const steps = x.shape[1];
+    const rows = pass.newest ? 1 : steps;
+    const of = (from: tf.Tensor3D, ...parts: string[]): tf.Tensor3D => {
+      const weights = parts.map((part) => params.get(`${name}.${part}`));
+      return silu(linear(from, tf.concat(weights, 1), undefined)) as tf.Tensor3D;
+    };
+    const [key, value] = splitHeads(of(x, 'key', 'value'), heads, 2);
+    const asking = newestPlaces(x, rows);
+    const [query] = splitHeads(of(asking, 'query'), heads, 1);
+    const gate = of(asking, 'gate');
+    let logits = tf.matMul(query!, key!, false, true);
+    const bias = biasOf(params, name, options, steps, rows, buckets);
     if (bias) logits = tf.add(logits, bias);
     // Divided by the longest length, not this batch's: padding must change nothing.
-    const shares = tf.mul(silu(logits), tf.div(visible(absent, options.direction), length)) as tf.Tensor4D;
-    const mixed = tf.reshape(tf.transpose(tf.matMul(shares, value), [0, 2, 1, 3]), [batch, steps, inner]);
+    const shares = tf.mul(silu(logits), tf.div(visible(absent, direction, rows), length)) as tf.Tensor4D;
+    const mixed = joinHeads(tf.matMul(shares, value!) as tf.Tensor4D);
     const gatedMix = tf.mul(NORMS[options.norm].apply(params, `${name}.norm`, mixed), gate);
     return linear(gatedMix, params.get(`${name}.output`), params.get(`${name}.bias`)) as tf.Tensor3D;
   },

@@ -14,9 +14,10 @@ export function initRelativePosition(
   into.set(`${name}.relative`, normal(rng, [length, heads], 0.02));
 }
 
-/** What is added to the logits of the last `steps` positions [heads, L, L]: at (i, j) the scalar of distance |i − j|. */
-export function relativePosition(params: Params, name: string, steps: number): tf.Tensor3D {
-  const distances = tf.tensor2d(distancesOf(steps), [steps, steps], 'int32');
+/** What is added to the logits of the last R of L positions [heads, R, L]: at (i, j) the scalar of distance |i − j|. */
+export function relativePosition(params: Params, name: string, steps: number, rows: number): tf.Tensor3D {
+  const last = distancesOf(steps).subarray((steps - rows) * steps);
+  const distances = tf.tensor2d(last, [rows, steps], 'int32');
   return tf.transpose(params.lookup(`${name}.relative`, distances), [2, 0, 1]) as tf.Tensor3D;
 }
 

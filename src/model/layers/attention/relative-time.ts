@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { ParameterInits, Params } from '../../../compute/parameters.js';
 import type { Random } from '../../../random.js';
 import { normal } from '../../initial.js';
+import { newestPlaces } from '../../select.js';
 
 /** Bucket b holds the differences from 2ᵇ − 1 to 2ᵇ⁺¹ − 2 seconds; the last one begins at 68 years. */
 const BUCKETS = 32;
@@ -20,7 +21,8 @@ export function timeBuckets(times: tf.Tensor2D): tf.Tensor3D {
   return tf.cast(tf.minimum(logarithm, BUCKETS - 1), 'int32') as tf.Tensor3D;
 }
 
-/** What is added to the logits [B, heads, L, L]: at (i, j) the scalar of the bucket of |tᵢ − tⱼ|. */
-export function relativeTime(params: Params, name: string, buckets: tf.Tensor3D): tf.Tensor4D {
-  return tf.transpose(params.lookup(`${name}.time`, buckets), [0, 3, 1, 2]) as tf.Tensor4D;
+/** What is added to the logits of the last R positions [B, heads, R, L]: at (i, j) the scalar of the bucket of |tᵢ − tⱼ|. */
+export function relativeTime(params: Params, name: string, buckets: tf.Tensor3D, rows: number): tf.Tensor4D {
+  const last = newestPlaces(buckets, rows);
+  return tf.transpose(params.lookup(`${name}.time`, last), [0, 3, 1, 2]) as tf.Tensor4D;
 }
