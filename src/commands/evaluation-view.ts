@@ -98,11 +98,12 @@ export function behaviourTable({ protocol, rows }: Results): Table | undefined {
 /** Remarks below the table: differences, what was left out, what a reader must know of a row. */
 function remarks(results: Results): string[] {
   const metric = leadingMetric('ndcg', results.protocol);
+  const paired = results.protocol.impressions === undefined ? 'user' : 'impression';
   const lines: string[] = [];
   for (const { row, against, metrics } of results.differences) {
     const found = metrics[metric];
     if (found === undefined) continue;
-    lines.push(`${row} − ${against}: ${metric} ${differenceText(found)}`);
+    lines.push(`${row} − ${against}: ${metric} ${differenceText(found, paired)}`);
   }
   for (const { row, reference, quality, weights, bytes } of results.retention ?? []) {
     const shares = [

@@ -1,12 +1,12 @@
 import { RecsysError } from '../errors.js';
 import type { StageContext } from '../types.js';
-import { ShownItems } from './impressions.js';
 import { formatOf, readers } from './readers/index.js';
 import { SHOWN } from './readers/mind.js';
 import type { RawValue, Reader, RecordSink } from './readers/reader.js';
 import { resolveSources, type SourceFile } from './readers/source.js';
 import type { Rejects } from './rejects.js';
 import type { PrepareConfig } from './schema.js';
+import { ShownItems } from './shown-items.js';
 import type { ColumnRef, FormatName, InteractionSource } from './source-schema.js';
 import { interrupted, type Staging } from './staging.js';
 import { timeParser } from './time.js';
