@@ -5,8 +5,9 @@ import { formatOf, readers } from './readers/index.js';
 import type { RawValue, Reader } from './readers/reader.js';
 import { resolveSources } from './readers/source.js';
 import type { Rejects } from './rejects.js';
+import type { PrepareConfig } from './schema.js';
 import type { AttributeConfig, AttributeSource, ColumnRef } from './source-schema.js';
-import { identifier, type Staging } from './staging.js';
+import { identifier, literal, type Staging } from './staging.js';
 import { timeParser } from './time.js';
 import { id, NOT_UTF8, optionalNumber, Refusal, text } from './values.js';
 
@@ -26,17 +27,18 @@ const UNIT = '\u001f';
  */
 export async function ingestAttributes(
   side: Side,
-  sources: readonly AttributeSource[],
+  config: Pick<PrepareConfig, 'idPrefix' | Side>,
   base: string,
   staging: Staging,
   rejects: Rejects,
   context: StageContext,
 ): Promise<Attribute[]> {
+  const prefix = literal(config.idPrefix[side]);
   const attributes: Attribute[] = [];
   const selected: string[] = [];
   const titles: string[] = [];
   const tables: string[] = [];
-  for (const [index, source] of sources.entries()) {
+  for (const [index, source] of config[side].entries()) {
     const table = `${side}_file_${index}`;
     const here = Object.entries(source.attributes).map(([name, a]) => ({ ...a, name }));
     for (const a of here) {
@@ -54,7 +56,7 @@ export async function ingestAttributes(
     });
     columns.push('first(title ORDER BY seq) FILTER (WHERE title IS NOT NULL) AS title');
     await staging.run(
-      `CREATE OR REPLACE TABLE ${table} AS SELECT id, min(seq) AS seq, ${columns.join(', ')} FROM ${table} GROUP BY id`,
+      `CREATE OR REPLACE TABLE ${table} AS SELECT ${prefix} || id AS id, min(seq) AS seq, ${columns.join(', ')} FROM ${table} GROUP BY ${table}.id`,
     );
     for (const a of here) {
       const from = `${table}.${identifier(a.name)}`;

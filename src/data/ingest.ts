@@ -153,8 +153,8 @@ export async function ingestInteractions(
             return;
           }
         }
-        const userId = id(values[user!], 'user');
-        const itemId = id(values[item!], 'item');
+        const userId = config.idPrefix.users + id(values[user!], 'user');
+        const itemId = config.idPrefix.items + id(values[item!], 'item');
         const ms = timeAt! < 0 ? 0 : timeOf(values[timeAt!], parseTime, source.timeFormat);
         let ord = 0;
         if (order! >= 0) {

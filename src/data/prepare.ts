@@ -38,8 +38,8 @@ export async function prepare(
   const task = (name: string) => context.progress({ task: name, done: step++, total: 7 });
   try {
     const ingested = await ingestInteractions(config, base, staging, rejects, context, old?.behaviours);
-    const itemAttributes = await ingestAttributes('items', config.items, base, staging, rejects, context);
-    const userAttributes = await ingestAttributes('users', config.users, base, staging, rejects, context);
+    const itemAttributes = await ingestAttributes('items', config, base, staging, rejects, context);
+    const userAttributes = await ingestAttributes('users', config, base, staging, rejects, context);
     await rejects.close();
 
     task('cleaning');

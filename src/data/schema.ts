@@ -54,6 +54,15 @@ export const prepareSchema = z
       ),
     items: z.array(attributeSource).default([]).describe('files with item attributes'),
     users: z.array(attributeSource).default([]).describe('files with user attributes'),
+    idPrefix: z
+      .strictObject({
+        users: z.string().default('').describe('before the ids of users'),
+        items: z.string().default('').describe('before the ids of items'),
+      })
+      .prefault({})
+      .describe(
+        'put before every id of this data: for data whose ids mean others than the same ids in the dataset it extends',
+      ),
     unseenItems: z
       .boolean()
       .default(false)

@@ -85,7 +85,7 @@ export async function metaTrain(
     loss: labelObjective(model, loss),
   });
   const judge = afterEach(rating ? ratingValidation : rankingOfTasks, config.tasks.support);
-  const validation = {
+  const judged = {
     names: rating
       ? [...RATING_METRICS, ...RATING_METRICS.map((m) => `new_items_${m}`)]
       : rankingMetricNames([10]),
@@ -105,6 +105,7 @@ export async function metaTrain(
   });
   try {
     const given = { rows, answers: undefined, tasks: { users, ...config.tasks } };
+    const validation = held.tasks.length > 0 ? judged : null;
     const parts = { model, store, step, dataset, ...taskBatches(model, dataset, task, given), validation };
     const fit = await runFit('meta-train', parts, task, hooks, context);
     return { config: modelConfig, catalogue: dataset.catalogue, tensors: fit.best, fit };

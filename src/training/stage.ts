@@ -193,8 +193,8 @@ interface FitParts {
   readonly dataset: Dataset;
   readonly batches: BatchSource;
   readonly plan: BatchPlan;
-  /** How the model is judged; default: on the dataset's validation rows. */
-  readonly validation?: Validation;
+  /** How the model is judged; default: on the dataset's validation rows; null: there is nothing to judge it on. */
+  readonly validation?: Validation | null;
   /** Where the step has groups: their rates, and the epochs until all of them learn. */
   readonly layers?: Pick<FitOptions, 'groupRates'> & { readonly grace: number };
 }
@@ -243,9 +243,10 @@ async function fitFrom(
     const seconds = Number(((performance.now() - recording) / 1000).toFixed(1));
     context.log('info', `recorded the step for ${programs} batch shapes`, { seconds });
   }
-  const validation = parts.validation ?? onValidationRows(parts, config);
+  const validation =
+    parts.validation === undefined ? onValidationRows(parts, config) : (parts.validation ?? undefined);
   if (!validation)
-    context.log('warn', 'no validation row is a target: every epoch is run, and the last one is kept');
+    context.log('warn', 'there is nothing to validate on: every epoch is run, and the last one is kept');
   return fit(
     {
       name,

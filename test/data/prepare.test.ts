@@ -268,6 +268,29 @@ test('extend keeps every number, token and scale, and what old items were (prope
   );
 });
 
+test('prefixed ids are others, but their attributes are shared with the dataset that is extended', async (t) => {
+  const tagged = 'id,tag\ni0,red\ni1,blue\n';
+  const of: readonly Row[] = [
+    ['u0', 'i0', 1],
+    ['u0', 'i1', 2],
+    ['u0', 'i0', 3],
+  ];
+  const raw = await folder(t, { 'rows.csv': csvOf(of), 'items.csv': tagged });
+  const tags = { tag: { column: 'tag', type: 'tags' } };
+  const config = { raw, interactions: ROWS, items: [{ path: 'items.csv', id: 'id', attributes: tags }] };
+  const [out, next] = [join(raw, 'out'), join(raw, 'next')];
+  for (const dir of [out, next]) await mkdir(dir);
+  await prepare(prepareSchema.parse(config), out, context());
+  const idPrefix = { users: 'b:', items: 'b/' };
+  await prepare(prepareSchema.parse({ ...config, idPrefix, extend: out }), next, context());
+  const { catalogue } = await readDataset(next);
+  assert.deepEqual(catalogue.users, ['', 'u0', 'b:u0']);
+  assert.deepEqual(catalogue.items, ['', 'i0', 'i1', 'b/i0', 'b/i1']);
+  const { itemFeatures } = catalogue;
+  for (const item of [1, 2]) assert.deepEqual(tokensOf(itemFeatures, item + 2), tokensOf(itemFeatures, item));
+  assert.notDeepEqual(tokensOf(itemFeatures, 3), tokensOf(itemFeatures, 4));
+});
+
 test('a damaged, incomplete or foreign directory is named', async (t) => {
   const dataset = await prepared(t, { 'rows.csv': csvOf(rows) }, { interactions: ROWS });
   const dir = dataset.path;

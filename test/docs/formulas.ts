@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import * as tf from '@tensorflow/tfjs-core';
 import type { Params } from '../../src/compute/parameters.js';
+import type { Model } from '../../src/model/model.js';
 import { assertClose, valuesOf } from '../suites/assertions.js';
 
 /** The repository, with a trailing slash. */
@@ -73,3 +74,13 @@ export function agrees(
   );
   assertClose(slopes(value, at), gradient, 'gradient of the formula', 1e-6, 1e-6);
 }
+
+/** A model whose logits are its states: the state's entry j is item j's score. */
+export const SCORES = {
+  logits: (_params, states, candidates) => {
+    if (candidates === 'all') return states;
+    const chosen = tf.oneHot(tf.cast(candidates, 'int32'), states.shape[1]);
+    if (candidates.rank === 1) return tf.matMul(states, chosen as tf.Tensor2D, false, true);
+    return tf.sum(tf.mul(tf.expandDims(states, 1), chosen), -1) as tf.Tensor2D;
+  },
+} as Pick<Model, 'logits'> as Model;

@@ -130,6 +130,14 @@ describe('cold start by the command line', { skip: built ? false : 'not built (n
     assert.ok(first!.equals(second!), 'equal bits');
   });
 
+  test('with nobody held out there is nothing to validate on, which is said, and the last epoch is kept', async () => {
+    const none = ['--set', 'holdOut.users=0', '--set', 'epochs=2'];
+    const { code, stderr } = await train('fold-in', ...small, ...none, '-o', 'unjudged');
+    assert.equal(code, 0, stderr);
+    assert.match(stderr, /there is nothing to validate on/);
+    assert.doesNotMatch(stderr, /NaN/);
+  });
+
   test('what is liked is found among all items once something is known', async () => {
     const ranking = [
       '--set',
