@@ -44,7 +44,18 @@ const stageSchema = z.object({
   inputs: z.object({ config: z.unknown() }),
   result: z.object({ path: z.string().optional(), seconds: z.number() }),
 });
-const METRICS = ['ndcg@10', 'hr@10', 'ndcg@20', 'hr@20', 'mrr@10', 'ndcg@5', 'hr@5', 'coverage@10'];
+const METRICS = [
+  'ndcg@10',
+  'hr@10',
+  'ndcg@20',
+  'hr@20',
+  'mrr@10',
+  'ndcg@5',
+  'hr@5',
+  'coverage@10',
+  'auc',
+  'mrr',
+];
 
 const readJson = (...path: string[]): unknown => JSON.parse(readFileSync(join(...path), 'utf8'));
 

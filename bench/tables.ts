@@ -40,7 +40,15 @@ function readBoard(board: string): ResultRecord[] {
 
 interface Line {
   readonly cells: readonly string[];
-  readonly ndcg: number;
+  /** The first metric of the board, by which its lines are sorted. */
+  readonly leading: number;
+}
+
+/** What a board shows: of rankings of the catalogue, or of what impressions showed. */
+function shownMetrics([first]: readonly ResultRecord[]): readonly [string, ...string[]] {
+  return first!.protocol.impressions === undefined
+    ? ['ndcg@10', 'hr@10']
+    : ['auc', 'mrr', 'ndcg@5', 'ndcg@10'];
 }
 
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
@@ -61,16 +69,17 @@ function keptCells(records: readonly ResultRecord[]): string[] {
 
 /** Rows of one model: mean and spread over its seeds, the interval of its first seed; `keeps`: beside what it keeps. */
 function line(row: string, records: readonly ResultRecord[], keeps: boolean): Line {
-  const ndcg = records.map((r) => r.metrics['ndcg@10']!);
-  const first = records[0]!.intervals['ndcg@10']!;
-  const spread = ndcg.length > 1 ? ` ± ${four(deviation(ndcg))}` : '';
+  const [leading, ...others] = shownMetrics(records);
+  const values = records.map((r) => r.metrics[leading]!);
+  const first = records[0]!.intervals[leading]!;
+  const spread = values.length > 1 ? ` ± ${four(deviation(values))}` : '';
   return {
-    ndcg: average(ndcg),
+    leading: average(values),
     cells: [
       row,
       String(records[0]!.kind === 'model' ? records.length : '–'),
-      `${four(average(ndcg))}${spread} [${four(first.low)}, ${four(first.high)}]`,
-      four(average(records.map((r) => r.metrics['hr@10']!))),
+      `${four(average(values))}${spread} [${four(first.low)}, ${four(first.high)}]`,
+      ...others.map((metric) => four(average(records.map((r) => r.metrics[metric]!)))),
       size(records[0]!.bytes),
       ...(keeps ? keptCells(records) : []),
     ],
@@ -110,7 +119,7 @@ export function boardTable(board: string): string {
     return line(name, own, reference !== undefined);
   });
   const theirs = (published?.rows ?? []).map((r) => ({
-    ndcg: r['ndcg@10'],
+    leading: r['ndcg@10'],
     cells: [
       `*${r.row}*`,
       '',
@@ -120,8 +129,9 @@ export function boardTable(board: string): string {
       ...(reference ? ['', '', ''] : []),
     ],
   }));
-  const lines = [...ours, ...theirs].sort((a, b) => a.ndcg - b.ndcg);
-  const head = ['model', 'seeds', 'NDCG@10', 'HR@10', 'size'];
+  const lines = [...ours, ...theirs].sort((a, b) => a.leading - b.leading);
+  const metrics = shownMetrics(records).map((metric) => metric.toUpperCase());
+  const head = ['model', 'seeds', ...metrics, 'size'];
   if (reference) head.push(`kept of ${reference}`, 'weights beside embeddings', 'bytes');
   const rule = head.map((_, i) => (i === 0 ? '---' : '---:'));
   const table = [head, rule, ...lines.map((l) => l.cells)].map((cells) => `| ${cells.join(' | ')} |`);
@@ -129,7 +139,9 @@ export function boardTable(board: string): string {
   const notes = [
     ...(published ? [`*Published rows*: ${published.source}.`] : []),
     ...(paired.length > 0
-      ? [`NDCG@10, paired by user (mean over seeds, widest interval): ${paired.join('; ')}.`]
+      ? [
+          `NDCG@10, paired by ${metrics[0] === 'AUC' ? 'impression' : 'user'} (mean over seeds, widest interval): ${paired.join('; ')}.`,
+        ]
       : []),
   ];
   return [...table, ...notes.flatMap((note) => ['', note])].join('\n');

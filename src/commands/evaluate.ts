@@ -1,6 +1,7 @@
 import { selectBackend } from '../compute/select.js';
 import type { Dataset } from '../data/dataset.js';
 import { readDataset } from '../data/read.js';
+import { readImpressions } from '../data/read-impressions.js';
 import { RecsysError } from '../errors.js';
 import { baselines } from '../evaluation/baselines/registry.js';
 import { type Contender, type Measured, type MeasureOptions, measure } from '../evaluation/contender.js';
@@ -16,6 +17,7 @@ import { mappedScorer, sameVocabulary } from '../evaluation/mapped.js';
 import { heldOutPairs, meanTrainValue } from '../evaluation/pairs.js';
 import { behaviourTasks } from '../evaluation/per-behaviour.js';
 import { comparable } from '../evaluation/protocol.js';
+import type { Part } from '../evaluation/queries.js';
 import { EVALUATION_FORMAT, type Results } from '../evaluation/results.js';
 import { checkReference, retentionOf } from '../evaluation/retention.js';
 import { type EvaluateConfig, evaluateSchema } from '../evaluation/schema.js';
@@ -55,6 +57,11 @@ export default defineStage({
     cold: {
       key: 'cold.enabled',
       describe: 'evaluate cold start: new users and items, of whom only some events are given',
+      type: 'boolean',
+    },
+    impressions: {
+      key: 'impressions',
+      describe: 'rank what was shown together, impression by impression, in place of all items',
       type: 'boolean',
     },
     part: { key: 'part', describe: 'held-out rows to evaluate on: test or validation', type: 'string' },
@@ -115,23 +122,27 @@ async function compare(
     ...checkpoints.map((one) => one.name),
     ...lists.map((one) => one.name),
   ]);
-  const task = evaluationTask(dataset, config);
+  const impressions = async (part: Part) => (config.impressions ? readImpressions(dataset, part) : undefined);
+  const task = evaluationTask(dataset, config, await impressions(config.part));
   checkReference(
     config.reference,
     checkpoints.map((one) => one.name),
   );
-  const users = task.evaluation.queries.map((query) => dataset.catalogue.users[query.user]!);
+  const users =
+    task.evaluation.ids ?? task.evaluation.queries.map((query) => dataset.catalogue.users[query.user]!);
   const earlier = config.against === undefined ? undefined : await readEvaluation(config.against);
   if (earlier) comparable(task.protocol, earlier.results.protocol);
 
   const { options, results: pairResults } = measureOptions(config, task, context);
   const measured: Measured[] = [];
   const skipped: { name: string; reason: string }[] = [];
+  const validation = await impressions('validation');
   for (const name of config.baselines) {
     const fitted = await baselines[name].fit(dataset, {
       candidates: task.candidates,
       filterSeen: config.filterSeen,
       targetBehaviours: config.targetBehaviours,
+      impressions: validation,
       seed: config.seed,
       easeItems: config.easeItems,
       context,
@@ -165,6 +176,7 @@ async function compare(
     ...(config.published.length > 0 ? { published: config.published } : {}),
     ...pairResults,
     ...repeats(task),
+    ...(task.impressions ? { impressions: task.impressions } : {}),
     seconds: (performance.now() - started) / 1000,
   };
   return {
@@ -175,7 +187,7 @@ async function compare(
 
 /** Share of the targets that the seen filter makes too easy, where there are any. */
 function repeats({ settings, evaluation, repeatedTargets }: Task): Pick<Results, 'repeatedTargets'> {
-  if (!settings.filterSeen || repeatedTargets === 0) return {};
+  if (!settings.filterSeen || evaluation.shown || repeatedTargets === 0) return {};
   return {
     repeatedTargets: repeatedTargets / evaluation.targets.reduce((sum, items) => sum + items.length, 0),
   };

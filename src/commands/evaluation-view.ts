@@ -1,4 +1,4 @@
-import { metricName } from '../evaluation/evaluate.js';
+import { impressionMetricNames } from '../evaluation/impressions.js';
 import type { Protocol } from '../evaluation/protocol.js';
 import type { ResultRow, Results } from '../evaluation/results.js';
 import { describeProtocol, leadingK, leadingMetric } from '../evaluation/summary.js';
@@ -13,24 +13,22 @@ import { tradeOffs } from './trade-off.js';
 export function comparisonTable(results: Results): Table {
   const { protocol, rows } = results;
   const k = leadingK(protocol.ks);
-  const mark = (metric: string): string => metricName(`${metric}@${k}`, protocol.sampledNegatives);
+  const ranking = rankingColumns(protocol);
   const interval = (row: ResultRow, metric: string): Cell => {
-    const found = row.intervals[mark(metric)];
+    const found = row.intervals[metric];
     return found ? { value: found.mean, low: found.low, high: found.high } : null;
   };
-  const pairs = ['auc', 'logloss', 'accuracy', 'rmse', 'mae'].filter((name) =>
-    rows.some((row) => name in row.metrics),
+  const pairs = ['auc', 'logloss', 'accuracy', 'rmse', 'mae'].filter(
+    (name) => !ranking.includes(name) && rows.some((row) => name in row.metrics),
   );
+  const lists = protocol.impressions === undefined ? [`coverage@${k}`, `popularity@${k}`] : [];
   const lower = new Set(['logloss', 'rmse', 'mae']);
   const timed = rows.some((row) => row.milliseconds !== undefined);
   const columns: (Column | string)[] = [
     'model',
-    { name: mark('ndcg').replace('ndcg', 'NDCG'), better: 'higher' },
-    { name: mark('hr').replace('hr', 'HR'), better: 'higher' },
-    { name: mark('mrr').replace('mrr', 'MRR'), better: 'higher' },
+    ...ranking.map((name): Column => ({ name: name.replace(/^[a-z]+/, inCapitals), better: 'higher' })),
     ...pairs.map((name): Column => ({ name, better: lower.has(name) ? 'lower' : 'higher' })),
-    { name: `coverage@${k}` },
-    { name: `popularity@${k}` },
+    ...lists,
     { name: 'parameters', format: 'count' },
     { name: 'size', format: 'bytes' },
     ...(timed ? [{ name: 'a request', format: 'milliseconds' } satisfies Column] : []),
@@ -42,18 +40,15 @@ export function comparisonTable(results: Results): Table {
   ];
   const measured = rows.map((row): Cell[] => [
     row.name,
-    interval(row, 'ndcg'),
-    row.metrics[mark('hr')] ?? null,
-    row.metrics[mark('mrr')] ?? null,
+    ...ranking.map((name, at) => (at === 0 ? interval(row, name) : (row.metrics[name] ?? null))),
     ...pairs.map((name) => row.metrics[name] ?? null),
-    row.metrics[`coverage@${k}`] ?? null,
-    row.metrics[`popularity@${k}`] ?? null,
+    ...lists.map((name) => row.metrics[name] ?? null),
     row.kind === 'external' ? null : row.parameters,
     row.kind === 'external' ? null : row.bytes,
     ...(timed ? [row.milliseconds ?? null] : []),
   ]);
   const others = published.map(({ name, metrics }): Cell[] => {
-    const figures = ['ndcg', 'hr', 'mrr'].map((metric) => metrics[mark(metric)] ?? null);
+    const figures = ranking.map((metric) => metrics[metric] ?? null);
     return [
       `${name} (published)`,
       ...figures,
@@ -62,6 +57,14 @@ export function comparisonTable(results: Results): Table {
   });
   return { columns, aside, rows: [...measured, ...others] };
 }
+
+/** Names of the ranking metrics that are shown; the first one with its interval. */
+function rankingColumns(protocol: Protocol): string[] {
+  if (protocol.impressions !== undefined) return impressionMetricNames(protocol.ks);
+  return ['ndcg', 'hr', 'mrr'].map((name) => leadingMetric(name, protocol));
+}
+
+const inCapitals = (name: string): string => name.toUpperCase();
 
 /** Each row's quality at the task of each behaviour, with the number of its users; undefined where that was not asked for. */
 export function behaviourTable({ protocol, rows }: Results): Table | undefined {
@@ -95,11 +98,12 @@ export function behaviourTable({ protocol, rows }: Results): Table | undefined {
 /** Remarks below the table: differences, what was left out, what a reader must know of a row. */
 function remarks(results: Results): string[] {
   const metric = leadingMetric('ndcg', results.protocol);
+  const paired = results.protocol.impressions === undefined ? 'user' : 'impression';
   const lines: string[] = [];
   for (const { row, against, metrics } of results.differences) {
     const found = metrics[metric];
     if (found === undefined) continue;
-    lines.push(`${row} − ${against}: ${metric} ${differenceText(found)}`);
+    lines.push(`${row} − ${against}: ${metric} ${differenceText(found, paired)}`);
   }
   for (const { row, reference, quality, weights, bytes } of results.retention ?? []) {
     const shares = [
@@ -123,6 +127,7 @@ function remarks(results: Results): string[] {
       `${share} of the targets are in their user's history: as other seen items are removed, these compete with unseen ones only and look too easy; evaluate repeats with filterSeen: false`,
     );
   }
+  if (results.impressions) lines.push(...impressionLines(results.impressions));
   for (const { name, source } of results.published ?? []) lines.push(`${name} (published): ${source}`);
   for (const { name, reason } of results.skipped) lines.push(`${name} is left out: ${reason}`);
   if (results.labels) {
@@ -137,6 +142,15 @@ function remarks(results: Results): string[] {
     );
   }
   return lines;
+}
+
+function impressionLines({ shown, untrained, onlyClicked }: NonNullable<Results['impressions']>): string[] {
+  return [
+    `${percent(untrained / shown)} of the ${shown.toLocaleString('en-US')} items shown have no train row`,
+    ...(onlyClicked > 0
+      ? [`${onlyClicked} impressions are left out: all that they showed was clicked, and nothing competes`]
+      : []),
+  ];
 }
 
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;

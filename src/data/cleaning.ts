@@ -121,11 +121,11 @@ export function isoTime(value: string, key: string): number {
   );
 }
 
-/** A user's history (negative orders) came before anything timed: it takes the user's first time, each entry once. */
+/** A history (negative orders) came before anything timed: it takes the log's first time, each entry of a user once. */
 async function settleHistory(staging: Staging): Promise<void> {
   await staging.run(
     `CREATE OR REPLACE TABLE rows AS
-     SELECT u, i, seq, CASE WHEN ord < 0 THEN min("time") OVER (PARTITION BY u) ELSE "time" END AS "time", ord, behaviour, value
+     SELECT u, i, seq, CASE WHEN ord < 0 THEN min("time") OVER () ELSE "time" END AS "time", ord, behaviour, value
      FROM rows QUALIFY ord >= 0 OR row_number() OVER (PARTITION BY u, ord ORDER BY seq) = 1`,
   );
 }

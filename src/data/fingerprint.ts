@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { SPLIT } from './dataset.js';
 import type { Entities } from './entities.js';
+import { IMPRESSION_ROWS } from './impressions.js';
 import type { Staging } from './staging.js';
 
 /** Hashes of what a dataset says, not of how its files store it: independent of paths, compression and the time of running. */
@@ -11,13 +12,14 @@ export interface Hashes {
 
 /**
  * SHA-256 over the rows of the staging table `final` in order, column by column, with the vocabularies and features; and over the
- * test rows alone (user id, item id, position among the user's rows).
+ * test rows alone (user id, item id, position among the user's rows). Impressions, where they are kept, are hashed with them.
  */
 export async function hashContents(
   staging: Staging,
   users: Entities,
   items: Entities,
   behaviours: readonly { name: string; weight: number }[],
+  impressions: boolean,
 ): Promise<Hashes> {
   const columns = Array.from({ length: 6 }, () => createHash('sha256'));
   const test = createHash('sha256');
@@ -51,5 +53,8 @@ export async function hashContents(
     for (const part of [side.features.tokens, side.features.numbers])
       whole.update(new Uint8Array(part.buffer, part.byteOffset, part.byteLength));
   }
+  if (impressions)
+    for await (const chunk of staging.chunks(IMPRESSION_ROWS))
+      for (const row of chunk.getRows()) whole.update(`${row.join(' ')}\n`);
   return { fingerprint: whole.digest('hex'), testSetHash: test.digest('hex') };
 }

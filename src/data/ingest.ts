@@ -1,10 +1,12 @@
 import { RecsysError } from '../errors.js';
 import type { StageContext } from '../types.js';
 import { formatOf, readers } from './readers/index.js';
+import { SHOWN } from './readers/mind.js';
 import type { RawValue, Reader, RecordSink } from './readers/reader.js';
 import { resolveSources, type SourceFile } from './readers/source.js';
 import type { Rejects } from './rejects.js';
 import type { PrepareConfig } from './schema.js';
+import { ShownItems } from './shown-items.js';
 import type { ColumnRef, FormatName, InteractionSource } from './source-schema.js';
 import { interrupted, type Staging } from './staging.js';
 import { timeParser } from './time.js';
@@ -21,6 +23,8 @@ export interface Ingested {
   readonly time: TimeKind;
   /** Whether some rows are a history from before the first timed row. */
   readonly history: boolean;
+  /** Impressions read into the staging table `shown`; absent where no source is to keep them. */
+  readonly impressions?: number;
 }
 
 /** How a file is written, as the configuration says. */
@@ -83,7 +87,8 @@ export async function readFile(
 /** Which roles have a column in this source: those of the format, or those mapped. */
 function rolesOf(source: InteractionSource): Map<string, ColumnRef> {
   const own: Reader | undefined = source.format && readers[source.format];
-  if (own?.columns) return new Map(own.columns.map((name) => [name, name]));
+  const named = own?.columns?.filter((name) => name !== 'impression' || source.impressions);
+  if (named) return new Map(named.map((name) => [name, name]));
   return new Map(
     Object.entries(source.columns).filter((pair): pair is [string, ColumnRef] => pair[1] !== undefined),
   );
@@ -118,6 +123,7 @@ export async function ingestInteractions(
     'CREATE TABLE raw(seq INTEGER, "user" VARCHAR, item VARCHAR, "time" DOUBLE, ord DOUBLE, behaviour UTINYINT, value FLOAT)',
   );
   const appender = await staging.appender('raw');
+  const shown = sources.some((s) => s.impressions) ? await ShownItems.open(staging) : undefined;
   let seq = 0;
   let droppedEmpty = 0;
   const names: string[] = [];
@@ -125,19 +131,21 @@ export async function ingestInteractions(
     const roles = rolesOf(source);
     const columns = [...roles.values(), ...source.dropEmpty];
     const at = (role: string) => [...roles.keys()].indexOf(role);
-    const [user, item, timeAt, order, behaviour, value] = [
+    const [user, item, timeAt, order, behaviour, value, impression] = [
       'user',
       'item',
       'time',
       'order',
       'behaviour',
       'value',
+      'impression',
     ].map(at);
     const skip = source.dropEmpty.map((_, i) => roles.size + i);
     const parseTime = timeParser(source.timeFormat);
     const files = await resolveSources(index === 0 ? (config.input ?? source.path) : source.path, base);
     for (const file of files) {
       names.push(file.name);
+      shown?.nextFile();
       await readFile(file, source, columns, rejects, context, (values) => {
         for (const s of skip) {
           if (values[s] !== undefined && text(values[s]) === '') {
@@ -155,7 +163,12 @@ export async function ingestInteractions(
           ord = found;
         }
         const worth = value! < 0 ? null : optionalNumber(values[value!], 'value');
-        const code = behaviours.code(behaviour! < 0 ? source.behaviour : text(values[behaviour!]));
+        const name = behaviour! < 0 ? source.behaviour : text(values[behaviour!]);
+        // A history's rows were not shown in the impression that repeats them.
+        if (impression! >= 0 && ord >= 0)
+          shown!.add(values[impression!], itemId, name === SHOWN ? undefined : seq);
+        if (impression! >= 0 && name === SHOWN) return;
+        const code = behaviours.code(name);
         appender.appendInteger(seq++);
         appender.appendVarchar(userId);
         appender.appendVarchar(itemId);
@@ -169,9 +182,13 @@ export async function ingestInteractions(
     }
   }
   appender.closeSync();
+  shown?.close();
   if (seq === 0) throw nothingRead(names, droppedEmpty, rejects);
   const history = sources.some((s) => s.format === 'mind');
-  return { read: seq + droppedEmpty, droppedEmpty, behaviours: behaviours.list, time, history };
+  return {
+    ...{ read: seq + droppedEmpty, droppedEmpty, behaviours: behaviours.list, time, history },
+    ...(shown ? { impressions: shown.impressions } : {}),
+  };
 }
 
 function nothingRead(names: readonly string[], droppedEmpty: number, rejects: Rejects): RecsysError {

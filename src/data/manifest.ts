@@ -21,6 +21,16 @@ export const datasetManifestSchema = z.object({
   funnel: z.array(z.object({ step: z.string(), rows: z.number() })),
   /** Held-out rows dropped because their item has no training row (catalogue: train). */
   droppedUnknownItems: z.number(),
+  /** Impressions kept, and those left out: none of their clicks is left, or the clicks are in several parts. Absent: they were not asked for. */
+  impressions: z
+    .object({
+      train: z.number(),
+      validation: z.number(),
+      test: z.number(),
+      withoutClick: z.number(),
+      acrossParts: z.number(),
+    })
+    .optional(),
   behaviours: z.array(z.object({ name: z.string(), weight: z.number() })),
   /** How rows were divided: the split, the order inside a user, and the catalogue that is ranked. */
   split: z.object({

@@ -5,6 +5,8 @@ import type { Side } from './attributes.js';
 export const FILES = {
   manifest: 'manifest.json',
   interactions: 'interactions.parquet',
+  /** Only where impressions are kept. */
+  impressions: 'impressions.parquet',
   rejected: 'rejected.csv',
   features: 'features.safetensors',
   scalings: 'features.json',

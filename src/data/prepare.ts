@@ -6,6 +6,7 @@ import { type Attribute, ingestAttributes, type Side } from './attributes.js';
 import { clean } from './cleaning.js';
 import { writeEntities, writeFeatures } from './entities.js';
 import { hashContents } from './fingerprint.js';
+import { reportImpressions, settleImpressions, writeImpressions } from './impressions.js';
 import { type Ingested, ingestInteractions } from './ingest.js';
 import { DATASET_FORMAT, type DatasetManifest } from './manifest.js';
 import { FILES } from './paths.js';
@@ -50,12 +51,18 @@ export async function prepare(
     task('splitting');
     const guarded = await divide({ config: config.split, staging, time: ingested.time, seed: config.seed });
 
+    const impressions =
+      ingested.impressions === undefined ? undefined : await settleImpressions(ingested.impressions, staging);
+
     task('numbering users and items');
-    const userCount = await number('users', staging, old?.users ?? [], false);
-    const itemCount = await number('items', staging, old?.items ?? [], config.unseenItems);
+    const userCount = await number('users', staging, old?.users ?? []);
+    const itemCount = await number('items', staging, old?.items ?? [], {
+      unseen: config.unseenItems,
+      shown: impressions !== undefined,
+    });
     task('sorting');
     await staging.run(
-      `CREATE TABLE final AS SELECT u.idx AS user_index, i.idx AS item_index, ${timeColumn(ingested)} AS "time", behaviour, value, split
+      `CREATE TABLE final AS SELECT u.idx AS user_index, i.idx AS item_index, ${timeColumn(ingested)} AS "time", behaviour, value, split, seq
        FROM rows JOIN users u ON u.k = rows.u JOIN items i ON i.k = rows.i ORDER BY u.idx, rows."time", ord, seq`,
     );
     task('fitting features');
@@ -86,8 +93,9 @@ export async function prepare(
     );
     task('writing interactions');
     await writeInteractions(staging, ingested, outDir);
+    if (impressions) await writeImpressions(staging, ingested.time, outDir);
     task('hashing');
-    const hashes = await hashContents(staging, users, items, ingested.behaviours);
+    const hashes = await hashContents(staging, users, items, ingested.behaviours, impressions !== undefined);
     const [interactions, train, validation, test] = await staging.numbers(
       'SELECT count(*), count(*) FILTER (WHERE split = 0), count(*) FILTER (WHERE split = 1), count(*) FILTER (WHERE split = 2) FROM final',
     );
@@ -109,6 +117,7 @@ export async function prepare(
       },
       funnel,
       droppedUnknownItems: guarded.droppedUnknownItems,
+      ...(impressions ? { impressions } : {}),
       behaviours: [...ingested.behaviours],
       split: { kind, order, catalogue, seed: config.seed, parameters },
       time: ingested.time,
@@ -117,7 +126,7 @@ export async function prepare(
       attributes: { items: typesOf(itemAttributes), users: typesOf(userAttributes) },
       ...(old ? { extends: old.fingerprint } : {}),
       ...hashes,
-      files: await filesOf(outDir),
+      files: await filesOf(outDir, impressions !== undefined),
     };
     await writeFile(join(outDir, FILES.manifest), `${JSON.stringify(manifest, null, 2)}\n`);
     report(manifest, rejects, context);
@@ -156,9 +165,10 @@ const typesOf = (attributes: readonly Attribute[]) =>
     attributes.map((a) => [a.name, a.buckets === undefined ? a.type : `${a.type} in ${a.buckets} buckets`]),
   );
 
-async function filesOf(dir: string): Promise<DatasetManifest['files']> {
+async function filesOf(dir: string, impressions: boolean): Promise<DatasetManifest['files']> {
   const names = [
     FILES.interactions,
+    ...(impressions ? [FILES.impressions] : []),
     FILES.rejected,
     FILES.features,
     FILES.scalings,
@@ -182,7 +192,7 @@ async function version(): Promise<string> {
 }
 
 function report(manifest: DatasetManifest, rejects: Rejects, context: StageContext): void {
-  const { counts, ties, droppedUnknownItems } = manifest;
+  const { counts, ties, droppedUnknownItems, impressions } = manifest;
   context.log(
     'info',
     `${counts.interactions} interactions of ${counts.users} users with ${counts.items} items`,
@@ -198,6 +208,7 @@ function report(manifest: DatasetManifest, rejects: Rejects, context: StageConte
       'warn',
       `${droppedUnknownItems} held-out rows were dropped: their items have no training row (catalogue: train)`,
     );
+  if (impressions) reportImpressions(impressions, context);
   if (ties.usersTiedAtLast > 0)
     context.log(
       'info',

@@ -79,12 +79,24 @@ export const interactionSource = z
       .min(1)
       .default('interaction')
       .describe('what the user did, where no column says it'),
+    impressions: z
+      .boolean()
+      .default(false)
+      .describe(
+        'also keep what was shown together, clicked or not, so that `evaluate` can rank it (format mind)',
+      ),
     dropEmpty: z
       .array(column)
       .default([])
       .describe('rows in which one of these columns is empty are left out (counted, not rejected)'),
   })
   .superRefine((source, context) => {
+    if (source.impressions && source.format !== 'mind')
+      context.addIssue({
+        code: 'custom',
+        path: ['impressions'],
+        message: 'only format mind says what was shown together',
+      });
     if (source.format === 'sequence' || source.format === 'mind') return;
     for (const key of ['user', 'item'] as const) {
       if (source.columns[key] === undefined)

@@ -8,13 +8,13 @@ import type { Staging } from './staging.js';
 /**
  * Numbers the users or items of the kept rows from 1, in the order in which the source names them first, into the staging
  * table `<side>(idx, id, k)`. Ids of an extended dataset come first and keep their numbers; with `unseen`, ids that only
- * the attribute files name come last.
+ * the attribute files name come after them, and with `shown` those that only impressions name.
  */
 export async function number(
   side: Side,
   staging: Staging,
   old: readonly string[],
-  unseen: boolean,
+  { unseen = false, shown = false }: { readonly unseen?: boolean; readonly shown?: boolean } = {},
 ): Promise<number> {
   const column = side === 'users' ? 'u' : 'i';
   await staging.run(`CREATE TABLE old_${side}(idx INTEGER, id VARCHAR)`);
@@ -30,11 +30,15 @@ export async function number(
   const cold = unseen
     ? `UNION ALL SELECT id, 1 AS part, seq AS first FROM attributes_${side} WHERE id NOT IN (SELECT id FROM seen)`
     : '';
+  const offered = shown
+    ? 'UNION ALL SELECT item AS id, 2 AS part, min(place) AS first FROM shown WHERE item NOT IN (SELECT id FROM seen) GROUP BY 1'
+    : '';
   await staging.run(
     `CREATE TABLE ${side} AS
      WITH firsts AS (SELECT ${column} AS k, min(seq) AS first FROM rows GROUP BY 1),
      seen AS (SELECT r.id, f.first FROM firsts f JOIN raw_${side} r ON r.k = f.k),
-     fresh AS (SELECT * FROM (SELECT id, 0 AS part, first FROM seen ${cold}) WHERE id NOT IN (SELECT id FROM old_${side})),
+     fresh AS (SELECT id, min(part) AS part, arg_min(first, part) AS first
+       FROM (SELECT id, 0 AS part, first FROM seen ${cold} ${offered}) WHERE id NOT IN (SELECT id FROM old_${side}) GROUP BY id),
      all_ids AS (SELECT idx, id FROM old_${side} UNION ALL
        SELECT CAST(${old.length} + row_number() OVER (ORDER BY part, first) AS INTEGER) AS idx, id FROM fresh)
      SELECT a.idx, a.id, r.k FROM all_ids a LEFT JOIN raw_${side} r ON r.id = a.id ORDER BY a.idx`,

@@ -47,14 +47,17 @@ export function ask(scorer: Scorer, task: Task, context: StageContext): Promise<
   return evaluateScorer(scorer, task.evaluation, howAsked(task, context));
 }
 
-function howAsked({ settings, candidates, dataset }: Task, context: StageContext): EvaluateOptions {
+function howAsked(
+  { settings, candidates, dataset, evaluation }: Task,
+  context: StageContext,
+): EvaluateOptions {
   return {
     ks: settings.ks,
     candidates,
     filterSeen: settings.filterSeen,
     ...(settings.sampledNegatives === undefined ? {} : { sampledNegatives: settings.sampledNegatives }),
     seed: settings.seed,
-    popularity: dataset.catalogue.itemCounts,
+    ...(evaluation.shown ? {} : { popularity: dataset.catalogue.itemCounts }),
     context,
   };
 }

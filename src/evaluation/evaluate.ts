@@ -1,6 +1,7 @@
 import { RecsysError } from '../errors.js';
 import { Random } from '../random.js';
 import type { Query, Scorer, StageContext } from '../types.js';
+import { impressionMetricNames, impressionMetrics } from './impressions.js';
 import { rankingMetricNames, rankingMetrics } from './metrics.js';
 import type { Evaluation } from './queries.js';
 import { type Candidates, rankAmong, rankTargets } from './rank.js';
@@ -23,7 +24,7 @@ export interface EvaluateOptions {
 }
 
 export interface EvaluationResult {
-  /** Means over users, and coverage@k and popularity@k where asked. */
+  /** Means over queries, and coverage@k and popularity@k where asked. */
   readonly metrics: Record<string, number>;
   /** Value of every ranking metric for each query, in the queries' order. */
   readonly perUser: Map<string, Float32Array>;
@@ -34,7 +35,8 @@ export interface EvaluationResult {
 const SCORE_BYTES = 64 * 2 ** 20;
 
 /**
- * Ranks every query's targets by the scorer and averages the metrics over the queries.
+ * Ranks every query's targets by the scorer, among all candidates or among what was shown with them, and averages the metrics over the
+ * queries.
  * Memory: one batch of scores [batchSize × (items + 1)] besides the per-user values.
  *
  * @throws DIVERGED where the scorer gives NaN, INTERRUPTED once the signal is aborted
@@ -45,11 +47,13 @@ export async function evaluateScorer(
   options: EvaluateOptions,
 ): Promise<EvaluationResult> {
   const { ks, popularity, context } = options;
-  const { queries, targets } = evaluation;
+  const { queries, targets, shown } = evaluation;
   const width = scorer.items + 1;
   const batchSize = options.batchSize ?? defaultBatchSize(scorer.items);
   const candidates = options.candidates ?? 'all';
-  const names = rankingMetricNames(ks).map((name) => metricName(name, options.sampledNegatives));
+  const names = shown
+    ? impressionMetricNames(ks)
+    : rankingMetricNames(ks).map((name) => metricName(name, options.sampledNegatives));
   const columns = names.map(() => new Float32Array(queries.length));
   const row = new Float64Array(names.length);
   const lists = popularity ? new ListStatistics(ks, popularity, candidates) : undefined;
@@ -70,27 +74,12 @@ export async function evaluateScorer(
       const index = indices[b]!;
       const excluded = options.filterSeen === false ? NONE : evaluation.seen[index]!;
       const relevant = targets[index]!;
-      const ranks =
-        options.sampledNegatives === undefined
-          ? rankTargets(scores, scorer.items, b, relevant, excluded, candidates, scorer.name)
-          : rankAmong(
-              scores,
-              scorer.items,
-              b,
-              reachable(relevant, candidates),
-              sampleNegatives(
-                options.sampledNegatives,
-                scorer.items,
-                relevant,
-                excluded,
-                candidates,
-                batch[b]!,
-                options.seed,
-              ),
-              scorer.name,
-            );
-      for (const rank of ranks) if (rank === Number.POSITIVE_INFINITY) unreachable++;
-      rankingMetrics(padded(ranks, relevant.length), ks, row);
+      if (shown) impressionMetrics(scores, scorer, b, shown[index]!, relevant, ks, row);
+      else {
+        const ranks = ranksOf(scores, scorer, b, batch[b]!, relevant, excluded, options);
+        for (const rank of ranks) if (rank === Number.POSITIVE_INFINITY) unreachable++;
+        rankingMetrics(padded(ranks, relevant.length), ks, row);
+      }
       for (let m = 0; m < names.length; m++) columns[m]![index] = row[m]!;
       lists?.add(bestItems(scores, scorer.items, b, ks.at(-1)!, excluded, candidates).items);
     }
@@ -106,6 +95,22 @@ export async function evaluateScorer(
   });
   lists?.write(metrics);
   return { metrics, perUser: new Map(names.map((name, m) => [name, columns[m]!])), unreachable };
+}
+
+/** Ranks of a query's targets among the candidates, or among sampled ones. */
+function ranksOf(
+  scores: Float32Array,
+  { items, name }: Scorer,
+  row: number,
+  query: Query,
+  relevant: Int32Array,
+  excluded: Int32Array,
+  { candidates = 'all', sampledNegatives, seed }: EvaluateOptions,
+): Float64Array {
+  if (sampledNegatives === undefined)
+    return rankTargets(scores, items, row, relevant, excluded, candidates, name);
+  const negatives = sampleNegatives(sampledNegatives, items, relevant, excluded, candidates, query, seed);
+  return rankAmong(scores, items, row, reachable(relevant, candidates), negatives, name);
 }
 
 /** Indices of the queries by the length of their histories: what is asked together has few places that hold nothing. */

@@ -19,6 +19,8 @@ export const protocolSchema = z.object({
   tieRule: z.literal('half'),
   ks: z.array(z.number().int()),
   users: z.number().int(),
+  /** Present where the items that were shown together are ranked: how many impressions. */
+  impressions: z.number().int().optional(),
   /** Hash of the users' ids and targets: equal sets are asked of both. */
   querySet: z.string(),
   targetBehaviours: z.array(z.string()).optional(),
@@ -68,6 +70,7 @@ export interface ProtocolOptions {
   readonly catalogue: number;
   readonly ks: readonly number[];
   readonly users: number;
+  readonly impressions?: number;
   readonly querySet: string;
   readonly targetBehaviours?: readonly string[];
   readonly unseenTargets?: true;
@@ -88,6 +91,7 @@ export function protocolOf(dataset: Dataset, options: ProtocolOptions): Protocol
     tieRule: 'half',
     ks: [...options.ks],
     users: options.users,
+    ...(options.impressions === undefined ? {} : { impressions: options.impressions }),
     querySet: options.querySet,
     ...(options.targetBehaviours?.length ? { targetBehaviours: [...options.targetBehaviours].sort() } : {}),
     ...(options.unseenTargets ? { unseenTargets: true } : {}),

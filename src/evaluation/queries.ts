@@ -12,12 +12,16 @@ export interface Evaluation {
   readonly targets: readonly Int32Array[];
   /** Items the seen filter removes, ascending: the history's without the targets. */
   readonly seen: readonly Int32Array[];
+  /** Present where a query has candidates of its own: what was shown together, each item once. */
+  readonly shown?: readonly Int32Array[];
+  /** What each query is called where a user may be asked more than once; absent: the user's id. */
+  readonly ids?: readonly string[];
 }
 
 export interface QueryOptions {
   /** Names of the behaviours whose rows are targets; default all. Histories always hold every behaviour. */
   readonly targetBehaviours?: readonly string[];
-  /** At most so many users, drawn with `seed`; default all. */
+  /** At most so many queries, drawn with `seed`; default all. */
   readonly maxUsers?: number;
   readonly seed?: number;
   /** What is asked: the item that comes next by the behaviour of the targets (where theirs is one), or by any. Default: target. */
@@ -64,7 +68,7 @@ export function evaluationQueries(dataset: Dataset, part: Part, options: QueryOp
     const which = options.targetBehaviours ? ` with behaviour ${options.targetBehaviours.join(', ')}` : '';
     throw new RecsysError('DATA_EMPTY', `${manifest.name} has no ${part} rows${which}: nothing to evaluate`);
   }
-  const chosen = chooseUsers(users.length, options.maxUsers, options.seed ?? 0);
+  const chosen = chooseQueries(users.length, options.maxUsers, options.seed);
   const queries: Query[] = [];
   const targets: Int32Array[] = [];
   const seen: Int32Array[] = [];
@@ -147,7 +151,8 @@ export function targetCodes(behaviours: readonly string[], names: readonly strin
   return codes;
 }
 
-function chooseUsers(count: number, most: number | undefined, seed: number): Int32Array {
+/** Indices of at most `most` of `count` queries, ascending. */
+export function chooseQueries(count: number, most: number | undefined, seed = 0): Int32Array {
   const order = Int32Array.from({ length: count }, (_, i) => i);
   if (most === undefined || most >= count) return order;
   return Random.of(seed, 'evaluation users').shuffle(order).slice(0, most).sort();

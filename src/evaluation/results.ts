@@ -101,6 +101,8 @@ export const resultsSchema = z.object({
     .optional(),
   /** Share of the targets that are in their user's history, where the seen filter is on and there are any. */
   repeatedTargets: z.number().optional(),
+  /** Of impressions: what was shown in those asked about, how much of it has no train row, and how many were all clicks and left out. */
+  impressions: z.object({ shown: z.number(), untrained: z.number(), onlyClicked: z.number() }).optional(),
   labels: z.object({ count: z.number(), majority: z.number() }).optional(),
   ratings: z.object({ count: z.number(), rmseOfMean: z.number(), maeOfMean: z.number() }).optional(),
   seconds: z.number(),

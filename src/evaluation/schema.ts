@@ -63,7 +63,13 @@ export const taskFields = {
     .int()
     .min(1)
     .optional()
-    .describe('evaluate at most so many users, drawn with the seed'),
+    .describe('evaluate at most so many users (with `impressions`: so many of these), drawn with the seed'),
+  impressions: z
+    .boolean()
+    .default(false)
+    .describe(
+      'rank what was shown together, impression by impression, in place of all items: AUC, MRR, NDCG (of a dataset that keeps impressions)',
+    ),
   asked: z
     .enum(['target', 'any'])
     .default('target')
@@ -72,100 +78,125 @@ export const taskFields = {
     ),
 };
 
+/** Settings of a ranking of the catalogue, or of something else than a ranking. */
+const OF_ALL_ITEMS = [
+  'candidates',
+  'unseenTargets',
+  'sampledNegatives',
+  'perBehaviour',
+  'labels',
+  'ratings',
+  'attack',
+  'cold',
+] as const;
+
 /** The YAML of `recsys evaluate`. */
-export const evaluateSchema = z.strictObject({
-  data: path('prepared dataset directory'),
-  models: z.array(model).default([]).describe('checkpoints to evaluate, and files of lists made elsewhere'),
-  baselines: z
-    .array(z.enum(BASELINES))
-    .default([...SHOWN])
-    .describe(
-      'simple models fitted on the train rows, shown beside; `last-seen` and `most-seen` only where they are named',
-    ),
-  easeItems: z
-    .number()
-    .int()
-    .min(1)
-    .default(6000)
-    .describe(
-      'largest catalogue EASE is fitted on: its memory grows with the square of the items, its time with the cube',
-    ),
-  ...taskFields,
-  perBehaviour: z
-    .boolean()
-    .default(false)
-    .describe('also evaluate the targets of each behaviour by themselves, as a task of their own'),
-  labels: z
-    .strictObject({
-      minimumValue: z.number().describe('label 1 where the value (rating) is at least this, else 0'),
-    })
-    .optional()
-    .describe(
-      'also score single held-out pairs against labels: AUC, log-loss, accuracy (for models trained on labels)',
-    ),
-  ratings: z
-    .boolean()
-    .default(false)
-    .describe(
-      'also score single held-out pairs against their values: RMSE, MAE (for models trained with mse)',
-    ),
-  bootstrap: z
-    .strictObject({
-      resamples: z.number().int().min(100).default(2000).describe('resamples of the users'),
-    })
-    .prefault({})
-    .describe('95 % intervals by bootstrap over users'),
-  latencyQueries: z
-    .number()
-    .int()
-    .min(0)
-    .default(200)
-    .describe('single requests timed for milliseconds per request; 0 = none'),
-  controls: z
-    .record(z.string(), z.string())
-    .default({})
-    .describe(
-      'the control of a row (student, say, has student-alone), with which it is compared user by user',
-    ),
-  reference: z
-    .string()
-    .min(1)
-    .optional()
-    .describe('a model that the others are measured by: what they keep of its quality, weights and bytes'),
-  published: z
-    .array(
-      z.strictObject({
-        name: z.string().min(1).describe('name in tables'),
-        source: z.string().min(1).describe('where it was published'),
-        metrics: z
-          .record(z.string().regex(/^(ndcg|hr|mrr)@\d+$/), z.number())
-          .describe('figures by metric: ndcg, hr or mrr at a k; those at the table’s k are shown'),
-      }),
-    )
-    .default([])
-    .describe('rows of others’ tables, shown beside; only you can know that their protocol is the same'),
-  attack: z
-    .strictObject({
-      epsilon: z
-        .array(z.number().positive())
-        .min(1)
-        .default([0.5, 1])
-        .transform((all) => [...new Set(all)].sort((a, b) => a - b))
-        .describe('lengths by which each item’s vector is moved, one attack each'),
-    })
-    .optional()
-    .describe(
-      'also measure models with their items’ vectors moved where the loss of the questions grows fastest, and moved at random',
-    ),
-  cold: coldSchema
-    .optional()
-    .describe(
-      'evaluate cold start instead: scenarios of new users and items, of whom only some events are given',
-    ),
-  against: path('another evaluation’s directory: paired differences with it').optional(),
-  backend: z.enum(BACKENDS).optional().describe('tensor backend; default: the best one available'),
-  seed,
-});
+export const evaluateSchema = z
+  .strictObject({
+    data: path('prepared dataset directory'),
+    models: z.array(model).default([]).describe('checkpoints to evaluate, and files of lists made elsewhere'),
+    baselines: z
+      .array(z.enum(BASELINES))
+      .default([...SHOWN])
+      .describe(
+        'simple models fitted on the train rows, shown beside; `last-seen` and `most-seen` only where they are named',
+      ),
+    easeItems: z
+      .number()
+      .int()
+      .min(1)
+      .default(6000)
+      .describe(
+        'largest catalogue EASE is fitted on: its memory grows with the square of the items, its time with the cube',
+      ),
+    ...taskFields,
+    perBehaviour: z
+      .boolean()
+      .default(false)
+      .describe('also evaluate the targets of each behaviour by themselves, as a task of their own'),
+    labels: z
+      .strictObject({
+        minimumValue: z.number().describe('label 1 where the value (rating) is at least this, else 0'),
+      })
+      .optional()
+      .describe(
+        'also score single held-out pairs against labels: AUC, log-loss, accuracy (for models trained on labels)',
+      ),
+    ratings: z
+      .boolean()
+      .default(false)
+      .describe(
+        'also score single held-out pairs against their values: RMSE, MAE (for models trained with mse)',
+      ),
+    bootstrap: z
+      .strictObject({
+        resamples: z.number().int().min(100).default(2000).describe('resamples of the users'),
+      })
+      .prefault({})
+      .describe('95 % intervals by bootstrap over users'),
+    latencyQueries: z
+      .number()
+      .int()
+      .min(0)
+      .default(200)
+      .describe('single requests timed for milliseconds per request; 0 = none'),
+    controls: z
+      .record(z.string(), z.string())
+      .default({})
+      .describe(
+        'the control of a row (student, say, has student-alone), with which it is compared user by user',
+      ),
+    reference: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('a model that the others are measured by: what they keep of its quality, weights and bytes'),
+    published: z
+      .array(
+        z.strictObject({
+          name: z.string().min(1).describe('name in tables'),
+          source: z.string().min(1).describe('where it was published'),
+          metrics: z
+            .record(z.string().regex(/^((ndcg|hr|mrr)@\d+|auc|mrr)$/), z.number())
+            .describe(
+              'figures by metric: ndcg, hr or mrr at a k (of impressions: auc, mrr, ndcg at a k); those at the table’s k are shown',
+            ),
+        }),
+      )
+      .default([])
+      .describe('rows of others’ tables, shown beside; only you can know that their protocol is the same'),
+    attack: z
+      .strictObject({
+        epsilon: z
+          .array(z.number().positive())
+          .min(1)
+          .default([0.5, 1])
+          .transform((all) => [...new Set(all)].sort((a, b) => a - b))
+          .describe('lengths by which each item’s vector is moved, one attack each'),
+      })
+      .optional()
+      .describe(
+        'also measure models with their items’ vectors moved where the loss of the questions grows fastest, and moved at random',
+      ),
+    cold: coldSchema
+      .optional()
+      .describe(
+        'evaluate cold start instead: scenarios of new users and items, of whom only some events are given',
+      ),
+    against: path('another evaluation’s directory: paired differences with it').optional(),
+    backend: z.enum(BACKENDS).optional().describe('tensor backend; default: the best one available'),
+    seed,
+  })
+  .superRefine((config, context) => {
+    if (!config.impressions) return;
+    for (const key of OF_ALL_ITEMS)
+      if (config[key] !== undefined && config[key] !== false)
+        context.addIssue({
+          code: 'custom',
+          path: [key],
+          message: 'does not go with `impressions`, which ranks what was shown and nothing else',
+        });
+  });
 export type EvaluateConfig = z.output<typeof evaluateSchema>;
 
 /** The YAML of `recsys recommend`. */

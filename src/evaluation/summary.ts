@@ -19,15 +19,22 @@ export function leadingMetric(metric: string, protocol: Protocol): string {
 /** The protocol in a sentence, as it stands under every table. */
 export function describeProtocol(protocol: Protocol): string {
   const { part, split, order, users, catalogue, candidates, filterSeen, sampledNegatives } = protocol;
+  const behaviours = protocol.targetBehaviours ? `, targets ${protocol.targetBehaviours.join(' + ')}` : '';
+  const rows = `${part} rows of a ${split} split (${order} order)${behaviours}`;
+  const brackets = (over: string) => `ties count half; brackets: 95 % bootstrap interval over ${over}`;
+  if (protocol.impressions !== undefined)
+    return (
+      `${protocol.impressions.toLocaleString('en-US')} impressions of ${users.toLocaleString('en-US')} users, ${rows}; ` +
+      `ranked is what each showed; ${brackets('impressions')}`
+    );
   const ranking =
     sampledNegatives === undefined
       ? `every one of ${catalogue.toLocaleString('en-US')} items ranked${candidates === 'train' ? ' (those with train rows)' : ''}`
       : `SAMPLED: each target ranked among ${sampledNegatives} random items only, which overstates and may reorder models`;
-  const behaviours = protocol.targetBehaviours ? `, targets ${protocol.targetBehaviours.join(' + ')}` : '';
   const unseen = protocol.unseenTargets ? ', those new to the user alone' : '';
   return (
-    `${part} rows of a ${split} split (${order} order)${behaviours}${unseen}, ${users.toLocaleString('en-US')} users; ${ranking}; ` +
-    `seen items ${filterSeen ? 'removed' : 'kept'}; ties count half; brackets: 95 % bootstrap interval over users`
+    `${rows}${unseen}, ${users.toLocaleString('en-US')} users; ${ranking}; ` +
+    `seen items ${filterSeen ? 'removed' : 'kept'}; ${brackets('users')}`
   );
 }
 

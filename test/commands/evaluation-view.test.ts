@@ -164,3 +164,35 @@ test('what is reached at the task of each behaviour stands in a table of its own
   assert.equal(evaluationReport(results, results.protocol).further![0]!.title, 'By behaviour');
   assert.equal(behaviourTable(RESULTS), undefined);
 });
+
+test('impressions lead with their AUC, and say what was shown and what was left out', () => {
+  const { rows, columns } = comparisonTable(IMPRESSIONS);
+  assert.deepEqual(
+    columns.map((column) => (typeof column === 'string' ? column : column.name)),
+    ['model', 'AUC', 'MRR', 'NDCG@5', 'NDCG@10', 'parameters', 'size'],
+  );
+  assert.deepEqual(rows[0]!.slice(0, 5), ['ours', { value: 0.61, low: 0.6, high: 0.62 }, 0.3, 0.31, 0.37]);
+  assert.deepEqual(rows[1]!.slice(0, 5), ['theirs (published)', 0.68, null, null, 0.4]);
+  const text = evaluationText(resultsSchema.parse(JSON.parse(JSON.stringify(IMPRESSIONS))));
+  assert.match(text, /40 impressions of 3 users, test rows/);
+  assert.match(text, /25\.0 % of the 400 items shown have no train row/);
+  assert.match(text, /2 impressions are left out/);
+  assert.match(text, /ours − popularity: ndcg@10 \+0\.6100 .* paired by impression/);
+});
+
+const IMPRESSIONS: Results = {
+  ...RESULTS,
+  protocol: { ...RESULTS.protocol, impressions: 40, ks: [5, 10] },
+  rows: [
+    {
+      ...RESULTS.rows[0]!,
+      metrics: { auc: 0.61, mrr: 0.3, 'ndcg@5': 0.31, 'ndcg@10': 0.37 },
+      intervals: { auc: { mean: 0.61, low: 0.6, high: 0.62 } },
+    },
+  ],
+  differences: [
+    { row: 'ours', against: 'popularity', metrics: { 'ndcg@10': { mean: 0.61, low: 0.6, high: 0.62 } } },
+  ],
+  impressions: { shown: 400, untrained: 100, onlyClicked: 2 },
+  published: [{ name: 'theirs', source: 'a paper', metrics: { auc: 0.68, 'ndcg@10': 0.4 } }],
+};

@@ -192,6 +192,24 @@ test('mind: history rows before clicked candidates', async (t) => {
   assert.deepEqual(found.rejected, ['2: missing columns']);
 });
 
+test('mind: with impressions the candidates that were not clicked, in their places; unlabelled ones refuse the line', async (t) => {
+  const dir = await folder(t, {
+    'b.tsv': '1\tU1\tt\tN1\tN3-0 N-4-1\n2\tU2\tt\tN1\tN3-1 N5\n3\tU2\tt\tN1\t-1\n4\tU2\tt\t\tN6-2\n',
+  });
+  const found = await read('mind', join(dir, 'b.tsv'), {
+    columns: ['item', 'order', 'behaviour', 'impression'],
+  });
+  assert.deepEqual(found.records, [
+    ['N1', -1e9, 'history', 1],
+    ['N3', 0, 'shown', 1],
+    ['N-4', 0, 'click', 1],
+  ]);
+  assert.deepEqual(
+    found.rejected,
+    [2, 3, 4].map((line) => `${line}: a shown item is neither item-0 nor item-1`),
+  );
+});
+
 test('parquet: times, lists, large integers; damage is reported', async (t) => {
   const dir = await folder(t, { 'bad.parquet': 'PAR1 not really' });
   const path = join(dir, 'a.parquet');

@@ -5,6 +5,9 @@ import { formatCount } from '../../report/format.js';
 import type { StageContext } from '../../types.js';
 import { type Explanation, verified } from './explanation.js';
 
+const partsOf = (counts: Record<'train' | 'validation' | 'test', number>): string =>
+  (['train', 'validation', 'test'] as const).map((part) => `${formatCount(counts[part])} ${part}`).join(', ');
+
 export async function explainDataset(
   dir: string,
   value: unknown,
@@ -26,7 +29,7 @@ export async function explainDataset(
     throw new RecsysError('DATASET_DAMAGED', `${join(dir, 'manifest.json')}: ${issues.join('; ')}`);
   }
   const manifest = parsed.data;
-  const { counts, split, behaviours, attributes, ties } = manifest;
+  const { counts, split, behaviours, attributes, ties, impressions } = manifest;
   const files = await verified(dir, manifest.files, 'DATASET_DAMAGED', context);
   const named = (types: Readonly<Record<string, string>>) =>
     Object.entries(types)
@@ -62,6 +65,7 @@ export async function explainDataset(
       {
         title: 'Contents',
         body: [
+          ...(impressions ? [['impressions', partsOf(impressions)] as const] : []),
           ['behaviours', behaviours.map(({ name, weight }) => `${name} (weight ${weight})`).join(', ')],
           ['item attributes', named(attributes.items)],
           ['user attributes', named(attributes.users)],

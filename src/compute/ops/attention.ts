@@ -13,7 +13,7 @@ export interface AttentionInputs {
   readonly direction: Direction;
   /** Dropout rate of the attention weights. */
   readonly rate: number;
-  /** Added to the logits, [heads, L, L] or [B, heads, L, L]. */
+  /** Added to the logits, [heads or 1, L, L] or [B, heads, L, L]. */
   readonly bias?: tf.Tensor3D | tf.Tensor4D;
 }
 

@@ -1,4 +1,5 @@
 import type { Dataset } from '../../data/dataset.js';
+import type { Impressions } from '../../data/read-impressions.js';
 import type { Scorer, StageContext } from '../../types.js';
 import type { Candidates } from '../rank.js';
 
@@ -9,6 +10,8 @@ export interface FitOptions {
   readonly filterSeen: boolean;
   /** What is asked about; absent: every behaviour. */
   readonly targetBehaviours?: readonly string[] | undefined;
+  /** The validation part's impressions, where these are the question. */
+  readonly impressions?: Impressions | undefined;
   readonly seed: number;
   readonly context?: StageContext;
   /** Largest catalogue EASE is fitted on; default MOST_ITEMS. */

@@ -1,21 +1,22 @@
 import { type Dataset, SPLIT } from '../../data/dataset.js';
 import type { Scorer } from '../../types.js';
 import { evaluateScorer } from '../evaluate.js';
+import { impressionQueries } from '../impressions.js';
 import { evaluationQueries } from '../queries.js';
 import type { FitOptions } from './baseline.js';
 
 /** Users asked when a hyperparameter is chosen: enough to tell settings apart, quick on a large dataset. */
 const USERS = 2000;
 
-/** Mean validation NDCG@10 of a scorer under the evaluation's own rules, or NaN where the dataset has no validation rows. */
+/** Mean validation NDCG@10 of a scorer under the evaluation's own rules, or NaN where there is nothing to validate on. */
 export async function validationNdcg(dataset: Dataset, scorer: Scorer, options: FitOptions): Promise<number> {
+  const { candidates, filterSeen, seed, targetBehaviours, impressions } = options;
+  if (impressions?.length === 0) return Number.NaN;
   if (!dataset.interactions.split.includes(SPLIT.validation)) return Number.NaN;
-  const { candidates, filterSeen, seed, targetBehaviours } = options;
-  const evaluation = evaluationQueries(dataset, 'validation', {
-    maxUsers: USERS,
-    seed,
-    ...(targetBehaviours ? { targetBehaviours } : {}),
-  });
+  const which = { maxUsers: USERS, seed, ...(targetBehaviours ? { targetBehaviours } : {}) };
+  const evaluation = impressions
+    ? impressionQueries(dataset, impressions, which).evaluation
+    : evaluationQueries(dataset, 'validation', which);
   const { metrics } = await evaluateScorer(scorer, evaluation, { ks: [10], candidates, filterSeen });
   return metrics['ndcg@10']!;
 }

@@ -9,9 +9,10 @@ import { EventEncoder } from '../events.js';
 import { dotCandidates, dotLogits, paddingConstants } from '../factorised.js';
 import { constant, glorot } from '../initial.js';
 import { initRecurrent, recurrent } from '../layers/gru.js';
+import { initLongTerm, longTermConstants, withLongTerm } from '../layers/long-term.js';
 import { defineModel, type Model } from '../model.js';
 import { stackOf } from '../stack.js';
-import { headFields } from './shared-fields.js';
+import { headFields, longTermFields } from './shared-fields.js';
 
 const schema = z.strictObject({
   name: z.literal('gru'),
@@ -26,6 +27,7 @@ const schema = z.strictObject({
     ),
   depth: z.number().int().min(1).default(1).describe('number of recurrent layers'),
   length: z.number().int().min(1).default(50).describe('longest history read, in events'),
+  ...longTermFields,
   dropout: z.number().min(0).max(0.95).default(0.2).describe('dropout rate of the inputs and states'),
   itemAttributes: z.boolean().default(true).describe('add vectors computed from item attributes'),
   userAttributes: z.boolean().default(false).describe('add a vector computed from user attributes'),
@@ -48,6 +50,7 @@ export const gru = defineModel({
     const users = userEncoder(catalogue, width, config.userAttributes);
     const events = new EventEncoder(items, width, catalogue.behaviours, config.behaviours);
     const heads = new BehaviourHeads(catalogue, width, config.behaviourHeads);
+    const longTerm = config.shortTerm === undefined ? undefined : { width, length, after: config.shortTerm };
     const layerNames = Array.from({ length: depth }, (_, i) => `layers.${i}`);
     return {
       name: 'gru',
@@ -57,7 +60,7 @@ export const gru = defineModel({
       readsAsked: heads.there,
       dropout,
       layerNames,
-      stack: stackOf(layerNames, 'projection', 'output'),
+      stack: stackOf(layerNames, 'projection', 'longTerm', 'output'),
       init(rng) {
         const into: ParameterInits = new Map();
         items.init(rng, into);
@@ -70,6 +73,7 @@ export const gru = defineModel({
           into.set('projection.weight', glorot(rng, hidden, width));
           into.set('projection.bias', constant([width], 0));
         }
+        if (longTerm) initLongTerm(into, longTerm, rng);
         heads.init(into);
         if (!config.tied) output.init(rng, into);
         return into;
@@ -78,12 +82,14 @@ export const gru = defineModel({
         const into: TensorMap = new Map();
         items.constants(into);
         users.constants(into);
+        if (longTerm) longTermConstants(into, longTerm);
         paddingConstants(into, catalogue.items.length);
         return into;
       },
       encode(params, batch, pass) {
         const absent = tf.cast(tf.equal(batch.items, 0), 'float32') as tf.Tensor2D;
-        let x = pass.dropout(events.encode(params, batch), dropout);
+        const met = events.encode(params, batch) as tf.Tensor3D;
+        let x: tf.Tensor = pass.dropout(met, dropout);
         const layers: tf.Tensor3D[] = [];
         for (const name of layerNames) {
           const states = recurrent(params, name, x as tf.Tensor3D, absent);
@@ -92,6 +98,7 @@ export const gru = defineModel({
         }
         if (config.hidden !== undefined)
           x = linear(x, params.get('projection.weight'), params.get('projection.bias'));
+        if (longTerm) x = withLongTerm(params, x as tf.Tensor3D, batch.items, met, longTerm);
         if (config.userAttributes)
           x = tf.add(x, tf.reshape(users.encode(params, batch.users), [-1, 1, width]));
         return { states: heads.apply(params, x as tf.Tensor3D, batch), layers };

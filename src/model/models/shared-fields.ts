@@ -29,6 +29,18 @@ export const headFields = {
     ),
 };
 
+/** Key of models that keep long-term interest apart. */
+export const longTermFields = {
+  shortTerm: z
+    .number()
+    .int()
+    .min(1)
+    .optional()
+    .describe(
+      'of the events read, how many are short-term interest; those longer ago are a weighted mean beside, joined by a learned gate (LSTUR); default: all, without a mean',
+    ),
+};
+
 /** Keys of models that read the values of events. */
 export const valueFields = {
   center: z

@@ -12,13 +12,14 @@ import { ATTENTION_NAMES } from '../layers/attention/index.js';
 import { timeBuckets } from '../layers/attention/relative-time.js';
 import { blockOf } from '../layers/block.js';
 import { FEED_FORWARD_NAMES } from '../layers/feedforward/index.js';
+import { initLongTerm, longTermConstants, withLongTerm } from '../layers/long-term.js';
 import { NORM_NAMES, NORMS } from '../layers/norm/index.js';
 import { RESIDUAL_NAMES } from '../layers/residual/index.js';
 import { SIMILARITIES, SIMILARITY_NAMES } from '../layers/similarity/index.js';
 import { defineModel, type Model, type SequenceBatch } from '../model.js';
 import { newestPlaces } from '../select.js';
 import { stackOf } from '../stack.js';
-import { headFields, valueFields } from './shared-fields.js';
+import { headFields, longTermFields, valueFields } from './shared-fields.js';
 
 const schema = z.strictObject({
   name: z.literal('transformer'),
@@ -70,6 +71,7 @@ const schema = z.strictObject({
       'inner width of bottlenecks after the attention and the feed-forward layer of each block, which `adapter.kind: bottleneck` of finetune brings; default: none',
     ),
   length: z.number().int().min(2).default(50).describe('longest history read, in events'),
+  ...longTermFields,
   dropout: z.number().min(0).max(0.95).default(0.2).describe('dropout rate'),
   itemIds: z.boolean().default(true).describe('each item has a vector of its own; false: attributes alone'),
   itemAttributes: z.boolean().default(true).describe('add vectors computed from item attributes'),
@@ -103,6 +105,10 @@ export const transformer = defineModel({
     .refine((c) => !c.relativeTime || c.direction === 'causal', {
       path: ['relativeTime'],
       message: 'does not go with direction: both: the time of a hidden event would tell of it',
+    })
+    .refine((c) => c.shortTerm === undefined || c.direction === 'causal', {
+      path: ['shortTerm'],
+      message: 'does not go with direction: both, where an event has others on both sides',
     }),
   create(config, catalogue): Model {
     const { width, depth, length, dropout, center = 0 } = config;
@@ -115,6 +121,7 @@ export const transformer = defineModel({
     const heads = new BehaviourHeads(catalogue, width, config.behaviourHeads);
     const bias = config.outputBias ? BIAS : undefined;
     const masksItems = config.direction === 'both';
+    const longTerm = config.shortTerm === undefined ? undefined : { width, length, after: config.shortTerm };
     const block = blockOf(config);
     const norm = NORMS[config.norm];
     const similarity = SIMILARITIES[config.similarity];
@@ -135,7 +142,7 @@ export const transformer = defineModel({
       ...(config.values ? { readsValues: { center } } : {}),
       dropout,
       layerNames,
-      stack: stackOf(config.sharedBlocks ? ['blocks'] : layerNames, 'norm', 'output'),
+      stack: stackOf(config.sharedBlocks ? ['blocks'] : layerNames, 'norm', 'longTerm', 'output'),
       init(rng) {
         const into: ParameterInits = new Map();
         items.init(rng, into);
@@ -147,6 +154,7 @@ export const transformer = defineModel({
         if (config.values) into.set('value.weight', normal(rng, [2, width], 0.1));
         for (const names of blocks) block.init(into, names, rng);
         norm.init(into, 'norm', width);
+        if (longTerm) initLongTerm(into, longTerm, rng);
         heads.init(into);
         if (!config.tied) output.init(rng, into);
         return into;
@@ -155,6 +163,7 @@ export const transformer = defineModel({
         const into: TensorMap = new Map();
         items.constants(into);
         users.constants(into);
+        if (longTerm) longTermConstants(into, longTerm);
         paddingConstants(into, catalogue.items.length);
         return into;
       },
@@ -167,6 +176,7 @@ export const transformer = defineModel({
         const positions = tf.slice(params.get('position.embedding'), [length - steps, 0], [steps, width]);
         let x = events.encode(params, batch);
         if (config.values) x = tf.add(x, valueVectors(params, batch.values!));
+        const met = x as tf.Tensor3D;
         // Another vector stands for a hidden item, and one for the empty history.
         const other = tf.expandDims(masked ?? beforeFirst(there), 2);
         const shown = tf.expandDims(masked ? tf.sub(there, tf.mul(there, masked)) : there, 2);
@@ -186,7 +196,8 @@ export const transformer = defineModel({
           x = block.apply(params, names, x as tf.Tensor3D, absent, here, buckets);
           layers.push(x as tf.Tensor3D);
         }
-        const shared = norm.apply(params, 'norm', x) as tf.Tensor3D;
+        const recent = norm.apply(params, 'norm', x) as tf.Tensor3D;
+        const shared = longTerm ? withLongTerm(params, recent, batch.items, met, longTerm) : recent;
         const states = similarity.state(heads.apply(params, shared, batch), config.temperature);
         if (given.masked || !masksItems) return { states, layers };
         return { states: newestPlaces(states, 1), layers: layers.map((layer) => newestPlaces(layer, 1)) };

@@ -36,8 +36,10 @@ export interface Layers {
 /** The axes of a vector for each item or user: [rows, width], for ids, attribute values and attribute numbers alike. */
 export const ENTITY = /^(item|user|output)\.(embedding|tokens|numbers)$/;
 
-/** The axes of a model's heads for behaviours. */
+/** The axes of what models have above their layers: heads for behaviours, long-term interest. */
 export function headAxes(name: string): readonly (string | undefined)[] | undefined {
+  if (/^longTerm\.(short|long|value)$/.test(name)) return ['width', 'width'];
+  if (name === 'longTerm.bias') return ['width'];
   if (name === 'behaviourHeads.weight') return [undefined, 'width', 'width'];
   return name === 'behaviourHeads.offset' ? [undefined, 'width'] : undefined;
 }

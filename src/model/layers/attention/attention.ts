@@ -15,6 +15,8 @@ export interface AttentionOptions {
   readonly length: number;
   /** Dropout rate of attention weights, where a kind of attention has any. */
   readonly dropout: number;
+  /** A position sees so many events up to itself; default: all. */
+  readonly shortTerm?: number | undefined;
   /** Add a learned bias by distance. */
   readonly relativePosition: boolean;
   /** Add a learned bias by time difference. */

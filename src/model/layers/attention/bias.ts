@@ -4,6 +4,7 @@ import type { Random } from '../../../random.js';
 import type { AttentionOptions } from './attention.js';
 import { initRelativePosition, relativePosition } from './relative-position.js';
 import { initRelativeTime, relativeTime } from './relative-time.js';
+import { windowMask } from './window.js';
 
 /** Parameters of the biases that are asked for. */
 export function initBias(into: ParameterInits, name: string, options: AttentionOptions, rng: Random): void {
@@ -12,7 +13,7 @@ export function initBias(into: ParameterInits, name: string, options: AttentionO
   if (options.relativeTime) initRelativeTime(into, name, heads, rng);
 }
 
-/** What is added to the logits of the last R of L positions, [heads, R, L] or [B, heads, R, L]; undefined where no bias is asked for. */
+/** What is added to the logits of the last R of L positions, [heads or 1, R, L] or [B, heads, R, L]; undefined where nothing is. */
 export function biasOf(
   params: Params,
   name: string,
@@ -21,8 +22,10 @@ export function biasOf(
   rows: number,
   buckets: tf.Tensor3D | undefined,
 ): tf.Tensor3D | tf.Tensor4D | undefined {
-  const position = options.relativePosition ? relativePosition(params, name, steps, rows) : undefined;
+  const { relativePosition: learned, shortTerm } = options;
+  const position = learned ? relativePosition(params, name, steps, rows) : undefined;
   const time = buckets && relativeTime(params, name, buckets, rows);
-  if (position && time) return tf.add(time, position);
-  return position ?? time;
+  const window = shortTerm === undefined ? undefined : windowMask(shortTerm, steps, rows);
+  const [first, ...more] = [time, position, window].filter((part) => part !== undefined);
+  return more.reduce<tf.Tensor3D | tf.Tensor4D | undefined>((sum, part) => tf.add(sum!, part), first);
 }
