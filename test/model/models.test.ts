@@ -23,9 +23,9 @@ const PARTS: readonly ModelCase[] = [
   { direction: 'both', attention: 'gated', relativePosition: true, heads: 2 },
   { values: true, center: 3, heads: 2 },
   { bottleneck: 3, heads: 2, depth: 2, sharedBlocks: true },
-  { shortTerm: 1, heads: 2, outputBias: true },
-  { shortTerm: 1, heads: 2, depth: 2, relativePosition: true, values: true, center: 3, behaviourHeads: true },
-  { shortTerm: 1, attention: 'gated', relativeTime: true, heads: 2 },
+  { shortTerm: 2, heads: 2, outputBias: true },
+  { shortTerm: 2, heads: 2, depth: 2, relativePosition: true, values: true, center: 3, behaviourHeads: true },
+  { shortTerm: 2, attention: 'gated', relativeTime: true, heads: 2 },
   { behaviourHeads: true, heads: 2, similarity: 'cosine', temperature: 0.4 },
   { behaviourHeads: true, direction: 'both', heads: 2 },
 ].map((parts) => ({

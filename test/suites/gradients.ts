@@ -15,7 +15,8 @@ import { datasetOf, randomEvents, richCatalogue } from './fixtures.js';
 
 export const ITEMS = 10;
 export const CATALOGUE = richCatalogue(6, ITEMS);
-const DATASET = datasetOf(CATALOGUE, randomEvents(CATALOGUE, 3), 'epoch');
+// Histories long enough for what reads only what is long ago.
+const DATASET = datasetOf(CATALOGUE, randomEvents(CATALOGUE, 3, 4, 7), 'epoch');
 
 /** Loss × task pairs a model is trained with. */
 export const TRAININGS: readonly { loss: LossName; task: 'next-item' | 'label' }[] = (
