@@ -83,9 +83,9 @@ export class Journal {
   private tail: Buffer | undefined;
   /** How much of the current segment is on the disk, and the frames that follow. */
   private synced: number;
-  private unsynced: Buffer[] = [];
-  /** A sync failed: what the system still holds of `unsynced` is unknown. */
-  private suspect = false;
+  private unsynced: Buffer[];
+  /** A sync failed, perhaps of the process before: what the system still holds of `unsynced` is unknown. */
+  private suspect: boolean;
 
   private constructor(
     private readonly directory: string,
@@ -100,11 +100,14 @@ export class Journal {
     /** What opening left out, if anything. */
     readonly cut: CutTail | undefined,
     tail: Buffer | undefined,
+    unsynced: Buffer,
   ) {
     this.files = options.files ?? DISK;
     this.durability = options.durability ?? 'always';
     this.now = options.now ?? Date.now;
-    this.synced = bytes;
+    this.synced = bytes - unsynced.length;
+    this.unsynced = [unsynced];
+    this.suspect = true;
     this.tail = tail;
     this.torn = tail !== undefined;
   }
@@ -128,23 +131,36 @@ export class Journal {
       let last = (segments[0]?.firstSeq ?? 1) - 1;
       let size = 0;
       let torn: Buffer | undefined;
+      let unsynced: Buffer = Buffer.alloc(0);
       for (const [i, segment] of segments.entries()) {
         const bytes = await files.read(segment.file);
         const contents = examine(bytes, segment, last + 1, i === segments.length - 1);
         if ('what' in contents) throw damaged(contents);
         ({ lastSeq: last, end: size, torn } = contents);
+        unsynced = bytes.subarray(contents.firm, size);
       }
       if (segments.length === 0) segments.push(newSegment(directory, 1));
       const { file: path } = segments.at(-1)!;
       const file = await files.open(path);
       try {
         await files.syncDirectory(directory);
-        // What a killed process wrote may be in the system's memory only.
-        await file.sync();
         const { begun } = await files.times(path);
         const cut = torn && { file: path, offset: size, bytes: torn.length };
-        const journal = new Journal(directory, options, id, segments, file, size, begun, last, cut, torn);
-        await journal.mend().catch((error: unknown) => {
+        const journal = new Journal(
+          directory,
+          options,
+          id,
+          segments,
+          file,
+          size,
+          begun,
+          last,
+          cut,
+          torn,
+          unsynced,
+        );
+        // What a killed process wrote may be in the system's memory only.
+        await journal.settle().catch((error: unknown) => {
           if (!FULL.includes(systemCode(error))) throw error;
         });
         return journal;
@@ -295,8 +311,7 @@ export class Journal {
   }
 
   private async write(firstSeq: number, records: readonly unknown[]): Promise<void> {
-    if (this.suspect) await this.sync();
-    await this.mend();
+    await this.settle();
     if (this.isFull()) await this.roll(firstSeq);
     const frame = encodeFrame(firstSeq, records, this.synced === this.bytes);
     try {
@@ -326,6 +341,12 @@ export class Journal {
       this.syncDue = true;
       this.wake();
     }, this.options.syncInterval ?? SYNC_INTERVAL_MS).unref();
+  }
+
+  /** Makes sure of what stands in the current segment, and that nothing else does. */
+  private async settle(): Promise<void> {
+    if (this.suspect) await this.sync();
+    await this.mend();
   }
 
   /** After a sync that failed the system may have dropped what it was to bring to the disk: it is written again. */

@@ -191,6 +191,7 @@ export class RecommenderService {
     const total = journal.lastSeq - position;
     if (total > 0) options.context.log('info', `replaying ${total} journal records`, { from: position + 1 });
     this.queue.hold();
+    let lost = 0;
     for await (const { seq, record: raw } of journal.read()) {
       const record = parseRecord(seq, raw);
       if (seq <= position) {
@@ -200,9 +201,11 @@ export class RecommenderService {
       if (options.context.signal.aborted)
         throw new RecsysError('INTERRUPTED', 'stopped while replaying the journal');
       this.apply(seq, record);
+      if (record.type === 'lost') lost++;
       if (record.type === 'learn') await this.queue.replay(record.through);
       if (seq % 1000 === 0) options.context.progress({ task: 'replay', done: seq - position, total });
     }
+    if (lost > 0) options.context.log('warn', `${lost} journal records were lost before a repair`, { lost });
     this.queue.release();
   }
 

@@ -147,9 +147,9 @@ export class FaultyFiles implements JournalFiles {
     return inode;
   }
 
-  /** Every operation takes a turn, so that others come between; the one at which the power is cut has no effect any more. */
+  /** The operation at which the power is cut has no effect any more. */
   private async step(): Promise<void> {
-    await new Promise((resolve) => setImmediate(resolve));
+    await undefined;
     if (--this.cutAfter <= 0) throw failure('EIO');
   }
 }
@@ -171,7 +171,7 @@ function survivor(versions: readonly Buffer[], random: Random): Buffer {
   const one = random.uniform() < 0.5 ? any() : undefined;
   for (let at = 0; at < out.length; at += SECTOR) {
     const from = one ?? any();
-    from.copy(out, at, at, Math.min(from.length, at + SECTOR));
+    out.set(from.subarray(at, Math.min(at + SECTOR, out.length)), at);
   }
   return out;
 }

@@ -22,6 +22,8 @@ export interface Contents {
   readonly lastSeq: number;
   /** Where the whole frames end. */
   readonly end: number;
+  /** Where the last of them begins before which all was on the disk; what is from here on may not be. */
+  readonly firm: number;
   /** What follows them: bytes that a write left unfinished. */
   readonly torn: Buffer | undefined;
 }
@@ -63,6 +65,7 @@ export function examine(
   if (firstSeq !== expected)
     return { file, offset: 0, what: `begins with record ${firstSeq}, expected ${expected}` };
   let offset = 0;
+  let firm = 0;
   let seq = firstSeq - 1;
   while (offset < bytes.length) {
     const frame = decodeFrame(bytes, offset);
@@ -70,15 +73,16 @@ export function examine(
       if (!isLast) return { file, offset, what: `is ${frame}` };
       const next = firmFrame(bytes, offset + 1);
       if (next >= 0) return { file, offset, what: `is damaged, and whole records follow at offset ${next}` };
-      return { frames, lastSeq: seq, end: offset, torn: bytes.subarray(offset) };
+      return { frames, lastSeq: seq, end: offset, firm, torn: bytes.subarray(offset) };
     }
     if (frame.firstSeq !== seq + 1)
       return { file, offset, what: `holds record ${frame.firstSeq}, expected ${seq + 1}` };
     frames.push({ ...frame, offset });
+    if (frame.firm) firm = offset;
     seq += frame.count;
     offset = frame.end;
   }
-  return { frames, lastSeq: seq, end: offset, torn: undefined };
+  return { frames, lastSeq: seq, end: offset, firm, torn: undefined };
 }
 
 function firmFrame(bytes: Buffer, from: number): number {
@@ -89,8 +93,8 @@ function firmFrame(bytes: Buffer, from: number): number {
   return -1;
 }
 
-export function damaged({ file, offset, what }: Damage): RecsysError {
-  return new RecsysError('JOURNAL_DAMAGED', `${file}: the journal at offset ${offset} ${what}`);
+export function damaged({ file, offset, what }: Damage, options?: { readonly remedy: string }): RecsysError {
+  return new RecsysError('JOURNAL_DAMAGED', `${file}: the journal at offset ${offset} ${what}`, options);
 }
 
 const headerSchema = z.object({ kind: z.literal('journal'), formatVersion: z.literal(1), id: z.string() });
