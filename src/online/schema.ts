@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { OPTIMIZER_NAMES } from '../compute/optimizers/index.js';
-import { DURABILITIES } from './journal.js';
+import { DURABILITIES } from './journal/options.js';
 
 /** How the served model learns from events. */
 export const learningSchema = z

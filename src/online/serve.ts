@@ -15,7 +15,7 @@ import { versions } from '../storage/versions.js';
 import type { StageContext } from '../types.js';
 import type { Questions } from './elicitation.js';
 import { buildServer, listen, tryAddress } from './http/server.js';
-import type { Durability } from './journal.js';
+import type { Durability } from './journal/options.js';
 import { ServiceMetrics } from './metrics.js';
 import { modelLearner } from './model-learner.js';
 import type { LearningConfig, RequestConfig, RetentionConfig } from './schema.js';

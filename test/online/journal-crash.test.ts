@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { type Durability, Journal } from '../../src/online/journal.js';
+import type { Durability } from '../../src/online/journal/options.js';
+import { Journal } from '../../src/online/journal.js';
 import { Random } from '../../src/random.js';
 import { FaultyFiles } from './faulty-files.js';
 

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { eventsBodySchema, parseEvents } from '../events.js';
-import { DURABILITIES } from '../journal.js';
+import { DURABILITIES } from '../journal/options.js';
 import type { RecommenderService } from '../service.js';
 import { errorReplies, jsonSchema } from './schemas.js';
 

@@ -1,6 +1,6 @@
 import { decodeFrame, type Frame, findFrame, frameRecords } from '../frame.js';
-import type { CutTail } from '../journal.js';
 import { DISK, type JournalFiles } from './files.js';
+import type { CutTail } from './options.js';
 import { type Damage, damaged, examine, listSegments, readHeader, type Segment } from './segments.js';
 
 /** What stands in one segment. */

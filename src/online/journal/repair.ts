@@ -1,7 +1,8 @@
 import { encodeFrame } from '../frame.js';
-import { type CutTail, Journal } from '../journal.js';
+import { Journal } from '../journal.js';
 import { checkJournal, surveyed } from './check.js';
 import { DISK, type JournalFiles, writeWhole } from './files.js';
+import type { CutTail } from './options.js';
 import { damaged, examine, listSegments, readHeader, writeHeader } from './segments.js';
 
 /** A segment that was written anew without what was damaged. */
