@@ -82,6 +82,10 @@ export const COMMANDS = {
     describe: 'serve a checkpoint over HTTP and learn from every event',
     load: () => import('./commands/serve-online.js'),
   },
+  journal: {
+    describe: 'check, repair or export the event journal of a service',
+    load: () => import('./commands/journal.js'),
+  },
   config: {
     describe: 'print, start or check the settings of a stage',
     load: () => import('./commands/config.js'),

@@ -61,7 +61,8 @@ export const CATALOGUE = {
   LEAK: { kind: 'data', remedy: 'Train on a dataset prepared with the same split as the one evaluated on.' },
   JOURNAL_DAMAGED: {
     kind: 'data',
-    remedy: 'Restore the state directory from a copy, or serve with a fresh --state.',
+    remedy:
+      'Restore the state directory from a copy, or see `recsys journal check <state>` for what is damaged and `recsys journal repair` to go on without it.',
   },
   // checkpoints (exit 4)
   CHECKPOINT_DAMAGED: { kind: 'checkpoint', remedy: 'Restore the directory from a copy or train again.' },

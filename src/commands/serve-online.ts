@@ -6,7 +6,13 @@ import { path, seed } from '../config/fields.js';
 import { readDataset } from '../data/read.js';
 import { readQuestions } from '../evaluation/elicitation/results.js';
 import { budgetSchema } from '../model/adaptation/budget.js';
-import { learningSchema, requestSchema, retentionSchema } from '../online/schema.js';
+import {
+  durabilitySchema,
+  learningSchema,
+  requestSchema,
+  retentionSchema,
+  syncIntervalSchema,
+} from '../online/schema.js';
 import { serve } from '../online/serve.js';
 import { readAdapter } from '../storage/adapter-files.js';
 import { writeFileAtomic } from '../storage/atomic.js';
@@ -31,6 +37,8 @@ const schema = z.strictObject({
   backend: z.enum(BACKENDS).optional().describe('tensor backend; absent: the best there is'),
   seed,
   budget: budgetSchema,
+  durability: durabilitySchema,
+  syncInterval: syncIntervalSchema,
   learning: learningSchema,
   retention: retentionSchema,
   requests: requestSchema,

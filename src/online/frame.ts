@@ -1,20 +1,26 @@
 import { crc32 } from 'node:zlib';
 
 /**
- * The journal's frame: one group commit, so that what was written but not yet synced is always the last frame of a file.
+ * The journal's frame: the records that were written together.
  *
- * Little-endian: magic "RSJ1" (4) · payload bytes (4) · sequence number of the first record (8) · records (4) ·
+ * Little-endian: magic (4) · payload bytes (4) · sequence number of the first record (8) · records (4) ·
  * CRC-32 of the 20 bytes before and the payload (4) · payload: the records as JSON, one a line.
+ *
+ * The magic says what was known when the frame was written: "RSJ1", all before it was on the disk; "RSJ2", it may not have been. A
+ * power cut can spoil what lies between the last "RSJ1" and the end of the file, and nothing before that.
  */
 export const FRAME_HEADER = 24;
-const MAGIC = 0x314a5352;
-const MAGIC_BYTES = Buffer.from('RSJ1', 'latin1');
+const FIRM = 0x314a5352;
+const LOOSE = 0x324a5352;
+const MAGIC_BYTES = Buffer.from('RSJ', 'latin1');
 const CRC_AT = 20;
 
 /** A whole frame found in a file: its records' numbers, and where it ends. */
 export interface Frame {
   readonly firstSeq: number;
   readonly count: number;
+  /** Whether all before it was on the disk when it was written. */
+  readonly firm: boolean;
   readonly payload: Buffer;
   /** Offset of the byte after this frame. */
   readonly end: number;
@@ -24,10 +30,10 @@ export interface Frame {
 export type Defect = 'truncated' | 'damaged';
 
 /** Encodes records numbered from `firstSeq`. At least one record. */
-export function encodeFrame(firstSeq: number, records: readonly unknown[]): Buffer {
+export function encodeFrame(firstSeq: number, records: readonly unknown[], firm = true): Buffer {
   const payload = Buffer.from(records.map((record) => JSON.stringify(record)).join('\n'), 'utf8');
   const frame = Buffer.allocUnsafe(FRAME_HEADER + payload.length);
-  frame.writeUInt32LE(MAGIC, 0);
+  frame.writeUInt32LE(firm ? FIRM : LOOSE, 0);
   frame.writeUInt32LE(payload.length, 4);
   frame.writeBigUInt64LE(BigInt(firstSeq), 8);
   frame.writeUInt32LE(records.length, 16);
@@ -40,7 +46,8 @@ export function encodeFrame(firstSeq: number, records: readonly unknown[]): Buff
 export function decodeFrame(bytes: Buffer, offset: number): Frame | Defect {
   const left = bytes.length - offset;
   if (left < FRAME_HEADER) return 'truncated';
-  if (bytes.readUInt32LE(offset) !== MAGIC) return 'damaged';
+  const magic = bytes.readUInt32LE(offset);
+  if (magic !== FIRM && magic !== LOOSE) return 'damaged';
   const length = bytes.readUInt32LE(offset + 4);
   if (length > left - FRAME_HEADER) return 'truncated';
   if (checksum(bytes, offset, length) !== bytes.readUInt32LE(offset + CRC_AT)) return 'damaged';
@@ -48,12 +55,13 @@ export function decodeFrame(bytes: Buffer, offset: number): Frame | Defect {
   return {
     firstSeq: Number(bytes.readBigUInt64LE(offset + 8)),
     count: bytes.readUInt32LE(offset + 16),
+    firm: magic === FIRM,
     payload: bytes.subarray(start, start + length),
     end: start + length,
   };
 }
 
-/** The offset of the first whole frame at or after `from`, or −1. Tells a damaged middle from a torn tail. */
+/** The offset of the first whole frame at or after `from`, or −1. */
 export function findFrame(bytes: Buffer, from: number): number {
   for (let at = bytes.indexOf(MAGIC_BYTES, from); at >= 0; at = bytes.indexOf(MAGIC_BYTES, at + 1)) {
     if (typeof decodeFrame(bytes, at) === 'object') return at;

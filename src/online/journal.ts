@@ -1,35 +1,18 @@
-import { randomUUID } from 'node:crypto';
-import { type FileHandle, mkdir, open, readdir, readFile, unlink, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { z } from 'zod';
+import { dirname } from 'node:path';
 import { RecsysError } from '../errors.js';
-import { decodeFrame, encodeFrame, findFrame, frameRecords } from './frame.js';
-
-/**
- * The event journal: an append-only log of JSON records in segment files, numbered from 1.
- *
- * An append is acknowledged when its bytes are on the disk (fdatasync); appends that arrive meanwhile share the next
- * write (group commit). Each group is one frame, and a frame is written only after the one before it is synced: so a
- * torn write can only be the last frame, and a whole frame after a damaged one means that the file was altered.
- */
-export interface JournalOptions {
-  /** A new segment is begun when the current one is this large. */
-  readonly segmentBytes: number;
-  /** Called in order for every group that is on the disk, before its appends are acknowledged. */
-  readonly committed?: (firstSeq: number, records: readonly unknown[]) => void;
-}
-
-/** A torn tail that `open` cut off. */
-export interface CutTail {
-  readonly file: string;
-  readonly offset: number;
-  readonly bytes: number;
-}
-
-interface Segment {
-  readonly file: string;
-  readonly firstSeq: number;
-}
+import { systemCode } from '../storage/disk.js';
+import { encodeFrame, frameRecords } from './frame.js';
+import { DISK, type JournalFile, type JournalFiles, writeWhole } from './journal/files.js';
+import type { CutTail, Durability, JournalOptions, Retention } from './journal/options.js';
+import {
+  damaged,
+  examine,
+  listSegments,
+  newSegment,
+  readHeader,
+  type Segment,
+  writeHeader,
+} from './journal/segments.js';
 
 interface Waiting {
   readonly records: readonly unknown[];
@@ -37,68 +20,116 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
-const headerSchema = z.object({ kind: z.literal('journal'), formatVersion: z.literal(1), id: z.string() });
-const SEGMENT_NAME = /^journal-(\d{12})\.log$/;
+const SYNC_INTERVAL_MS = 100;
+const FULL = ['ENOSPC', 'EDQUOT'];
+/** Bytes that may wait for the next sync: they are kept, to be written again should it fail. */
+const UNSYNCED_BYTES = 8 * 1024 * 1024;
 
 export class Journal {
-  /** Names this journal; a checkpoint remembers it beside its position. */
-  readonly id: string;
-  /** What opening cut off, if anything. */
-  readonly cut: CutTail | undefined;
   private readonly waiting: Waiting[] = [];
-  private writing: Promise<void> | undefined;
+  private readonly files: JournalFiles;
+  private readonly durability: Durability;
+  private readonly now: () => number;
+  private working: Promise<void> | undefined;
+  private timer: NodeJS.Timeout | undefined;
+  private syncDue = false;
   private closed = false;
-  private torn = false;
+  /** Why the last write failed, until one succeeds. */
+  private trouble: unknown;
+  /** Something other than whole frames may follow `bytes`; `tail` is what `open` found there and nobody has kept yet. */
+  private torn: boolean;
+  private tail: Buffer | undefined;
+  /** How much of the current segment is on the disk, and the frames that follow. */
+  private synced: number;
+  private unsynced: Buffer[];
+  /** A sync failed, perhaps of the process before: what the system still holds of `unsynced` is unknown. */
+  private suspect: boolean;
 
   private constructor(
     private readonly directory: string,
     private readonly options: JournalOptions,
+    /** Names this journal; a checkpoint remembers it beside its position. */
+    readonly id: string,
     private readonly segments: Segment[],
-    private handle: FileHandle,
+    private file: JournalFile,
     private bytes: number,
+    private begun: number,
     private last: number,
-    id: string,
-    cut: CutTail | undefined,
+    /** What opening left out, if anything. */
+    readonly cut: CutTail | undefined,
+    tail: Buffer | undefined,
+    unsynced: Buffer,
   ) {
-    this.id = id;
-    this.cut = cut;
+    this.files = options.files ?? DISK;
+    this.durability = options.durability ?? 'always';
+    this.now = options.now ?? Date.now;
+    this.synced = bytes - unsynced.length;
+    this.unsynced = [unsynced];
+    this.suspect = true;
+    this.tail = tail;
+    this.torn = tail !== undefined;
   }
 
   /**
-   * Opens the journal in `directory`, or begins one. Every frame is checked.
+   * Opens the journal in `directory`, or begins one. Every frame is checked, and on the disk afterwards.
    *
-   * A torn tail is kept beside the segment as `<segment>.cut-<offset>`, cut off and reported in `cut`.
-   * @throws RecsysError JOURNAL_DAMAGED naming file and offset where anything else is wrong.
+   * An unfinished write at the end is kept beside the segment as `<segment>.cut-<offset>`, cut off and reported in `cut`. Where the disk is too
+   * full for that, it is left out of what is read and cut before the next append.
+   * @throws RecsysError JOURNAL_DAMAGED naming file and offset where anything else is wrong · DISK
    */
   static async open(directory: string, options: JournalOptions): Promise<Journal> {
+    const files = options.files ?? DISK;
     return disk(directory, async () => {
-      await mkdir(directory, { recursive: true });
-      const id = await identity(directory);
-      const segments = await listSegments(directory);
+      await files.makeDirectory(directory);
+      await files.syncDirectory(dirname(directory));
+      const found = await readHeader(files, directory);
+      if (typeof found === 'object') throw damaged(found);
+      const id = found ?? (await writeHeader(files, directory));
+      const segments = await listSegments(files, directory);
       let last = (segments[0]?.firstSeq ?? 1) - 1;
       let size = 0;
-      let cut: CutTail | undefined;
+      let torn: Buffer | undefined;
+      let unsynced: Buffer = Buffer.alloc(0);
       for (const [i, segment] of segments.entries()) {
-        const checked = check(await readFile(segment.file), segment, last, i === segments.length - 1);
-        last = checked.lastSeq;
-        size = checked.end;
-        if (checked.torn) {
-          cut = { file: segment.file, offset: checked.end, bytes: checked.torn.length };
-          await writeFile(`${segment.file}.cut-${checked.end}`, checked.torn);
-        }
+        const bytes = await files.read(segment.file);
+        const contents = examine(bytes, segment, last + 1, i === segments.length - 1);
+        if ('what' in contents) throw damaged(contents);
+        ({ lastSeq: last, end: size, torn } = contents);
+        unsynced = bytes.subarray(contents.firm, size);
       }
       if (segments.length === 0) segments.push(newSegment(directory, 1));
-      const handle = await open(segments.at(-1)!.file, 'a');
-      if (cut) {
-        await handle.truncate(cut.offset);
-        await handle.datasync();
+      const { file: path } = segments.at(-1)!;
+      const file = await files.open(path);
+      try {
+        await files.syncDirectory(directory);
+        const { begun } = await files.times(path);
+        const cut = torn && { file: path, offset: size, bytes: torn.length };
+        const journal = new Journal(
+          directory,
+          options,
+          id,
+          segments,
+          file,
+          size,
+          begun,
+          last,
+          cut,
+          torn,
+          unsynced,
+        );
+        // What a killed process wrote may be in the system's memory only.
+        await journal.settle().catch((error: unknown) => {
+          if (!FULL.includes(systemCode(error))) throw error;
+        });
+        return journal;
+      } catch (error) {
+        await file.close();
+        throw error;
       }
-      await syncDirectory(directory);
-      return new Journal(directory, options, segments, handle, size, last, id, cut);
     });
   }
 
-  /** Number of the last durable record; 0 where there is none. */
+  /** Number of the last record; 0 where there is none. */
   get lastSeq(): number {
     return this.last;
   }
@@ -108,17 +139,29 @@ export class Journal {
     return this.segments[0]!.firstSeq;
   }
 
+  /** False from a failed write until the next that succeeds. */
+  get writable(): boolean {
+    return this.trouble === undefined;
+  }
+
   /**
-   * Appends records as one unit and resolves with the first one's number when they are durable.
+   * Appends records as one unit and resolves with the first one's number when they are as durable as `durability` says.
    * @throws RecsysError DISK where they could not be written; then none of them is in the journal.
    */
   append(records: readonly unknown[]): Promise<number> {
-    if (this.closed)
-      return Promise.reject(new RecsysError('DISK', `${this.directory}: the journal is closed`));
+    if (this.closed) return Promise.reject(this.isClosed());
     return new Promise((resolve, reject) => {
       this.waiting.push({ records, resolve, reject });
-      this.writing ??= this.drain();
+      this.wake();
     });
+  }
+
+  /** Brings everything appended to the disk, whatever `durability` says. @throws RecsysError DISK */
+  async flush(): Promise<void> {
+    this.syncDue = true;
+    this.wake();
+    await this.working;
+    if (this.synced < this.bytes) throw this.trouble;
   }
 
   /** The records numbered `from` and later, in order. Call before the first append. */
@@ -126,12 +169,14 @@ export class Journal {
     for (const [i, segment] of this.segments.entries()) {
       const next = this.segments[i + 1];
       if (next && next.firstSeq <= from) continue;
-      const bytes = await readFile(segment.file);
-      let offset = 0;
-      while (offset < bytes.length) {
-        const frame = decodeFrame(bytes, offset);
-        if (typeof frame === 'string') throw damaged(segment.file, offset, `is ${frame}`);
-        offset = frame.end;
+      const contents = examine(
+        await this.files.read(segment.file),
+        segment,
+        segment.firstSeq,
+        next === undefined,
+      );
+      if ('what' in contents) throw damaged(contents);
+      for (const frame of contents.frames) {
         if (frame.firstSeq + frame.count <= from) continue;
         let seq = frame.firstSeq;
         for (const record of frameRecords(frame)) {
@@ -142,152 +187,180 @@ export class Journal {
     }
   }
 
-  /** Deletes the oldest segments that end before `seq`, keeping at least `keep` segments. */
-  async prune(seq: number, keep: number): Promise<number> {
+  /**
+   * Deletes the oldest segments that are outside the retention. One that holds a record after `seq`, the position of the newest whole snapshot,
+   * is always kept, and so is the current one.
+   * @returns how many were deleted
+   */
+  async prune(seq: number, { segments: most, age }: Retention): Promise<number> {
     let removed = 0;
-    while (this.segments.length > Math.max(1, keep) && this.segments[1]!.firstSeq <= seq) {
-      await unlink(this.segments.shift()!.file);
+    while (this.segments.length > 1 && this.segments[1]!.firstSeq <= seq + 1) {
+      const { file } = this.segments[0]!;
+      const many = most !== undefined && this.segments.length - 1 > most;
+      const old = age !== undefined && this.now() - (await this.files.times(file)).changed > age;
+      if (!many && !old) break;
+      await this.files.remove(file);
+      // One after the other: a later segment that is gone before an earlier one would be a gap.
+      await this.files.syncDirectory(this.directory);
+      this.segments.shift();
       removed++;
     }
-    if (removed > 0) await syncDirectory(this.directory);
     return removed;
   }
 
-  /** Waits for appends under way and closes the file. */
+  /** Waits for appends under way, brings them to the disk and closes the file. */
   async close(): Promise<void> {
+    if (this.closed) return;
     this.closed = true;
-    await this.writing;
-    await this.handle.close();
+    this.syncDue = true;
+    this.wake();
+    await this.working;
+    clearTimeout(this.timer);
+    // An append that failed was refused: nothing of it may be found at the next start.
+    await this.mend().catch(() => undefined);
+    await this.file.close();
   }
 
-  private async drain(): Promise<void> {
+  private wake(): void {
+    this.working ??= this.work();
+  }
+
+  /** All writing is done here, one thing after the other. */
+  private async work(): Promise<void> {
     // One turn of the event loop: appends of the same turn share the first write.
     await new Promise((resolve) => setImmediate(resolve));
-    while (this.waiting.length > 0) {
-      const group = this.waiting.splice(0);
-      const first = this.last + 1;
-      const records = group.flatMap((entry) => entry.records);
-      try {
-        await this.write(first, records);
-      } catch (error) {
-        for (const entry of group) entry.reject(error);
-        continue;
+    while (this.waiting.length > 0 || this.syncDue) {
+      if (this.syncDue) {
+        this.syncDue = false;
+        if (this.synced < this.bytes) await this.attempt(() => this.sync()).catch(() => this.syncLater());
       }
-      this.last += records.length;
-      this.options.committed?.(first, records);
-      let seq = first;
-      for (const entry of group) {
-        entry.resolve(seq);
-        seq += entry.records.length;
-      }
+      await this.commit(this.waiting.splice(0));
     }
-    this.writing = undefined;
+    this.working = undefined;
+  }
+
+  private async commit(group: readonly Waiting[]): Promise<void> {
+    if (group.length === 0) return;
+    const first = this.last + 1;
+    const records = group.flatMap((entry) => entry.records);
+    try {
+      await this.attempt(() => this.write(first, records));
+    } catch (error) {
+      for (const entry of group) entry.reject(error);
+      return;
+    }
+    this.last += records.length;
+    this.options.committed?.(first, records);
+    let seq = first;
+    for (const entry of group) {
+      entry.resolve(seq);
+      seq += entry.records.length;
+    }
+  }
+
+  private async attempt(work: () => Promise<void>): Promise<void> {
+    try {
+      await disk(this.directory, work);
+      this.trouble = undefined;
+    } catch (error) {
+      this.trouble = error;
+      throw error;
+    }
   }
 
   private async write(firstSeq: number, records: readonly unknown[]): Promise<void> {
-    const frame = encodeFrame(firstSeq, records);
-    await disk(this.directory, async () => {
-      if (this.bytes >= this.options.segmentBytes) await this.roll(firstSeq);
-      // Half a frame left by a failed write must not stay: the next frame would follow a damaged one.
-      if (this.torn) await this.handle.truncate(this.bytes);
+    await this.settle();
+    if (this.isFull()) await this.roll(firstSeq);
+    const frame = encodeFrame(firstSeq, records, this.synced === this.bytes);
+    try {
       this.torn = true;
-      let written = 0;
-      while (written < frame.length) {
-        written += (await this.handle.write(frame, written, frame.length - written)).bytesWritten;
-      }
-      await this.handle.datasync();
+      await this.file.write(frame, this.bytes);
+      if (this.durability === 'always') await this.file.sync();
       this.torn = false;
-    });
+    } catch (error) {
+      await this.mend().catch(() => undefined);
+      throw error;
+    }
+    if (this.bytes === 0) this.begun = this.now();
     this.bytes += frame.length;
+    if (this.durability === 'always') {
+      this.synced = this.bytes;
+      return;
+    }
+    this.unsynced.push(frame);
+    if (this.bytes - this.synced > UNSYNCED_BYTES) this.syncDue = true;
+    else this.syncLater();
   }
 
+  private syncLater(): void {
+    if (this.closed || this.durability !== 'interval') return;
+    this.timer ??= setTimeout(() => {
+      this.timer = undefined;
+      this.syncDue = true;
+      this.wake();
+    }, this.options.syncInterval ?? SYNC_INTERVAL_MS).unref();
+  }
+
+  /** Makes sure of what stands in the current segment, and that nothing else does. */
+  private async settle(): Promise<void> {
+    if (this.suspect) await this.sync();
+    await this.mend();
+  }
+
+  /** After a sync that failed the system may have dropped what it was to bring to the disk: it is written again. */
+  private async sync(): Promise<void> {
+    try {
+      if (this.suspect) await this.file.write(Buffer.concat(this.unsynced), this.synced);
+      await this.file.sync();
+    } catch (error) {
+      this.suspect = true;
+      throw error;
+    }
+    this.suspect = false;
+    this.synced = this.bytes;
+    this.unsynced = [];
+  }
+
+  /** Cuts off what a failed write left: the next frame would follow a damaged one. */
+  private async mend(): Promise<void> {
+    if (!this.torn) return;
+    if (this.tail) {
+      await writeWhole(this.files, `${this.segments.at(-1)!.file}.cut-${this.bytes}`, this.tail);
+      await this.files.syncDirectory(this.directory);
+      this.tail = undefined;
+    }
+    await this.file.truncate(this.bytes);
+    await this.sync();
+    this.torn = false;
+  }
+
+  private isFull(): boolean {
+    if (this.bytes === 0) return false;
+    const { segmentBytes, segmentAge } = this.options;
+    return this.bytes >= segmentBytes || (segmentAge !== undefined && this.now() - this.begun >= segmentAge);
+  }
+
+  /** Begins a segment. The one before is on the disk first: only the last segment can have an unfinished end. */
   private async roll(firstSeq: number): Promise<void> {
+    if (this.synced < this.bytes) await this.sync();
     const segment = newSegment(this.directory, firstSeq);
-    const handle = await open(segment.file, 'a');
-    await syncDirectory(this.directory);
-    await this.handle.close();
-    this.handle = handle;
+    const file = await this.files.open(segment.file);
+    try {
+      await this.files.syncDirectory(this.directory);
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+    await this.file.close();
+    this.file = file;
     this.segments.push(segment);
     this.bytes = 0;
+    this.synced = 0;
   }
-}
 
-/** Checks one segment: frames whole, numbers without a gap. Only the last segment may end in a torn frame. */
-function check(
-  bytes: Buffer,
-  segment: Segment,
-  lastSeq: number,
-  isLast: boolean,
-): { lastSeq: number; end: number; torn?: Buffer } {
-  if (segment.firstSeq !== lastSeq + 1) {
-    throw damaged(segment.file, 0, `begins with record ${segment.firstSeq}, expected ${lastSeq + 1}`);
+  private isClosed(): RecsysError {
+    return new RecsysError('DISK', `${this.directory}: the journal is closed`);
   }
-  let offset = 0;
-  let seq = lastSeq;
-  while (offset < bytes.length) {
-    const frame = decodeFrame(bytes, offset);
-    if (typeof frame === 'string') {
-      if (!isLast) throw damaged(segment.file, offset, `is ${frame}`);
-      const next = findFrame(bytes, offset + 1);
-      if (next >= 0)
-        throw damaged(segment.file, offset, `is damaged, and whole records follow at offset ${next}`);
-      return { lastSeq: seq, end: offset, torn: bytes.subarray(offset) };
-    }
-    if (frame.firstSeq !== seq + 1) {
-      throw damaged(segment.file, offset, `holds record ${frame.firstSeq}, expected ${seq + 1}`);
-    }
-    seq += frame.count;
-    offset = frame.end;
-  }
-  return { lastSeq: seq, end: offset };
-}
-
-async function identity(directory: string): Promise<string> {
-  const file = join(directory, 'journal.json');
-  const text = await readFile(file, 'utf8').catch(() => undefined);
-  if (text !== undefined) {
-    const header = headerSchema.safeParse(parseJson(text));
-    if (header.success) return header.data.id;
-    throw damaged(file, 0, 'is not the header of a journal of format version 1');
-  }
-  if ((await listSegments(directory)).length > 0) throw damaged(file, 0, 'is missing beside its segments');
-  const header = { kind: 'journal', formatVersion: 1, id: randomUUID() };
-  const handle = await open(file, 'wx');
-  await handle.writeFile(`${JSON.stringify(header)}\n`);
-  await handle.datasync();
-  await handle.close();
-  return header.id;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-async function listSegments(directory: string): Promise<Segment[]> {
-  const names = (await readdir(directory)).filter((name) => SEGMENT_NAME.test(name)).sort();
-  return names.map((name) => ({
-    file: join(directory, name),
-    firstSeq: Number(SEGMENT_NAME.exec(name)![1]),
-  }));
-}
-
-function newSegment(directory: string, firstSeq: number): Segment {
-  return { file: join(directory, `journal-${String(firstSeq).padStart(12, '0')}.log`), firstSeq };
-}
-
-function damaged(file: string, offset: number, what: string): RecsysError {
-  return new RecsysError('JOURNAL_DAMAGED', `${file}: the journal at offset ${offset} ${what}`);
-}
-
-async function syncDirectory(directory: string): Promise<void> {
-  const handle = await open(directory, 'r');
-  // Some file systems refuse to sync a directory; the files themselves are synced in any case.
-  await handle.sync().catch(() => undefined);
-  await handle.close();
 }
 
 async function disk<T>(directory: string, work: () => Promise<T>): Promise<T> {

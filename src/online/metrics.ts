@@ -5,6 +5,7 @@ import type { Prequential } from './prequential.js';
 export interface MetricSources {
   lag(): number;
   journalPosition(): number;
+  journalWritable(): boolean;
   users(): number;
   readonly prequential: Prequential;
 }
@@ -76,7 +77,10 @@ export class ServiceMetrics {
     };
     const { prequential: p } = sources;
     gauge('recsys_learner_lag_events', 'Events acknowledged and not yet learned', sources.lag);
-    gauge('recsys_journal_position', 'Number of the last durable journal record', sources.journalPosition);
+    gauge('recsys_journal_position', 'Number of the last journal record', sources.journalPosition);
+    gauge('recsys_journal_writable', '0 while the journal cannot be written and events are refused', () =>
+      Number(sources.journalWritable()),
+    );
     gauge('recsys_users', 'Users with a history', sources.users);
     gauge('recsys_prequential_events', 'Events ranked before they were learned', () => p.count);
     gauge('recsys_prequential_hr', `HR@${p.k} of the last ${p.window} events`, () => p.values.hr);

@@ -4,11 +4,13 @@ import type { OnlineEvent } from './events.js';
 
 /**
  * What the journal holds. The service's state is a function of the base checkpoint and these records, in order: events
- * change histories and popularity at once; `learn` says which waiting events went into one update.
+ * change histories and popularity at once; `learn` says which waiting events went into one update. `lost` stands for a record that a repair
+ * of the journal could not save, so that those after it keep their numbers.
  */
 export type JournalRecord =
   | ({ readonly type: 'event' } & OnlineEvent)
-  | { readonly type: 'learn'; readonly through: number };
+  | { readonly type: 'learn'; readonly through: number }
+  | { readonly type: 'lost' };
 
 const recordSchema = z.discriminatedUnion('type', [
   z.object({
@@ -22,6 +24,7 @@ const recordSchema = z.discriminatedUnion('type', [
     context: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])).optional(),
   }),
   z.object({ type: z.literal('learn'), through: z.number().int() }),
+  z.object({ type: z.literal('lost') }),
 ]);
 
 /** A record read back. Unknown types come from a newer recsys: replaying without them would give another state. */

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { OPTIMIZER_NAMES } from '../compute/optimizers/index.js';
+import { DURABILITIES } from './journal/options.js';
 
 /** How the served model learns from events. */
 export const learningSchema = z
@@ -51,6 +52,21 @@ export const learningSchema = z
   .describe('how the served model learns from events');
 export type LearningConfig = z.output<typeof learningSchema>;
 
+/** What it means that an event is acknowledged. */
+export const durabilitySchema = z
+  .enum(DURABILITIES)
+  .default('always')
+  .describe(
+    'when events are acknowledged: always, once they are on the disk; interval or none, once the operating system has them, which brings them to the disk every `syncInterval` or at its leisure',
+  );
+export const syncIntervalSchema = z
+  .number()
+  .int()
+  .min(1)
+  .max(60_000)
+  .default(100)
+  .describe('milliseconds of events that a power cut may cost with `durability: interval`');
+
 /** What is kept of users and of the journal. */
 export const retentionSchema = z
   .strictObject({
@@ -61,12 +77,22 @@ export const retentionSchema = z
       .min(4096)
       .default(64 * 1024 * 1024)
       .describe('size at which a journal segment is closed'),
+    segmentHours: z
+      .number()
+      .positive()
+      .optional()
+      .describe('age at which a journal segment is closed; absent: by size alone'),
     segments: z
       .number()
       .int()
       .min(1)
       .optional()
-      .describe('closed journal segments kept once a snapshot covers them; absent: all'),
+      .describe('most closed journal segments kept once a snapshot covers them; absent: all'),
+    days: z
+      .number()
+      .positive()
+      .optional()
+      .describe('closed journal segments last written longer ago are deleted once a snapshot covers them'),
     eventIds: z
       .number()
       .int()

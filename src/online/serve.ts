@@ -15,6 +15,7 @@ import { versions } from '../storage/versions.js';
 import type { StageContext } from '../types.js';
 import type { Questions } from './elicitation.js';
 import { buildServer, listen, tryAddress } from './http/server.js';
+import type { Durability } from './journal/options.js';
 import { ServiceMetrics } from './metrics.js';
 import { modelLearner } from './model-learner.js';
 import type { LearningConfig, RequestConfig, RetentionConfig } from './schema.js';
@@ -38,6 +39,8 @@ export interface ServeOptions {
   /** What adapting to a user may cost when a list is asked for; learning keeps the checkpoint's own steps. */
   readonly budget: Budget;
   readonly learning: LearningConfig;
+  readonly durability: Durability;
+  readonly syncInterval: number;
   readonly retention: RetentionConfig;
   readonly requests: RequestConfig;
   readonly backend: BackendInfo;
@@ -131,6 +134,8 @@ async function serveState(
     catalogue: checkpoint.catalogue,
     learner,
     journal: join(options.state, 'journal'),
+    durability: options.durability,
+    syncInterval: options.syncInterval,
     baseVersion,
     learning,
     retention: options.retention,
@@ -162,7 +167,7 @@ async function serveState(
     const path = snapshotPath(options.state);
     await withOutputDirectory(path, { force: true, resume: false }, (into) => writeServed(into, served));
     if (partial !== undefined) await writeServed(partial, served);
-    const removed = await service.prune();
+    const removed = await service.prune(state.position);
     if (removed > 0) context.log('info', `removed ${removed} journal segments that the snapshot covers`);
     return { path, metrics: served.metrics };
   } finally {

@@ -2,6 +2,8 @@ import { RecsysError } from '../errors.js';
 import type { Catalogue, StageContext } from '../types.js';
 import { Elicitation, type Questions } from './elicitation.js';
 import type { OnlineEvent } from './events.js';
+import type { JournalFiles } from './journal/files.js';
+import type { Durability } from './journal/options.js';
 import { Journal } from './journal.js';
 import type { OnlineLearner } from './learner.js';
 import type { ServiceMetrics } from './metrics.js';
@@ -30,6 +32,11 @@ export interface ServiceOptions {
   readonly learner: OnlineLearner;
   /** Directory of the journal; held by this process alone. */
   readonly journal: string;
+  readonly durability: Durability;
+  /** Milliseconds between two syncs with `durability: interval`. */
+  readonly syncInterval: number;
+  /** Default: the disk. */
+  readonly files?: JournalFiles;
   /** Names the base checkpoint in the model version. */
   readonly baseVersion: string;
   readonly learning: LearningConfig;
@@ -44,6 +51,9 @@ export interface ServiceOptions {
   readonly metrics: ServiceMetrics;
   readonly context: StageContext;
 }
+
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 
 /** What a client is told of one of its events. */
 export interface EventReceipt {
@@ -71,6 +81,8 @@ export class RecommenderService {
   private readonly behaviourIndex = new Map<string, number>();
   private journal!: Journal;
   private stopping = false;
+  /** Recommending only: the last write of the journal failed. */
+  private readOnly = false;
   private accepting = 0;
 
   private constructor(private readonly options: ServiceOptions) {
@@ -126,8 +138,14 @@ export class RecommenderService {
 
   private async open(): Promise<void> {
     const { journal: directory, retention, from, context, metrics, learner } = this.options;
+    const { durability, syncInterval, files } = this.options;
+    const { segmentBytes, segmentHours } = retention;
     this.journal = await Journal.open(directory, {
-      segmentBytes: retention.segmentBytes,
+      segmentBytes,
+      segmentAge: segmentHours === undefined ? undefined : segmentHours * HOUR_MS,
+      durability,
+      syncInterval,
+      ...(files ? { files } : {}),
       committed: (first, records) => {
         for (const [i, record] of records.entries()) this.apply(first + i, record as JournalRecord);
       },
@@ -146,6 +164,7 @@ export class RecommenderService {
     metrics.watch({
       lag: () => this.queue.lag,
       journalPosition: () => this.journal.lastSeq,
+      journalWritable: () => this.journal.writable,
       users: () => this.histories.size,
       prequential: this.prequential,
     });
@@ -173,6 +192,7 @@ export class RecommenderService {
     const total = journal.lastSeq - position;
     if (total > 0) options.context.log('info', `replaying ${total} journal records`, { from: position + 1 });
     this.queue.hold();
+    let lost = 0;
     for await (const { seq, record: raw } of journal.read()) {
       const record = parseRecord(seq, raw);
       if (seq <= position) {
@@ -182,9 +202,11 @@ export class RecommenderService {
       if (options.context.signal.aborted)
         throw new RecsysError('INTERRUPTED', 'stopped while replaying the journal');
       this.apply(seq, record);
+      if (record.type === 'lost') lost++;
       if (record.type === 'learn') await this.queue.replay(record.through);
       if (seq % 1000 === 0) options.context.progress({ task: 'replay', done: seq - position, total });
     }
+    if (lost > 0) options.context.log('warn', `${lost} journal records were lost before a repair`, { lost });
     this.queue.release();
   }
 
@@ -204,6 +226,11 @@ export class RecommenderService {
 
   get behaviours(): readonly string[] {
     return this.options.catalogue.behaviours;
+  }
+
+  /** What it means that an event was accepted. */
+  get durability(): Durability {
+    return this.options.durability;
   }
 
   get maxEvents(): number {
@@ -256,11 +283,17 @@ export class RecommenderService {
   }
 
   private async append(records: readonly JournalRecord[]): Promise<number> {
+    const { log } = this.options.context;
     try {
-      return await this.journal.append(records);
+      const seq = await this.journal.append(records);
+      if (this.readOnly) log('info', 'the journal can be written again: events are taken');
+      this.readOnly = false;
+      return seq;
     } catch (error) {
       if (!(error instanceof RecsysError)) throw error;
-      this.options.context.log('warn', `the journal cannot be written: ${error.message}`);
+      if (!this.readOnly)
+        log('warn', `the journal cannot be written, events are refused until it can: ${error.message}`);
+      this.readOnly = true;
       throw new ReplyError(
         'STORAGE',
         'events cannot be made durable at the moment; none of this request was taken',
@@ -315,6 +348,8 @@ export class RecommenderService {
     this.stopping = true;
     await Promise.allSettled(this.inFlight.values());
     await this.queue.stop();
+    // A snapshot must not be ahead of the journal that is on the disk.
+    await this.journal.flush();
     if (this.queue.lag === 0) return;
     throw new RecsysError(
       'DISK',
@@ -332,10 +367,10 @@ export class RecommenderService {
     };
   }
 
-  /** Deletes journal segments that a snapshot at the journal's end made superfluous, as the retention says. */
-  async prune(): Promise<number> {
-    const { segments } = this.options.retention;
-    return segments === undefined ? 0 : this.journal.prune(this.journal.lastSeq, segments + 1);
+  /** Deletes journal segments that a whole snapshot at `position` made superfluous, as the retention says. */
+  async prune(position: number): Promise<number> {
+    const { segments, days } = this.options.retention;
+    return this.journal.prune(position, { segments, age: days === undefined ? undefined : days * DAY_MS });
   }
 
   async close(): Promise<void> {

@@ -84,7 +84,19 @@ export async function temporary(t: TestContext): Promise<string> {
 }
 
 export type Overrides = Partial<
-  Pick<ServiceOptions, 'catalogue' | 'learner' | 'context' | 'warm' | 'from' | 'metrics' | 'questions'> & {
+  Pick<
+    ServiceOptions,
+    | 'catalogue'
+    | 'learner'
+    | 'context'
+    | 'warm'
+    | 'from'
+    | 'metrics'
+    | 'questions'
+    | 'durability'
+    | 'syncInterval'
+    | 'files'
+  > & {
     learning: object;
     retention: object;
     requests: object;
@@ -98,6 +110,8 @@ export async function startService(journal: string, overrides: Overrides = {}) {
   const metrics = overrides.metrics ?? new ServiceMetrics();
   const service = await RecommenderService.start({
     context: recordingContext(),
+    durability: 'always',
+    syncInterval: 100,
     ...overrides,
     catalogue: known,
     learner,

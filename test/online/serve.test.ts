@@ -39,6 +39,8 @@ async function start(model: string, state: string, over: Partial<ServeOptions> =
         host: '127.0.0.1',
         port: 0,
         seed: 7,
+        durability: 'always',
+        syncInterval: 100,
         learning: learningSchema.parse({ learningRate: 0.1 }),
         retention: retentionSchema.parse({}),
         requests: requestSchema.parse({}),

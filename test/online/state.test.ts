@@ -4,8 +4,10 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import type { RecsysError } from '../../src/errors.js';
 import type { OnlineEvent } from '../../src/online/events.js';
+import type { ReplyError } from '../../src/online/replies.js';
 import { UserHistories } from '../../src/online/users.js';
 import { decodeSafetensors, encodeSafetensors } from '../../src/storage/safetensors.js';
+import { FaultyFiles } from './faulty-files.js';
 import { CountingLearner, catalogue, NOW, recordingContext, startService, temporary } from './fixtures.js';
 
 function stream(n: number, from = 0): OnlineEvent[] {
@@ -107,7 +109,7 @@ test('a snapshot ahead of its journal, a journal that lost its beginning, and un
   for (let n = 0; n < 40; n++) await service.accept(stream(10, 10 * n));
   await service.drain();
   const from = { journalId: service.journalId, state: service.position() };
-  assert((await service.prune()) > 0);
+  assert((await service.prune(from.state.position)) > 0);
   await service.close();
   await assert.rejects(startService(join(dir, 'a')), /the journal begins with record/);
   const ahead = { ...from, state: { ...from.state, position: 99_999 } };
@@ -141,30 +143,54 @@ test('a torn tail is cut with a warning', async (t) => {
   await again.service.close();
 });
 
-test('a disk that refuses to write answers STORAGE, and takes events again once it can', async (t) => {
-  const dir = await temporary(t);
-  const { service } = await startService(dir);
+test('a full disk: events are answered with 507 and recommendations go on, until there is room', async () => {
+  const files = new FaultyFiles();
+  const context = recordingContext();
+  const { service, metrics } = await startService('/state/journal', { files, context });
+  const writable = async () =>
+    (await metrics.registry.getSingleMetricAsString('recsys_journal_writable')).at(-1);
   await service.accept(stream(2));
   await service.idle();
-  const journal = Reflect.get(service, 'journal') as object;
-  const handle = Reflect.get(journal, 'handle') as { datasync(): Promise<void> };
-  const datasync = handle.datasync.bind(handle);
-  handle.datasync = () =>
-    Promise.reject(Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' }));
-  await assert.rejects(service.accept(stream(2, 2)), { code: 'STORAGE' });
-  await assert.rejects(service.accept(stream(2, 2)), { code: 'STORAGE' });
+  // Half a frame fits.
+  files.room = 40;
+  for (let n = 0; n < 3; n++)
+    await assert.rejects(service.accept(stream(2, 2)), (error: ReplyError) => error.status === 507);
   assert.equal((await service.recommend({ user: 'user0', includeSeen: false })).fallback, false);
-  handle.datasync = datasync;
+  assert.equal(await writable(), '0');
+  files.room = Number.POSITIVE_INFINITY;
   const receipts = await service.accept(stream(2, 2));
   assert.deepEqual(
     receipts.map(({ status }) => status),
     ['accepted', 'accepted'],
   );
+  assert.equal(await writable(), '1');
+  const said = context.lines.filter((line) => line.includes('the journal can'));
+  assert.deepEqual(
+    said.map((line) => line.split(':')[0]),
+    ['warn', 'info'],
+    'said once',
+  );
   await service.close();
-  const again = await startService(dir);
+  const again = await startService('/state/journal', { files });
   assert.equal(
     (await again.service.accept(stream(4))).filter(({ status }) => status === 'duplicate').length,
     4,
+  );
+  await again.service.close();
+});
+
+test('a sync that fails acknowledges nothing, and nothing of it is found at the next start', async () => {
+  const files = new FaultyFiles();
+  const { service } = await startService('/state/journal', { files });
+  await service.accept(stream(2));
+  await service.idle();
+  files.failingSyncs = 1;
+  await assert.rejects(service.accept(stream(2, 2)), { code: 'STORAGE' });
+  await service.close();
+  const again = await startService('/state/journal', { files });
+  assert.deepEqual(
+    (await again.service.accept(stream(4))).map(({ status }) => status),
+    ['duplicate', 'duplicate', 'accepted', 'accepted'],
   );
   await again.service.close();
 });

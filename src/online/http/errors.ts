@@ -33,7 +33,7 @@ function asReply(error: FastifyError | ReplyError): ReplyError | undefined {
 }
 
 function send(error: ReplyError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  if (error.status === 503) reply.header('retry-after', RETRY_AFTER_SECONDS);
+  if (error.status === 503 || error.status === 507) reply.header('retry-after', RETRY_AFTER_SECONDS);
   return reply.code(error.status).send({
     code: error.code,
     message: error.message,

@@ -1,12 +1,16 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { eventsBodySchema, parseEvents } from '../events.js';
+import { DURABILITIES } from '../journal/options.js';
 import type { RecommenderService } from '../service.js';
 import { errorReplies, jsonSchema } from './schemas.js';
 
 const receiptsSchema = z.object({
   accepted: z.number().int(),
   duplicates: z.number().int(),
+  durability: z
+    .enum(DURABILITIES)
+    .describe('what the answer promises: always, the events outlive a power cut; else only a killed process'),
   events: z.array(
     z.object({
       id: z.string(),
@@ -16,7 +20,7 @@ const receiptsSchema = z.object({
   ),
 });
 
-/** `POST /v1/events`: answered once the events are on the disk. */
+/** `POST /v1/events`: answered once the events are as durable as `durability` says. */
 export function eventRoutes(app: FastifyInstance, service: RecommenderService, now: () => number): void {
   app.post(
     '/v1/events',
@@ -31,10 +35,10 @@ export function eventRoutes(app: FastifyInstance, service: RecommenderService, n
       },
     },
     async (request): Promise<z.output<typeof receiptsSchema>> => {
-      const { behaviours, maxEvents } = service;
+      const { behaviours, maxEvents, durability } = service;
       const events = await service.accept(parseEvents(request.body, { behaviours, maxEvents, now: now() }));
       const duplicates = events.filter(({ status }) => status === 'duplicate').length;
-      return { accepted: events.length - duplicates, duplicates, events };
+      return { accepted: events.length - duplicates, duplicates, durability, events };
     },
   );
 }
