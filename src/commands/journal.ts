@@ -2,6 +2,7 @@ import { basename, join } from 'node:path';
 import { z } from 'zod';
 import { path } from '../config/fields.js';
 import { RecsysError } from '../errors.js';
+import type { OnlineEvent } from '../online/events.js';
 import { checkJournal, type JournalReport, journalRecords } from '../online/journal/check.js';
 import { repairJournal } from '../online/journal/repair.js';
 import { parseRecord } from '../online/records.js';
@@ -113,16 +114,8 @@ async function repair(directory: string, { config }: Run) {
 }
 
 /** An event as `recsys prepare` reads it from JSON lines. */
-interface EventRow {
+interface EventRow extends OnlineEvent {
   readonly seq: number;
-  readonly id: string;
-  readonly user: string;
-  readonly item: string;
-  readonly behaviour: string;
-  /** Milliseconds since the epoch. */
-  readonly time: number;
-  readonly value?: number;
-  readonly context?: object;
 }
 
 const EVENT_COLUMNS: Columns<Required<EventRow>> = {
