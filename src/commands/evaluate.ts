@@ -123,7 +123,8 @@ async function compare(
     ...lists.map((one) => one.name),
   ]);
   const impressions = async (part: Part) => (config.impressions ? readImpressions(dataset, part) : undefined);
-  const task = evaluationTask(dataset, config, await impressions(config.part));
+  const shown = await impressions(config.part);
+  const task = evaluationTask(dataset, config, shown);
   checkReference(
     config.reference,
     checkpoints.map((one) => one.name),
@@ -136,7 +137,7 @@ async function compare(
   const { options, results: pairResults } = measureOptions(config, task, context);
   const measured: Measured[] = [];
   const skipped: { name: string; reason: string }[] = [];
-  const validation = await impressions('validation');
+  const validation = config.part === 'validation' ? shown : await impressions('validation');
   for (const name of config.baselines) {
     const fitted = await baselines[name].fit(dataset, {
       candidates: task.candidates,

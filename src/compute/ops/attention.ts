@@ -29,11 +29,9 @@ export function attention(inputs: AttentionInputs, pass: PassContext): tf.Tensor
   return fusedAttention(kernel, { ...inputs, rate }, pass);
 }
 
-export function composedAttention({ qkv, ...rest }: AttentionInputs, pass: PassContext): tf.Tensor3D {
-  const [batch, length, wide] = qkv.shape;
-  const part = (i: number, parts: number): tf.Tensor3D =>
-    tf.slice(qkv, [0, 0, (i * wide) / 3], [batch, length, (parts * wide) / 3]);
-  return lastAttention({ ...rest, query: part(0, 1), keyValue: part(1, 2) }, pass);
+export function composedAttention({ qkv, ...how }: AttentionInputs, pass: PassContext): tf.Tensor3D {
+  const [query, key, value] = splitHeads(qkv, how.heads, 3);
+  return attend(query!, key!, value!, how, pass);
 }
 
 /** What an attention of the last R positions reads: their queries [B, R, D], and of all positions keys and values [B, L, 2D]. */
@@ -44,17 +42,28 @@ export interface LastAttentionInputs extends Omit<AttentionInputs, 'qkv'> {
 
 /** The same attention for the last R positions alone → [B, R, D]; a bias is that of their rows, [heads, R, L] or [B, heads, R, L]. */
 export function lastAttention(
-  { query, keyValue, absent, heads, direction, rate, bias }: LastAttentionInputs,
+  { query, keyValue, ...how }: LastAttentionInputs,
   pass: PassContext,
 ): tf.Tensor3D {
-  const [, rows, width] = query.shape;
-  const [unscaled] = splitHeads(query, heads, 1);
-  const [key, value] = splitHeads(keyValue, heads, 2);
-  const scaled = tf.mul(unscaled!, 1 / Math.sqrt(width / heads)) as tf.Tensor4D;
-  let logits = tf.add(tf.matMul(scaled, key!, false, true), maskOf(absent, direction, rows));
+  const [asking] = splitHeads(query, how.heads, 1);
+  const [key, value] = splitHeads(keyValue, how.heads, 2);
+  return attend(asking!, key!, value!, how, pass);
+}
+
+/** Queries [B, heads, R, D / heads] of the last R positions, keys and values [B, heads, L, D / heads] of all → [B, R, D]. */
+function attend(
+  query: tf.Tensor4D,
+  key: tf.Tensor4D,
+  value: tf.Tensor4D,
+  { absent, direction, rate, bias }: Omit<AttentionInputs, 'qkv'>,
+  pass: PassContext,
+): tf.Tensor3D {
+  const [, , rows, width] = query.shape;
+  const scaled = tf.mul(query, 1 / Math.sqrt(width)) as tf.Tensor4D;
+  let logits = tf.add(tf.matMul(scaled, key, false, true), maskOf(absent, direction, rows));
   if (bias) logits = tf.add(logits, bias);
   const weights = pass.dropout(tf.softmax(logits), rate) as tf.Tensor4D;
-  return joinHeads(tf.matMul(weights, value!) as tf.Tensor4D);
+  return joinHeads(tf.matMul(weights, value) as tf.Tensor4D);
 }
 
 /** What stands side by side in [B, L, parts · D] → each part's heads [B, heads, L, D / heads]. */

@@ -6,16 +6,10 @@ import { mostSeen } from './most-seen.js';
 import { popularity } from './popularity.js';
 import { recentPopularity } from './recent-popularity.js';
 
-export const BASELINES = [
-  'popularity',
-  'recent-popularity',
-  'itemknn',
-  'ease',
-  'last-seen',
-  'most-seen',
-] as const;
-/** Those of every comparison; the others have something to say only where seen items stay in the ranking. */
-export const SHOWN: readonly BaselineName[] = BASELINES.filter((name) => !name.endsWith('-seen'));
+/** Those of every comparison. */
+export const SHOWN = ['popularity', 'recent-popularity', 'itemknn', 'ease'] as const;
+/** With those that have something to say only where seen items stay in the ranking. */
+export const BASELINES = [...SHOWN, 'last-seen', 'most-seen'] as const;
 export type BaselineName = (typeof BASELINES)[number];
 
 export const baselines = {

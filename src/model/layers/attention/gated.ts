@@ -32,9 +32,11 @@ export const gated: Attention = {
       return silu(linear(from, tf.concat(weights, 1), undefined)) as tf.Tensor3D;
     };
     const [key, value] = splitHeads(of(x, 'key', 'value'), heads, 2);
-    const asking = newestPlaces(x, rows);
-    const [query] = splitHeads(of(asking, 'query'), heads, 1);
-    const gate = of(asking, 'gate');
+    const inner = headsWidth(options);
+    const asking = of(newestPlaces(x, rows), 'query', 'gate');
+    const half = (at: number): tf.Tensor3D => tf.slice(asking, [0, 0, at], [x.shape[0], rows, inner]);
+    const [query] = splitHeads(half(0), heads, 1);
+    const gate = half(inner);
     let logits = tf.matMul(query!, key!, false, true);
     const bias = biasOf(params, name, options, steps, rows, buckets);
     if (bias) logits = tf.add(logits, bias);
