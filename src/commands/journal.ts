@@ -113,9 +113,13 @@ async function repair(directory: string, { config }: Run) {
   }
 }
 
-/** An event as `recsys prepare` reads it from JSON lines. */
+/** An event as `recsys prepare` reads it from JSON lines, and what became of it. */
 interface EventRow extends OnlineEvent {
   readonly seq: number;
+  /** Absent where the journal does not say yet. */
+  readonly disposition?: 'learned' | 'skipped';
+  /** Why it was skipped. */
+  readonly reason?: string;
 }
 
 const EVENT_COLUMNS: Columns<Required<EventRow>> = {
@@ -127,6 +131,8 @@ const EVENT_COLUMNS: Columns<Required<EventRow>> = {
   time: 'BIGINT',
   value: 'DOUBLE',
   context: 'JSON',
+  disposition: 'VARCHAR',
+  reason: 'VARCHAR',
 };
 
 async function exported(directory: string, { flags }: Run) {
@@ -136,11 +142,28 @@ async function exported(directory: string, { flags }: Run) {
   return { path: out, metrics: { events } };
 }
 
+/** Events in order, each once the journal has said what became of it, or has ended. */
 async function* eventRows(directory: string): AsyncGenerator<EventRow> {
+  const waiting: EventRow[] = [];
   for await (const { seq, record: raw } of journalRecords(directory)) {
     const record = parseRecord(seq, raw);
-    if (record.type !== 'event') continue;
-    const { type: _, ...event } = record;
-    yield { seq, ...event };
+    if (record.type === 'event') {
+      const { type: _, ...event } = record;
+      waiting.push({ seq, ...event });
+    }
+    if (record.type !== 'outcome') continue;
+    const reasons = new Map(
+      Object.entries(record.skipped ?? {}).flatMap(([reason, seqs]) =>
+        seqs.map((one) => [one, reason] as const),
+      ),
+    );
+    const later = waiting.findIndex((event) => event.seq > record.through);
+    for (const event of waiting.splice(0, later < 0 ? waiting.length : later)) {
+      const reason = reasons.get(event.seq);
+      yield reason === undefined
+        ? { ...event, disposition: 'learned' }
+        : { ...event, disposition: 'skipped', reason };
+    }
   }
+  yield* waiting;
 }

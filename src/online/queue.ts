@@ -1,10 +1,13 @@
 import { performance } from 'node:perf_hooks';
 import type { StageContext } from '../types.js';
+import { Dispositions, sameOutcome } from './dispositions.js';
 import type { LearnExample, LearnOutcome, OnlineLearner } from './learner.js';
 import type { ServiceMetrics } from './metrics.js';
 import { type Prequential, rankOf } from './prequential.js';
+import type { JournalRecord, OutcomeRecord } from './records.js';
 import type { LearningConfig } from './schema.js';
 import type { TrainedEvents } from './trained.js';
+import type { QueueState, WaitingEvent } from './waiting.js';
 
 export interface LearnQueueOptions {
   readonly learner: OnlineLearner;
@@ -14,40 +17,44 @@ export interface LearnQueueOptions {
   readonly metrics: ServiceMetrics;
   readonly prequential: Prequential;
   readonly trained: TrainedEvents;
-  /** Events learned before this process. */
-  readonly learned: number;
   readonly log: StageContext['log'];
-  /** Journals that everything up to `through` that waits is learned as one update; resolves when durable. */
-  boundary(through: number): Promise<unknown>;
+  /** Journals records; resolves when they are durable. */
+  journal(records: readonly JournalRecord[]): Promise<unknown>;
 }
 
 const RETRY_MS = 1000;
 
 /**
  * Events on their way into the model, in journal order, off the request path. What waits when an update begins goes into
- * it together (at most `learning.batch`), and the journal records the boundary first, so that a replay repeats it.
+ * it together (at most `learning.batch`), and the journal records the boundary first, so that a replay repeats it. What became of the events
+ * is recorded with the next boundary, or once nothing waits.
  */
 export class LearnQueue {
   /** Events learned since the base checkpoint. */
-  learned: number;
+  learned = 0;
   /** Why learning stopped, if it did. */
   paused: string | undefined;
-  private waiting: LearnExample[] = [];
+  private waiting: WaitingEvent[] = [];
+  private unrecorded: OutcomeRecord[] = [];
+  private readonly errands: (() => Promise<void>)[] = [];
   private busy = 0;
   private held = false;
   private stopping = false;
   private running: Promise<void> | undefined;
 
-  constructor(private readonly options: LearnQueueOptions) {
-    this.learned = options.learned;
-  }
+  constructor(private readonly options: LearnQueueOptions) {}
 
   get lag(): number {
     return this.waiting.length + this.busy;
   }
 
-  push(example: LearnExample): void {
-    this.waiting.push(example);
+  /** Whether every event has gone through an update, and the journal says what became of it. */
+  get settled(): boolean {
+    return this.lag === 0 && this.unrecorded.length === 0;
+  }
+
+  push(event: WaitingEvent): void {
+    this.waiting.push(event);
     this.wake();
   }
 
@@ -63,8 +70,34 @@ export class LearnQueue {
 
   /** Learns as one update what waits up to number `through`: a boundary read from the journal. */
   async replay(through: number): Promise<void> {
-    const count = this.waiting.findIndex((example) => example.seq > through);
+    const count = this.waiting.findIndex((event) => event.seq > through);
     await this.update(this.waiting.splice(0, count < 0 ? this.waiting.length : count), false);
+  }
+
+  /** Compares an outcome read from the journal with what the replay came to. @returns whether they agree */
+  confirm(recorded: OutcomeRecord): boolean {
+    const found = this.unrecorded.shift();
+    return found !== undefined && sameOutcome(found, recorded);
+  }
+
+  /** What a snapshot must hold of the queue. Only between updates. */
+  state(): QueueState {
+    return { learned: this.learned, waiting: [...this.waiting], unrecorded: [...this.unrecorded] };
+  }
+
+  /** Puts back what `state` gave. Before the first event. */
+  restore({ learned, waiting, unrecorded }: QueueState): void {
+    this.learned = learned;
+    this.waiting = [...waiting];
+    this.unrecorded = [...unrecorded];
+  }
+
+  /** Runs `work` when no update is under way; none begins before it has ended. */
+  between<T>(work: () => Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.errands.push(() => work().then(resolve, reject));
+      this.wake();
+    });
   }
 
   /** Learns what waits, unless that cannot be recorded: then it stays in the journal for the next start. */
@@ -78,7 +111,8 @@ export class LearnQueue {
   }
 
   private wake(): void {
-    if (this.held || this.stopping || this.running || this.waiting.length === 0) return;
+    if (this.held || this.running) return;
+    if (this.errands.length === 0 && (this.stopping || this.settled)) return;
     this.running = this.run().finally(() => {
       this.running = undefined;
       this.wake();
@@ -88,16 +122,21 @@ export class LearnQueue {
   private async run(): Promise<void> {
     // Let the acknowledgement go out before the thread is busy with an update.
     await new Promise((resolve) => setImmediate(resolve));
-    while (this.waiting.length > 0) {
+    for (;;) {
+      for (const errand of this.errands.splice(0)) await errand();
+      if (this.settled) return;
       const batch = this.waiting.slice(0, this.options.learning.batch);
+      const through = batch.at(-1)?.seq;
+      const boundary = through === undefined ? [] : [{ type: 'learn', through } as const];
       try {
-        await this.options.boundary(batch.at(-1)!.seq);
+        await this.options.journal([...this.unrecorded, ...boundary]);
       } catch {
         // The disk is full: learning waits with the events until the boundary can be recorded, or the service stops.
         if (this.stopping) return;
         await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
         continue;
       }
+      this.unrecorded = [];
       this.waiting.splice(0, batch.length);
       this.busy = batch.length;
       await this.update(batch, true);
@@ -106,31 +145,50 @@ export class LearnQueue {
     }
   }
 
-  private async update(batch: readonly LearnExample[], measure: boolean): Promise<void> {
+  private async update(batch: readonly WaitingEvent[], measure: boolean): Promise<void> {
     if (batch.length === 0) return;
     const { learning, metrics, log } = this.options;
     const start = performance.now();
-    const wanted = batch.filter((example) => example.weight > 0);
-    this.count('skipped', 'weight 0', batch.length - wanted.length);
+    const ended = new Dispositions();
+    const known = batch.filter((event) => 'event' in event);
+    for (const event of batch) if ('reason' in event) ended.skip(event.reason, event.seq);
     const off = learning.enabled ? this.paused : 'learning is off';
-    if (off !== undefined) this.count('skipped', off, wanted.length);
+    const wanted = known.filter(({ seq, weight }) => {
+      const reason = weight > 0 ? off : 'weight 0';
+      if (reason !== undefined) ended.skip(reason, seq);
+      return reason === undefined;
+    });
     try {
-      if (measure) await this.measure(batch);
-      if (off === undefined && wanted.length > 0) await this.learn(wanted);
+      if (measure) await this.measure(known);
+      if (wanted.length > 0) await this.learn(wanted, ended);
     } catch (error) {
       // A bug must not take the recommendations down with it.
       this.pause('learning failed', error instanceof Error ? (error.stack ?? error.message) : String(error));
       log('warn', 'serving goes on with the model as it is; please report the lines above');
+      for (const { seq } of wanted) ended.skip('learning failed', seq);
     }
+    this.unrecorded.push(ended.record(batch.at(-1)!.seq));
+    for (const [reason, seqs] of ended.reasons) this.count('skipped', reason, seqs.length);
     metrics.updateSeconds.observe((performance.now() - start) / 1000);
   }
 
-  private async learn(wanted: readonly LearnExample[]): Promise<void> {
-    const { learner, trained } = this.options;
+  private async learn(wanted: readonly LearnExample[], ended: Dispositions): Promise<void> {
+    const { learner, trained, metrics } = this.options;
     const outcomes = await learner.learn(wanted);
-    for (const outcome of outcomes) this.settle(outcome);
-    trained.add(wanted.filter((_, i) => outcomes[i]?.status === 'learned').map(({ event }) => event));
-    if (outcomes.some((o) => o.status === 'learned' && !Number.isFinite(o.loss))) {
+    const learned: LearnExample[] = [];
+    for (const [i, example] of wanted.entries()) {
+      const outcome = outcomes[i]!;
+      if (outcome.status === 'skipped') {
+        ended.skip(outcome.reason, example.seq);
+        continue;
+      }
+      learned.push(example);
+      metrics.loss.set(outcome.loss);
+    }
+    this.learned += learned.length;
+    this.count('learned', '', learned.length);
+    trained.add(learned.map(({ event }) => event));
+    if (outcomes.some((o: LearnOutcome) => o.status === 'learned' && !Number.isFinite(o.loss))) {
       this.pause('learning diverged', 'the loss is no longer a number; lower learning.learningRate');
     }
   }
@@ -150,16 +208,6 @@ export class LearnQueue {
     for (const [i, { query, item }] of asked.entries()) {
       prequential.record(rankOf(scores, i * columns, columns, item, new Set(query.items)));
     }
-  }
-
-  private settle(outcome: LearnOutcome): void {
-    if (outcome.status === 'skipped') {
-      this.count('skipped', outcome.reason, 1);
-      return;
-    }
-    this.learned++;
-    this.count('learned', '', 1);
-    this.options.metrics.loss.set(outcome.loss);
   }
 
   private count(outcome: 'learned' | 'skipped', reason: string, n: number): void {

@@ -1,3 +1,9 @@
+/** Event ids with their journal numbers, oldest first. */
+export interface EventIds {
+  readonly ids: readonly string[];
+  readonly seqs: readonly number[];
+}
+
 /** The most recent event ids with their journal numbers, bounded: the oldest are forgotten first. */
 export class RecentIds {
   private readonly numbers = new Map<string, number>();
@@ -11,5 +17,13 @@ export class RecentIds {
   add(id: string, seq: number): void {
     this.numbers.set(id, seq);
     if (this.numbers.size > this.limit) this.numbers.delete(this.numbers.keys().next().value!);
+  }
+
+  snapshot(): EventIds {
+    return { ids: [...this.numbers.keys()], seqs: [...this.numbers.values()] };
+  }
+
+  load({ ids, seqs }: EventIds): void {
+    for (const [i, id] of ids.entries()) this.add(id, seqs[i]!);
   }
 }

@@ -1,36 +1,42 @@
 import { z } from 'zod';
 import { RecsysError } from '../errors.js';
-import type { OnlineEvent } from './events.js';
+
+/** A validated event as the journal holds it. */
+export const journalledEvent = z.object({
+  id: z.string(),
+  user: z.string(),
+  item: z.string(),
+  behaviour: z.string(),
+  time: z.number(),
+  value: z.number().exactOptional(),
+  context: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])).exactOptional(),
+});
+/** What became of the events up to number `through` that no outcome before it speaks of: learned, unless skipped for a reason. */
+export const outcomeRecord = z.object({
+  type: z.literal('outcome'),
+  through: z.number().int(),
+  skipped: z.record(z.string(), z.array(z.number().int())).exactOptional(),
+});
+export type OutcomeRecord = Readonly<z.output<typeof outcomeRecord>>;
+
+const recordSchema = z.discriminatedUnion('type', [
+  journalledEvent.extend({ type: z.literal('event') }),
+  z.object({ type: z.literal('learn'), through: z.number().int() }),
+  outcomeRecord,
+  z.object({ type: z.literal('lost') }),
+]);
 
 /**
  * What the journal holds. The service's state is a function of the base checkpoint and these records, in order: events
- * change histories and popularity at once; `learn` says which waiting events went into one update. `lost` stands for a record that a repair
- * of the journal could not save, so that those after it keep their numbers.
+ * change histories and popularity at once; `learn` says which waiting events went into one update, and `outcome` what that made of them. `lost`
+ * stands for a record that a repair of the journal could not save, so that those after it keep their numbers.
  */
-export type JournalRecord =
-  | ({ readonly type: 'event' } & OnlineEvent)
-  | { readonly type: 'learn'; readonly through: number }
-  | { readonly type: 'lost' };
-
-const recordSchema = z.discriminatedUnion('type', [
-  z.object({
-    type: z.literal('event'),
-    id: z.string(),
-    user: z.string(),
-    item: z.string(),
-    behaviour: z.string(),
-    time: z.number(),
-    value: z.number().optional(),
-    context: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])).optional(),
-  }),
-  z.object({ type: z.literal('learn'), through: z.number().int() }),
-  z.object({ type: z.literal('lost') }),
-]);
+export type JournalRecord = Readonly<z.output<typeof recordSchema>>;
 
 /** A record read back. Unknown types come from a newer recsys: replaying without them would give another state. */
 export function parseRecord(seq: number, record: unknown): JournalRecord {
   const parsed = recordSchema.safeParse(record);
-  if (parsed.success) return parsed.data as JournalRecord;
+  if (parsed.success) return parsed.data;
   throw new RecsysError('JOURNAL_DAMAGED', `journal record ${seq} is not one this version knows`, {
     remedy: 'Serve this state directory with the recsys version that wrote it.',
   });

@@ -93,6 +93,14 @@ export const retentionSchema = z
       .positive()
       .optional()
       .describe('closed journal segments last written longer ago are deleted once a snapshot covers them'),
+    snapshotMinutes: z
+      .number()
+      .positive()
+      .max(10_000)
+      .default(15)
+      .describe(
+        'a snapshot is taken this often, and when the service stops: a start goes on from the newest',
+      ),
     eventIds: z
       .number()
       .int()

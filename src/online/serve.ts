@@ -1,15 +1,14 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { BackendInfo } from '../compute/backend.js';
 import type { Dataset } from '../data/dataset.js';
-import { RecsysError } from '../errors.js';
 import { type Budget, withinBudget } from '../model/adaptation/budget.js';
 import { checkedAdapter } from '../model/adapted.js';
 import { restoreModel } from '../model/restore.js';
 import type { StoredAdapter } from '../storage/adapter-files.js';
 import { withOutputDirectory } from '../storage/atomic.js';
-import { type Checkpoint, readCheckpoint, versionOf } from '../storage/checkpoint.js';
-import { diskError, kindOf } from '../storage/disk.js';
+import { type Checkpoint, versionOf } from '../storage/checkpoint.js';
+import { diskError } from '../storage/disk.js';
 import { acquireLock } from '../storage/lock.js';
 import { versions } from '../storage/versions.js';
 import type { StageContext } from '../types.js';
@@ -20,7 +19,9 @@ import { ServiceMetrics } from './metrics.js';
 import { modelLearner } from './model-learner.js';
 import type { LearningConfig, RequestConfig, RetentionConfig } from './schema.js';
 import { RecommenderService } from './service.js';
-import { type OnlineState, readOnlineState, writeServed } from './snapshot.js';
+import { writeServed } from './snapshot.js';
+import { Snapshots } from './snapshots.js';
+import { newestState, snapshotPath } from './state-directory.js';
 import { warmHistories } from './warm.js';
 
 export interface ServeOptions {
@@ -102,7 +103,7 @@ async function serveState(
     ...options.learning,
     loss: options.learning.loss ?? (values ? 'mse' : 'softmax'),
   } as const;
-  const { source, online } = await newestState(options, context);
+  const { source, online } = await newestState(options.state, checkpoint, data, context);
   const baseVersion = online?.baseVersion ?? versionOf(checkpoint);
   const sameOptimizer = online?.optimizer === learning.optimizer;
   if (online && !sameOptimizer) {
@@ -147,29 +148,19 @@ async function serveState(
     context,
   });
   try {
-    await listenUntilStopped(options, context, service, metrics);
-    const { count, values } = service.prequential;
-    const state = service.position();
-    const served = {
+    const facts = {
+      ...options,
       base: checkpoint,
-      journalId: service.journalId,
       baseVersion,
-      data: data?.manifest.fingerprint ?? null,
       optimizer: learning.optimizer,
-      learner: await learner.snapshot(),
-      state,
-      backend: options.backend,
       config: { ...(options.config as object), learning },
-      seed,
-      metrics: { events: count, learned: state.learned, 'hr@10': values.hrAll, 'ndcg@10': values.ndcgAll },
-      trainedEvents: service.trained.merged(source.trainedEvents),
+      trainedBefore: source.trainedEvents,
     };
-    const path = snapshotPath(options.state);
-    await withOutputDirectory(path, { force: true, resume: false }, (into) => writeServed(into, served));
+    const snapshots = new Snapshots(service, facts, context);
+    await snapshots.during(() => listenUntilStopped(options, context, service, metrics));
+    const served = await snapshots.take();
     if (partial !== undefined) await writeServed(partial, served);
-    const removed = await service.prune(state.position);
-    if (removed > 0) context.log('info', `removed ${removed} journal segments that the snapshot covers`);
-    return { path, metrics: served.metrics };
+    return { path: snapshotPath(options.state), metrics: served.metrics };
   } finally {
     await service.close();
   }
@@ -179,41 +170,6 @@ async function serveState(
 function foretellsValues(config: unknown): boolean {
   const { loss, learning } = (config ?? {}) as { loss?: unknown; learning?: { loss?: unknown } };
   return loss === 'mse' || learning?.loss === 'mse';
-}
-
-const snapshotPath = (state: string): string => join(state, 'snapshot');
-
-/** The snapshot in the state directory where it stands for this checkpoint and dataset, else the checkpoint itself. */
-async function newestState(
-  options: ServeOptions,
-  context: StageContext,
-): Promise<{ source: Checkpoint; online: OnlineState | undefined }> {
-  const { checkpoint, data } = options;
-  const path = snapshotPath(options.state);
-  if ((await kindOf(path)) === 'directory') {
-    try {
-      const snapshot = await readCheckpoint(path);
-      const online = await readOnlineState(snapshot);
-      const { model, data: fingerprint } = online?.base ?? {};
-      if (
-        online &&
-        model === checkpoint.manifestSha256 &&
-        fingerprint === (data?.manifest.fingerprint ?? null)
-      ) {
-        context.log('info', `going on from the snapshot at journal record ${online.state.position}`);
-        return { source: snapshot, online };
-      }
-      context.log(
-        'info',
-        'the snapshot in the state directory was made from another checkpoint or dataset: not used',
-      );
-    } catch (error) {
-      if (!(error instanceof RecsysError)) throw error;
-      context.log('warn', `the snapshot cannot be used (${error.message}): replaying the journal`);
-      await rm(path, { recursive: true, force: true });
-    }
-  }
-  return { source: checkpoint, online: await readOnlineState(checkpoint) };
 }
 
 async function listenUntilStopped(

@@ -5,23 +5,25 @@ import type { OnlineEvent } from './events.js';
 import type { JournalFiles } from './journal/files.js';
 import type { Durability } from './journal/options.js';
 import { Journal } from './journal.js';
-import type { OnlineLearner } from './learner.js';
+import type { LearnerState, OnlineLearner } from './learner.js';
 import type { ServiceMetrics } from './metrics.js';
 import { Prequential } from './prequential.js';
 import { LearnQueue } from './queue.js';
-import { RecentIds } from './recent.js';
+import { type EventIds, RecentIds } from './recent.js';
 import { type Recommendation, Recommender, type RecommendRequest } from './recommend.js';
 import { type JournalRecord, parseRecord } from './records.js';
 import { ReplyError } from './replies.js';
 import type { LearningConfig, RequestConfig, RetentionConfig } from './schema.js';
 import { TrainedEvents } from './trained.js';
 import { UserHistories, type UserSnapshot } from './users.js';
+import type { QueueState } from './waiting.js';
 
-/** What a service was when its snapshot was taken: all records up to `position` applied and learned. */
+/** What a service was when its snapshot was taken, between two updates: all records up to `position` applied. */
 export interface ServicePosition {
   readonly position: number;
-  /** Events learned since the base. */
-  readonly learned: number;
+  readonly queue: QueueState;
+  /** Ids of recent events, by which a repeated one is recognised. */
+  readonly ids: EventIds;
   readonly histories: UserSnapshot;
   /** Popularity [items + 1], events included. */
   readonly popularity: Float32Array;
@@ -104,9 +106,8 @@ export class RecommenderService {
       metrics,
       prequential: this.prequential,
       trained: this.trained,
-      learned: from?.state.learned ?? 0,
       log: (level, message, fields) => options.context.log(level, message, fields),
-      boundary: (through) => this.append([{ type: 'learn', through }]),
+      journal: (records) => this.append(records),
     });
     this.recommender = new Recommender({
       catalogue,
@@ -159,8 +160,8 @@ export class RecommenderService {
       );
     }
     this.options.warm?.(this.histories);
-    if (from) this.histories.load(from.state.histories);
-    await this.replay(from && from.journalId === this.journal.id ? from.state.position : 0);
+    if (from) this.restore(from.state, from.journalId === this.journal.id);
+    await this.replay(from?.journalId === this.journal.id ? from.state.position : 0);
     metrics.watch({
       lag: () => this.queue.lag,
       journalPosition: () => this.journal.lastSeq,
@@ -169,6 +170,20 @@ export class RecommenderService {
       prequential: this.prequential,
     });
     metrics.setModel(learner.name, this.options.baseVersion);
+  }
+
+  /** Takes up a snapshot. What another journal's numbers stand for means nothing in this one. */
+  private restore({ histories, queue, ids }: ServicePosition, goesOn: boolean): void {
+    this.histories.load(histories);
+    if (goesOn) {
+      this.recent.load(ids);
+      this.queue.restore(queue);
+      return;
+    }
+    this.queue.restore({ learned: queue.learned, waiting: [], unrecorded: [] });
+    const { length } = queue.waiting;
+    if (length > 0)
+      this.options.context.log('warn', `${length} events of the snapshot are in histories but not learned`);
   }
 
   private async replay(position: number): Promise<void> {
@@ -193,20 +208,25 @@ export class RecommenderService {
     if (total > 0) options.context.log('info', `replaying ${total} journal records`, { from: position + 1 });
     this.queue.hold();
     let lost = 0;
-    for await (const { seq, record: raw } of journal.read()) {
+    let other = 0;
+    for await (const { seq, record: raw } of journal.read(position + 1)) {
       const record = parseRecord(seq, raw);
-      if (seq <= position) {
-        if (record.type === 'event') this.recent.add(record.id, seq);
-        continue;
-      }
       if (options.context.signal.aborted)
         throw new RecsysError('INTERRUPTED', 'stopped while replaying the journal');
       this.apply(seq, record);
       if (record.type === 'lost') lost++;
       if (record.type === 'learn') await this.queue.replay(record.through);
+      if (record.type === 'outcome' && !this.queue.confirm(record)) other++;
       if (seq % 1000 === 0) options.context.progress({ task: 'replay', done: seq - position, total });
     }
     if (lost > 0) options.context.log('warn', `${lost} journal records were lost before a repair`, { lost });
+    if (other > 0) {
+      options.context.log(
+        'warn',
+        `${other} updates did not end as the journal says they did: the model is not the one that was served`,
+        { updates: other },
+      );
+    }
     this.queue.release();
   }
 
@@ -308,8 +328,7 @@ export class RecommenderService {
     const item = this.itemIndex.get(record.item);
     const behaviour = this.behaviourIndex.get(record.behaviour);
     if (item === undefined || behaviour === undefined) {
-      const reason = item === undefined ? 'unknown item' : 'unknown behaviour';
-      this.options.metrics.outcomes.inc({ outcome: 'skipped', reason });
+      this.queue.push({ seq, reason: item === undefined ? 'unknown item' : 'unknown behaviour' });
       return;
     }
     const { type: _, ...event } = record;
@@ -348,23 +367,27 @@ export class RecommenderService {
     this.stopping = true;
     await Promise.allSettled(this.inFlight.values());
     await this.queue.stop();
-    // A snapshot must not be ahead of the journal that is on the disk.
-    await this.journal.flush();
-    if (this.queue.lag === 0) return;
+    if (this.queue.settled) return;
     throw new RecsysError(
       'DISK',
-      `${this.queue.lag} events are in the journal but could not be learned before the stop`,
+      `${this.queue.lag} events are in the journal but could not be learned, or what became of them not be recorded, before the stop`,
     );
   }
 
-  /** The state at the journal's end. Only after `drain`. */
-  position(): ServicePosition {
-    return {
-      position: this.journal.lastSeq,
-      learned: this.queue.learned,
-      histories: this.histories.snapshot(),
-      popularity: this.recommender.popularity,
-    };
+  /** The state between two updates, and the learner's in the same moment. All of it is a function of what the disk holds. */
+  async snapshot(): Promise<{ readonly state: ServicePosition; readonly learner: LearnerState }> {
+    const taken = await this.queue.between(async () => {
+      const state: ServicePosition = {
+        position: this.journal.lastSeq,
+        queue: this.queue.state(),
+        ids: this.recent.snapshot(),
+        histories: this.histories.snapshot(),
+        popularity: Float32Array.from(this.recommender.popularity),
+      };
+      return { state, learner: await this.options.learner.snapshot() };
+    });
+    await this.journal.flush();
+    return taken;
   }
 
   /** Deletes journal segments that a whole snapshot at `position` made superfluous, as the retention says. */

@@ -7,18 +7,21 @@ import { machine } from '../storage/versions.js';
 import type { HostTensor, TensorMap } from '../types.js';
 import type { LearnerState } from './learner.js';
 import type { ServicePosition } from './service.js';
+import { decodeQueue, encodeQueue, queueFacts } from './waiting.js';
 
 /**
  * A served checkpoint is an ordinary one, with two more files that let the service go on where it stopped:
- * `online.json` (journal position, users) and `online.safetensors` (histories, popularity, optimizer state).
+ * `online.json` (journal position, users, recent event ids, events not yet learned) and `online.safetensors` (histories, popularity, optimizer
+ * state).
  */
 const FILE = { facts: 'online.json', tensors: 'online.safetensors' } as const;
 
 const factsSchema = z.object({
-  formatVersion: z.literal(1),
+  formatVersion: z.literal(2),
   journalId: z.string(),
   position: z.number().int(),
-  learned: z.number().int(),
+  queue: queueFacts,
+  ids: z.object({ ids: z.array(z.string()), seqs: z.array(z.number().int()) }),
   baseVersion: z.string(),
   /** What was served: a snapshot stands for this model with this dataset's histories at this position. */
   base: z.object({ model: z.string(), data: z.string().nullable() }),
@@ -26,9 +29,13 @@ const factsSchema = z.object({
   users: z.array(z.string()),
 });
 
+const COLUMNS = ['history', 'waiting'].flatMap((of) =>
+  ['offsets', 'items', 'behaviours'].map((column) => `${of}.${column}`),
+);
+
 /** Where a served checkpoint stood in its journal. */
 export interface OnlineState
-  extends Omit<z.output<typeof factsSchema>, 'users' | 'formatVersion' | 'position' | 'learned'> {
+  extends Omit<z.output<typeof factsSchema>, 'users' | 'formatVersion' | 'position' | 'queue' | 'ids'> {
   readonly state: ServicePosition;
   readonly optimizerState: TensorMap;
 }
@@ -41,12 +48,12 @@ export async function readOnlineState(checkpoint: Checkpoint): Promise<OnlineSta
   const where = `${checkpoint.path}/${FILE.facts}`;
   const parsed = factsSchema.safeParse(JSON.parse(new TextDecoder().decode(facts)));
   if (!parsed.success) {
-    throw new RecsysError('CHECKPOINT_INCOMPATIBLE', `${where} is not an online state of format version 1`);
+    throw new RecsysError('CHECKPOINT_INCOMPATIBLE', `${where} is not an online state of format version 2`);
   }
   const tensors = decodeSafetensors(bytes, `${checkpoint.path}/${FILE.tensors}`);
-  const { users, position, learned, ...rest } = parsed.data;
+  const { users, position, queue, ids, ...rest } = parsed.data;
   const popularity = tensors.get('popularity');
-  if (!popularity || ['offsets', 'items', 'behaviours'].some((name) => !tensors.has(`history.${name}`))) {
+  if (!popularity || COLUMNS.some((name) => !tensors.has(name))) {
     throw new RecsysError(
       'CHECKPOINT_DAMAGED',
       `${checkpoint.path}/${FILE.tensors} lacks histories or popularity`,
@@ -54,7 +61,13 @@ export async function readOnlineState(checkpoint: Checkpoint): Promise<OnlineSta
   }
   return {
     ...rest,
-    state: { position, learned, histories: { users, tensors }, popularity: popularity.data as Float32Array },
+    state: {
+      position,
+      queue: decodeQueue(queue, tensors),
+      ids,
+      histories: { users, tensors },
+      popularity: popularity.data as Float32Array,
+    },
     optimizerState: prefixed(tensors, 'optimizer/'),
   };
 }
@@ -84,16 +97,19 @@ export interface ServedState {
 /** Writes what is served as a checkpoint into an existing (partial) directory. */
 export async function writeServed(dir: string, served: ServedState): Promise<void> {
   const { base, state, learner, backend } = served;
+  const queue = encodeQueue(state.queue);
   const tensors: TensorMap = new Map([
     ...state.histories.tensors,
+    ...queue.tensors,
     ['popularity', { dtype: 'F32', shape: [state.popularity.length], data: state.popularity }],
     ...[...learner.optimizer].map(([name, tensor]): [string, HostTensor] => [`optimizer/${name}`, tensor]),
   ]);
   const facts: z.input<typeof factsSchema> = {
-    formatVersion: 1,
+    formatVersion: 2,
     journalId: served.journalId,
     position: state.position,
-    learned: state.learned,
+    queue: queue.facts,
+    ids: { ids: [...state.ids.ids], seqs: [...state.ids.seqs] },
     baseVersion: served.baseVersion,
     base: { model: base.manifestSha256, data: served.data },
     optimizer: served.optimizer,

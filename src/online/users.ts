@@ -1,4 +1,5 @@
 import type { Catalogue, HostTensor, Query } from '../types.js';
+import { type KeptColumns, packHistories, unpackHistories } from './packed-histories.js';
 
 /** A user's most recent events, oldest first, in catalogue indices. */
 interface History {
@@ -31,7 +32,7 @@ export class UserHistories {
   constructor(
     catalogue: Catalogue,
     private readonly limit: number,
-    readonly keeps: { readonly times?: boolean; readonly values?: boolean } = {},
+    readonly keeps: KeptColumns = {},
   ) {
     for (let u = 1; u < catalogue.users.length; u++) this.index.set(catalogue.users[u]!, u);
   }
@@ -95,51 +96,25 @@ export class UserHistories {
     };
   }
 
-  /** All histories: offsets [users + 1], items, behaviours, times (float64 as bytes) and values of all users one after another. */
+  /** All histories, for `load`: tensors `history.*`. */
   snapshot(): UserSnapshot {
-    const users = [...this.histories.keys()];
-    const offsets = new Int32Array(users.length + 1);
-    let total = 0;
-    users.forEach((user, i) => {
-      total += this.histories.get(user)!.length;
-      offsets[i + 1] = total;
-    });
-    const items = new Int32Array(total);
-    const behaviours = new Uint8Array(total);
-    const times = new Float64Array(this.keeps.times ? total : 0);
-    const values = new Float32Array(this.keeps.values ? total : 0);
-    users.forEach((user, i) => {
-      const h = this.histories.get(user)!;
-      items.set(h.items.subarray(0, h.length), offsets[i]!);
-      behaviours.set(h.behaviours.subarray(0, h.length), offsets[i]!);
-      if (this.keeps.times) times.set(h.times.subarray(0, h.length), offsets[i]!);
-      if (this.keeps.values) values.set(h.values.subarray(0, h.length), offsets[i]!);
-    });
-    const tensors = new Map<string, HostTensor>([
-      ['history.offsets', { dtype: 'I32', shape: [offsets.length], data: offsets }],
-      ['history.items', { dtype: 'I32', shape: [total], data: items }],
-      ['history.behaviours', { dtype: 'U8', shape: [total], data: behaviours }],
-    ]);
-    if (this.keeps.times)
-      tensors.set('history.times', { dtype: 'U8', shape: [total, 8], data: new Uint8Array(times.buffer) });
-    if (this.keeps.values) tensors.set('history.values', { dtype: 'F32', shape: [total], data: values });
-    return { users, tensors };
+    const columns = [...this.histories.values()].map((h) => ({
+      items: h.items.subarray(0, h.length),
+      behaviours: h.behaviours.subarray(0, h.length),
+      times: h.times.subarray(0, h.length),
+      values: h.values.subarray(0, h.length),
+    }));
+    return { users: [...this.histories.keys()], tensors: packHistories('history', columns, this.keeps) };
   }
 
   /** Puts back what `snapshot` gave; users not in it stay as they are. */
   load(snapshot: UserSnapshot): void {
-    const data = (name: string) => snapshot.tensors.get(name)!.data;
-    const offsets = data('history.offsets');
-    const items = data('history.items');
-    const behaviours = data('history.behaviours');
-    const times = this.keeps.times
-      ? new Float64Array(Uint8Array.from(data('history.times')).buffer)
-      : undefined;
-    const values = this.keeps.values ? data('history.values') : undefined;
+    const all = unpackHistories('history', snapshot.tensors, this.keeps);
     snapshot.users.forEach((user, i) => {
       this.histories.delete(user);
-      for (let at = offsets[i]!; at < offsets[i + 1]!; at++)
-        this.append(user, items[at]!, behaviours[at]!, times?.[at] ?? 0, values?.[at]);
+      const { items, behaviours, times, values } = all[i]!;
+      for (const [at, item] of items.entries())
+        this.append(user, item, behaviours[at]!, times?.[at] ?? 0, values?.[at]);
     });
   }
 }

@@ -64,6 +64,12 @@ function continuable(error: unknown): unknown {
   return new RecsysError(error.code, error.message, { remedy: 'Continue with --resume.', cause: error });
 }
 
+/** Puts back a directory that a process killed between the two renames of `withOutputDirectory` left aside. No other may write it. */
+export async function recoverOutput(out: string): Promise<void> {
+  const target = resolve(out);
+  await recover(target, `${target}.replaced`);
+}
+
 /** Finishes what a process killed between the renames of `publish` left behind. What we did not write stays. */
 async function recover(target: string, old: string): Promise<void> {
   if ((await kindOf(old)) !== 'directory' || !(await looksWritten(old))) return;

@@ -48,6 +48,11 @@ describe('recsys journal', { skip: built ? false : 'not built (npm run build)' }
         },
         { type: 'learn', through: 2 * n + 1 },
       ]);
+    // What became of events may be said later, and of several at once; of the last one nothing is known.
+    await journal.append([{ type: 'outcome', through: 3 }]);
+    await journal.append([
+      { type: 'outcome', through: 117, skipped: { 'weight 0': [7], 'unknown item': [5] } },
+    ]);
     await journal.close();
   });
   after(() => rm(dir, { recursive: true, force: true }));
@@ -55,8 +60,8 @@ describe('recsys journal', { skip: built ? false : 'not built (npm run build)' }
   test('check, export, and prepare on what was exported', async () => {
     const told = recsys(dir, 'journal', 'check', 'state');
     assert.equal(told.status, 0, told.stderr);
-    assert.match(told.stdout, /journal-000000000001\.log +1–120 +120 +\d+ +whole/);
-    assert.match(told.stdout, /120 records, 1 to 120/);
+    assert.match(told.stdout, /journal-000000000001\.log +1–122 +122 +\d+ +whole/);
+    assert.match(told.stdout, /122 records, 1 to 122/);
     const out = recsys(dir, 'journal', 'export', 'state', '--out', 'events.jsonl', '--json');
     assert.equal(out.status, 0, out.stderr);
     assert.equal(JSON.parse(out.stdout).metrics.events, 60);
@@ -69,7 +74,16 @@ describe('recsys journal', { skip: built ? false : 'not built (npm run build)' }
       behaviour: 'view',
       time: 1_700_000_060_000,
       value: 1,
+      disposition: 'learned',
     });
+    const said = (n: number) => {
+      const { disposition, reason } = JSON.parse(lines[n]!);
+      return [disposition, reason];
+    };
+    assert.deepEqual(said(2), ['skipped', 'unknown item']);
+    assert.deepEqual(said(3), ['skipped', 'weight 0']);
+    assert.deepEqual(said(58), ['learned', undefined]);
+    assert.deepEqual(said(59), [undefined, undefined]);
     await writeFile(join(dir, 'prepare.yaml'), YAML);
     const prepared = recsys(dir, 'prepare', '-c', 'prepare.yaml', '--out', 'dataset', '--json');
     assert.equal(prepared.status, 0, prepared.stderr);
@@ -87,7 +101,7 @@ describe('recsys journal', { skip: built ? false : 'not built (npm run build)' }
     }
     const repaired = recsys(dir, 'journal', 'repair', 'state', '--set-aside');
     assert.equal(repaired.status, 0, repaired.stderr);
-    assert.match(repaired.stdout, /118 records kept, 2 lost/);
+    assert.match(repaired.stdout, /120 records kept, 2 lost/);
     assert.equal(recsys(dir, 'journal', 'check', 'state').status, 0);
     const nowhere = recsys(dir, 'journal', 'check', 'elsewhere');
     assert.equal(nowhere.status, 3, nowhere.stderr);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { FastifyInstance } from 'fastify';
 import { buildServer } from '../../src/online/http/server.js';
-import type { LearnExample, LearnOutcome, OnlineLearner } from '../../src/online/learner.js';
+import type { LearnExample, LearnerState, LearnOutcome, OnlineLearner } from '../../src/online/learner.js';
 import { ServiceMetrics } from '../../src/online/metrics.js';
 import { learningSchema, requestSchema, retentionSchema } from '../../src/online/schema.js';
 import { RecommenderService, type ServiceOptions } from '../../src/online/service.js';
@@ -39,8 +39,13 @@ export class CountingLearner implements OnlineLearner {
   readonly updates: string[][] = [];
   private readonly counts: Float32Array;
 
-  constructor(private readonly of: Catalogue) {
-    this.counts = new Float32Array(of.items.length ** 2);
+  constructor(
+    private readonly of: Catalogue,
+    from?: LearnerState,
+  ) {
+    this.counts = Float32Array.from(
+      from?.parameters.get('counts')?.data ?? new Float32Array(of.items.length ** 2),
+    );
   }
 
   async learn(examples: readonly LearnExample[]): Promise<LearnOutcome[]> {
@@ -64,8 +69,12 @@ export class CountingLearner implements OnlineLearner {
     return out;
   }
 
-  async snapshot() {
-    return { parameters: new Map(), optimizer: new Map() };
+  async snapshot(): Promise<LearnerState> {
+    const counts = Float32Array.from(this.counts);
+    return {
+      parameters: new Map([['counts', { dtype: 'F32', shape: [counts.length], data: counts }]]),
+      optimizer: new Map(),
+    };
   }
 
   dispose(): void {}

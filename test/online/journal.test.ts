@@ -172,6 +172,27 @@ test('segments roll, a torn tail in an older one is damage, and covered ones can
   await third.close();
 });
 
+test('segments roll by age, of the journal opened anew as well', async (t) => {
+  const dir = await temporary(t);
+  let now = Date.now();
+  const options = { ...OPTIONS, segmentAge: 3_600_000, now: () => now };
+  const journal = await Journal.open(dir, options);
+  const written = async (of: Journal, after: number): Promise<number> => {
+    now += after;
+    await of.append([{ after }]);
+    return (await segmentsOf(dir)).length;
+  };
+  assert.equal(await written(journal, 0), 1);
+  assert.equal(await written(journal, 3_500_000), 1);
+  assert.equal(await written(journal, 200_000), 2, 'the first is older than an hour');
+  assert.equal(await written(journal, 3_500_000), 2);
+  await journal.close();
+  const again = await Journal.open(dir, options);
+  assert.equal(await written(again, 3_700_000), 3);
+  assert.equal((await contents(again)).length, 5);
+  await again.close();
+});
+
 test('a missing segment and a foreign header are named', async (t) => {
   const dir = await temporary(t);
   const journal = await Journal.open(dir, { segmentBytes: 4096 });

@@ -163,6 +163,31 @@ test('a served checkpoint in a fresh state directory keeps what it learned and k
   await again.stop();
 });
 
+test('snapshots are taken while serving, free segments, and a kill at any moment goes on from the newest', async (t) => {
+  const dir = await temporary(t);
+  const [model, state] = [join(dir, 'model'), join(dir, 'state')];
+  await writeTinyCheckpoint(model);
+  const retention = retentionSchema.parse({ snapshotMinutes: 0.002, segmentBytes: 4096, segments: 1 });
+  const first = await start(model, state, { retention });
+  for (let n = 0; n < 40; n++) await send(first.url, 10 * n, 10);
+  await caughtUp(first.url);
+  const expected = await lists(first.url);
+  while (!first.lines.some((line) => /info: removed \d+ journal segments/.test(line)))
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  const killed = join(dir, 'killed');
+  await cp(join(state, 'journal'), join(killed, 'journal'), { recursive: true });
+  await first.stop();
+  // As a kill between the two renames leaves it: the snapshot is only there under the name it was moved aside to.
+  await cp(join(state, 'snapshot'), join(killed, 'snapshot.replaced'), { recursive: true });
+  const again = await start(model, killed);
+  assert(
+    again.lines.some((line) => /going on from the snapshot at journal record [1-9]/.test(line)),
+    again.lines.join('\n'),
+  );
+  assert.equal(await lists(again.url), expected);
+  assert.equal((await again.stop()).metrics.learned, 400);
+});
+
 test('a state directory in use, a damaged snapshot, an output that exists', async (t) => {
   const dir = await temporary(t);
   const [model, state, out] = [join(dir, 'model'), join(dir, 'state'), join(dir, 'out')];

@@ -2,10 +2,13 @@ import assert from 'node:assert/strict';
 import { cp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import type { RecsysError } from '../../src/errors.js';
 import type { OnlineEvent } from '../../src/online/events.js';
+import type { OutcomeRecord } from '../../src/online/records.js';
 import type { ReplyError } from '../../src/online/replies.js';
 import { UserHistories } from '../../src/online/users.js';
+import { decodeQueue, encodeQueue, queueFacts } from '../../src/online/waiting.js';
 import { decodeSafetensors, encodeSafetensors } from '../../src/storage/safetensors.js';
 import { FaultyFiles } from './faulty-files.js';
 import { CountingLearner, catalogue, NOW, recordingContext, startService, temporary } from './fixtures.js';
@@ -75,8 +78,8 @@ test('a snapshot with the journal after it equals the journal from the start', a
   const { service, learner } = await startService(dir);
   await service.accept(stream(20));
   await service.drain();
-  const state = service.position();
-  assert.equal(state.learned, 20);
+  const { state } = await service.snapshot();
+  assert.equal(state.queue.learned, 20);
   const from = { journalId: service.journalId, state };
   await service.close();
 
@@ -103,12 +106,115 @@ test('a snapshot with the journal after it equals the journal from the start', a
   await whole.service.close();
 });
 
+test('a snapshot taken while events wait, with the journal after it, equals the journal from the start', async (t) => {
+  const dir = await temporary(t);
+  const { service, learner } = await startService(dir, { learning: { batch: 2 } });
+  const snapshots: Awaited<ReturnType<typeof service.snapshot>>[] = [];
+  for (const size of [1, 9, 14]) {
+    await service.accept(stream(size, size * 100));
+    // An event the model does not know waits as well.
+    await service.accept([{ ...stream(1, size * 100 + 50)[0]!, item: 'unheard of' }]);
+    snapshots.push(await service.snapshot());
+  }
+  assert(
+    snapshots.some(({ state }) => state.queue.waiting.length > 2 && state.queue.unrecorded.length > 0),
+    'some of them were taken in the middle',
+  );
+  await service.idle();
+  await service.accept(stream(5, 3000));
+  await service.drain();
+  const request = { user: 'user2', includeSeen: false };
+  const expected = await service.recommend(request);
+  const { learned } = (await service.snapshot()).state.queue;
+  await service.close();
+  for (const { state, learner: parameters } of snapshots) {
+    const coded = encodeQueue(state.queue);
+    const queue = decodeQueue(JSON.parse(JSON.stringify(coded.facts)), coded.tensors);
+    assert.deepEqual(queue, state.queue);
+    const context = recordingContext();
+    const from = { journalId: service.journalId, state: { ...state, queue } };
+    const again = await startService(dir, {
+      learner: new CountingLearner(catalogue(3, 20), parameters),
+      learning: { batch: 2 },
+      from,
+      context,
+    });
+    await again.service.idle();
+    const { state: end, learner: reached } = await again.service.snapshot();
+    assert.equal(end.queue.learned, learned);
+    assert.deepEqual(reached, await (learner as CountingLearner).snapshot());
+    assert.deepEqual((await again.service.recommend(request)).items, expected.items);
+    for (const one of [...stream(1, 100), ...stream(1, 905), ...stream(1, 3004)])
+      assert.equal((await again.service.accept([one]))[0]!.status, 'duplicate', one.id);
+    assert.deepEqual(
+      context.lines.filter((line) => line.startsWith('warn')),
+      [],
+    );
+    await again.service.close();
+  }
+});
+
+test('events that wait keep what their users had done, whatever columns that has', () => {
+  const text = fc.string({ maxLength: 5 });
+  const example = (times: boolean, values: boolean) =>
+    fc
+      .tuple(
+        fc.array(fc.tuple(fc.nat(99), fc.nat(3), fc.double({ noNaN: true }), fc.float())),
+        text,
+        fc.nat(9),
+      )
+      .map(([rows, word, n]) => ({
+        seq: n,
+        event: {
+          id: word,
+          user: word,
+          item: word,
+          behaviour: 'view',
+          time: n,
+          ...(n % 2 ? { value: n / 3 } : {}),
+        },
+        query: {
+          user: n,
+          items: Int32Array.from(rows, ([item]) => item),
+          behaviours: Uint8Array.from(rows, ([, behaviour]) => behaviour),
+          ...(times ? { times: Float64Array.from(rows, ([, , time]) => time) } : {}),
+          ...(values ? { values: Float32Array.from(rows, ([, , , value]) => value) } : {}),
+          ...(n % 3 ? { asks: n % 3 } : {}),
+        },
+        item: n,
+        behaviour: 0,
+        weight: n / 7,
+      }));
+  const plain = { noNullPrototype: true };
+  const skipped = fc.record({ seq: fc.nat(), reason: text }, plain);
+  const queues = fc.tuple(fc.boolean(), fc.boolean()).chain(([times, values]) =>
+    fc.record(
+      {
+        learned: fc.nat(),
+        waiting: fc.array(fc.oneof(example(times, values), skipped), { maxLength: 6 }),
+        unrecorded: fc.constantFrom<OutcomeRecord[]>(
+          [],
+          [{ type: 'outcome', through: 3, skipped: { x: [1] } }],
+        ),
+      },
+      plain,
+    ),
+  );
+  fc.assert(
+    fc.property(queues, (queue) => {
+      const { facts, tensors } = encodeQueue(queue);
+      const read = decodeSafetensors(encodeSafetensors(tensors), 'queue');
+      assert.deepEqual(decodeQueue(queueFacts.parse(JSON.parse(JSON.stringify(facts))), read), queue);
+    }),
+  );
+});
+
 test('a snapshot ahead of its journal, a journal that lost its beginning, and unknown records are refused', async (t) => {
   const dir = await temporary(t);
   const { service } = await startService(join(dir, 'a'), { retention: { segmentBytes: 4096, segments: 1 } });
   for (let n = 0; n < 40; n++) await service.accept(stream(10, 10 * n));
   await service.drain();
-  const from = { journalId: service.journalId, state: service.position() };
+  const from = { journalId: service.journalId, state: (await service.snapshot()).state };
   assert((await service.prune(from.state.position)) > 0);
   await service.close();
   await assert.rejects(startService(join(dir, 'a')), /the journal begins with record/);

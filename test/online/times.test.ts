@@ -84,7 +84,7 @@ test('a replay of the journal and a snapshot give the same times', async (t) => 
   }));
   await first.service.accept(events);
   await first.service.drain();
-  const state = first.service.position();
+  const { state } = await first.service.snapshot();
   const { journalId } = first.service;
   await first.service.close();
   for (const from of [{}, { from: { journalId, state } }]) {

@@ -1,0 +1,84 @@
+import { performance } from 'node:perf_hooks';
+import type { BackendInfo } from '../compute/backend.js';
+import type { Dataset } from '../data/dataset.js';
+import { withOutputDirectory } from '../storage/atomic.js';
+import type { StageContext } from '../types.js';
+import type { RetentionConfig } from './schema.js';
+import type { RecommenderService } from './service.js';
+import { type ServedState, writeServed } from './snapshot.js';
+import { snapshotPath } from './state-directory.js';
+
+const MINUTE_MS = 60_000;
+
+/** What all snapshots of a service have in common. */
+export interface SnapshotFacts extends Pick<ServedState, 'base' | 'baseVersion' | 'optimizer' | 'config'> {
+  readonly data: Dataset | undefined;
+  /** State directory. */
+  readonly state: string;
+  readonly seed: number;
+  readonly retention: RetentionConfig;
+  readonly backend: BackendInfo;
+  /** Hashes of the events that what the service began with had been trained on. */
+  readonly trainedBefore: BigUint64Array;
+}
+
+/** The snapshots of a running service: each replaces the one before, and then frees the journal segments it covers. */
+export class Snapshots {
+  private written: ServedState | undefined;
+  private running: Promise<unknown> | undefined;
+
+  constructor(
+    private readonly service: RecommenderService,
+    private readonly facts: SnapshotFacts,
+    private readonly context: StageContext,
+  ) {}
+
+  /** Takes snapshots at the configured times while `work` runs. One that fails is logged, and the one before stays. */
+  async during(work: () => Promise<void>): Promise<void> {
+    const { snapshotMinutes } = this.facts.retention;
+    const timer = setInterval(() => {
+      this.running ??= this.take()
+        .catch((error: unknown) => this.context.log('warn', `no snapshot could be taken: ${String(error)}`))
+        .finally(() => {
+          this.running = undefined;
+        });
+    }, snapshotMinutes * MINUTE_MS).unref();
+    try {
+      await work();
+    } finally {
+      clearInterval(timer);
+      await this.running;
+    }
+  }
+
+  /** Writes what the service is now into the state directory, unless nothing has happened since the last time. */
+  async take(): Promise<ServedState> {
+    const { service, facts, context } = this;
+    const start = performance.now();
+    const { state, learner } = await service.snapshot();
+    if (this.written?.state.position === state.position) return this.written;
+    const { count, values } = service.prequential;
+    const served: ServedState = {
+      ...facts,
+      journalId: service.journalId,
+      data: facts.data?.manifest.fingerprint ?? null,
+      learner,
+      state,
+      metrics: {
+        events: count,
+        learned: state.queue.learned,
+        'hr@10': values.hrAll,
+        'ndcg@10': values.ndcgAll,
+      },
+      trainedEvents: service.trained.merged(facts.trainedBefore),
+    };
+    const path = snapshotPath(facts.state);
+    await withOutputDirectory(path, { force: true, resume: false }, (into) => writeServed(into, served));
+    this.written = served;
+    const removed = await service.prune(state.position);
+    const seconds = (performance.now() - start) / 1000;
+    context.log('info', `snapshot at journal record ${state.position}`, { seconds });
+    if (removed > 0) context.log('info', `removed ${removed} journal segments that the snapshot covers`);
+    return served;
+  }
+}

@@ -1,0 +1,47 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Dataset } from '../data/dataset.js';
+import { RecsysError } from '../errors.js';
+import { recoverOutput } from '../storage/atomic.js';
+import { type Checkpoint, readCheckpoint } from '../storage/checkpoint.js';
+import { kindOf } from '../storage/disk.js';
+import type { StageContext } from '../types.js';
+import { type OnlineState, readOnlineState } from './snapshot.js';
+
+/** Where a state directory keeps its snapshot. */
+export const snapshotPath = (state: string): string => join(state, 'snapshot');
+
+/** The snapshot in the state directory where it stands for this checkpoint and dataset, else the checkpoint itself. */
+export async function newestState(
+  state: string,
+  checkpoint: Checkpoint,
+  data: Dataset | undefined,
+  context: StageContext,
+): Promise<{ source: Checkpoint; online: OnlineState | undefined }> {
+  const path = snapshotPath(state);
+  await recoverOutput(path);
+  if ((await kindOf(path)) === 'directory') {
+    try {
+      const snapshot = await readCheckpoint(path);
+      const online = await readOnlineState(snapshot);
+      const { model, data: fingerprint } = online?.base ?? {};
+      if (
+        online &&
+        model === checkpoint.manifestSha256 &&
+        fingerprint === (data?.manifest.fingerprint ?? null)
+      ) {
+        context.log('info', `going on from the snapshot at journal record ${online.state.position}`);
+        return { source: snapshot, online };
+      }
+      context.log(
+        'info',
+        'the snapshot in the state directory was made from another checkpoint or dataset: not used',
+      );
+    } catch (error) {
+      if (!(error instanceof RecsysError)) throw error;
+      context.log('warn', `the snapshot cannot be used (${error.message}): replaying the journal`);
+      await rm(path, { recursive: true, force: true });
+    }
+  }
+  return { source: checkpoint, online: await readOnlineState(checkpoint) };
+}
