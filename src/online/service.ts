@@ -2,6 +2,7 @@ import { RecsysError } from '../errors.js';
 import type { Catalogue, StageContext } from '../types.js';
 import { Elicitation, type Questions } from './elicitation.js';
 import type { OnlineEvent } from './events.js';
+import { type EventReceipt, Intake } from './intake.js';
 import type { JournalFiles } from './journal/files.js';
 import type { Durability } from './journal/options.js';
 import { Journal } from './journal.js';
@@ -57,14 +58,6 @@ export interface ServiceOptions {
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 
-/** What a client is told of one of its events. */
-export interface EventReceipt {
-  readonly id: string;
-  readonly status: 'accepted' | 'duplicate';
-  /** Number in the journal; a repeated event has its first number. */
-  readonly seq: number;
-}
-
 /**
  * The recommender behind the HTTP interface. An event is journalled, acknowledged, applied to its user's history in
  * journal order, and learned off the request path.
@@ -78,14 +71,11 @@ export class RecommenderService {
   private readonly histories: UserHistories;
   private readonly queue: LearnQueue;
   private readonly recent: RecentIds;
-  private readonly inFlight = new Map<string, Promise<number>>();
   private readonly itemIndex = new Map<string, number>();
   private readonly behaviourIndex = new Map<string, number>();
+  private readonly intake: Intake;
   private journal!: Journal;
   private stopping = false;
-  /** Recommending only: the last write of the journal failed. */
-  private readOnly = false;
-  private accepting = 0;
 
   private constructor(private readonly options: ServiceOptions) {
     const { catalogue, learner, metrics, learning, retention, from } = options;
@@ -107,7 +97,15 @@ export class RecommenderService {
       prequential: this.prequential,
       trained: this.trained,
       log: (level, message, fields) => options.context.log(level, message, fields),
-      journal: (records) => this.append(records),
+      journal: (records) => this.intake.append(records),
+    });
+    this.intake = new Intake({
+      recent: this.recent,
+      lag: () => this.queue.lag,
+      limit: learning.queue,
+      journal: (records) => this.journal.append(records),
+      metrics,
+      log: (level, message, fields) => options.context.log(level, message, fields),
     });
     this.recommender = new Recommender({
       catalogue,
@@ -262,63 +260,9 @@ export class RecommenderService {
    * their users' histories.
    * @throws ReplyError LEARNER_BEHIND, NOT_READY or STORAGE; then none is in the journal.
    */
-  async accept(events: readonly OnlineEvent[]): Promise<EventReceipt[]> {
-    if (this.stopping) throw new ReplyError('NOT_READY', 'the service is stopping');
-    const waiting = this.queue.lag + this.accepting;
-    if (waiting + events.length > this.options.learning.queue) {
-      throw new ReplyError('LEARNER_BEHIND', `${waiting} events wait to be learned`);
-    }
-    const fresh = new Map<string, OnlineEvent>();
-    const repeated = new Set<number>();
-    for (const [i, event] of events.entries()) {
-      const known =
-        fresh.has(event.id) || this.inFlight.has(event.id) || this.recent.get(event.id) !== undefined;
-      if (known) repeated.add(i);
-      else fresh.set(event.id, event);
-    }
-    // A request of nothing but known events writes nothing, but must not overtake the one that brought them.
-    const first = fresh.size > 0 ? this.journalEvents([...fresh.values()]) : undefined;
-    const others = events.filter((e) => !fresh.has(e.id)).map((e) => this.inFlight.get(e.id));
-    await Promise.all([first, ...others]);
-    const { received } = this.options.metrics;
-    if (fresh.size > 0) received.inc({ result: 'accepted' }, fresh.size);
-    if (repeated.size > 0) received.inc({ result: 'duplicate' }, repeated.size);
-    return events.map((event, i) => ({
-      id: event.id,
-      status: repeated.has(i) ? 'duplicate' : 'accepted',
-      seq: this.recent.get(event.id)!,
-    }));
-  }
-
-  private async journalEvents(events: readonly OnlineEvent[]): Promise<number> {
-    const written = this.append(events.map((event) => ({ type: 'event', ...event })));
-    for (const event of events) this.inFlight.set(event.id, written);
-    this.accepting += events.length;
-    try {
-      return await written;
-    } finally {
-      this.accepting -= events.length;
-      for (const event of events) this.inFlight.delete(event.id);
-    }
-  }
-
-  private async append(records: readonly JournalRecord[]): Promise<number> {
-    const { log } = this.options.context;
-    try {
-      const seq = await this.journal.append(records);
-      if (this.readOnly) log('info', 'the journal can be written again: events are taken');
-      this.readOnly = false;
-      return seq;
-    } catch (error) {
-      if (!(error instanceof RecsysError)) throw error;
-      if (!this.readOnly)
-        log('warn', `the journal cannot be written, events are refused until it can: ${error.message}`);
-      this.readOnly = true;
-      throw new ReplyError(
-        'STORAGE',
-        'events cannot be made durable at the moment; none of this request was taken',
-      );
-    }
+  accept(events: readonly OnlineEvent[]): Promise<EventReceipt[]> {
+    if (this.stopping) return Promise.reject(new ReplyError('NOT_READY', 'the service is stopping'));
+    return this.intake.accept(events);
   }
 
   /** One record's effect on the state. Runs in journal order, live and in replay alike. */
@@ -365,7 +309,7 @@ export class RecommenderService {
    */
   async drain(): Promise<void> {
     this.stopping = true;
-    await Promise.allSettled(this.inFlight.values());
+    await this.intake.settled();
     await this.queue.stop();
     if (this.queue.settled) return;
     throw new RecsysError(
