@@ -81,6 +81,12 @@ export const COMMANDS = {
   'serve-online': {
     describe: 'serve a checkpoint over HTTP and learn from every event',
     load: () => import('./commands/serve-online.js'),
+    commands: {
+      keys: {
+        describe: 'make, list or revoke the API keys of a service',
+        load: () => import('./commands/keys.js'),
+      },
+    },
   },
   journal: {
     describe: 'check, repair or export the event journal of a service',
@@ -99,20 +105,30 @@ export const COMMANDS = {
 
 /**
  * Parses a command line and executes it.
+ * @param script what stands before the command
  * @throws RecsysError USAGE for what the command line itself has wrong; else whatever the stage throws
  */
-export async function cli(argv: readonly string[], io: Io, commands: CommandTable = COMMANDS): Promise<void> {
-  const name = argv.find((arg) => !arg.startsWith('-'));
+export async function cli(
+  argv: readonly string[],
+  io: Io,
+  commands: CommandTable = COMMANDS,
+  script = 'recsys',
+): Promise<void> {
+  const at = argv.findIndex((arg) => !arg.startsWith('-'));
+  const name = argv[at];
   if (name !== undefined && !Object.hasOwn(commands, name)) {
     throw new RecsysError('USAGE', `unknown command "${name}"${hint(name, Object.keys(commands))}`, {
       remedy: 'See `recsys --help`.',
     });
   }
+  const below = name === undefined ? undefined : commands[name]!.commands;
+  if (below !== undefined && Object.hasOwn(below, argv[at + 1] ?? ''))
+    return cli(argv.toSpliced(at, 1), io, below, `${script} ${name}`);
   const informs = argv.length === 0 || argv.some((arg) => arg === '--help' || arg === '--version');
   if (name === undefined && !informs)
     throw new RecsysError('USAGE', 'which command?', { remedy: 'See `recsys --help`.' });
   const stage = name === undefined ? undefined : (await commands[name]!.load()).default;
-  const { args, printed } = await parse(argv, stage, commands);
+  const { args, printed } = await parse(argv, stage, commands, script);
   if (printed !== '') await write(io.stdout, `${printed}\n`);
   if (args === undefined || stage === undefined) return;
   const { execute } = await import('./commands/execute.js');

@@ -33,6 +33,21 @@ export const CATALOGUE = {
   CONFIG_UNREADABLE: { kind: 'usage', remedy: 'Check the path given with --config.' },
   OUTPUT_EXISTS: { kind: 'usage', remedy: 'Choose another --out, or replace it with --force.' },
   OUTPUT_BUSY: { kind: 'usage', remedy: 'Wait until the other process is done, or end it.' },
+  KEYS_REQUIRED: {
+    kind: 'usage',
+    remedy:
+      'Make a key with `recsys serve-online keys create` and name its file with `--keys keys.json` (`security.keys`), or listen on 127.0.0.1.',
+  },
+  KEYS_INVALID: {
+    kind: 'usage',
+    remedy:
+      'Restore the file from a copy, or remove it and make new keys with `recsys serve-online keys create`.',
+  },
+  SECRETS_EXPOSED: { kind: 'usage', remedy: 'Take the permissions from others: `chmod 600 <file>`.' },
+  TLS_INVALID: {
+    kind: 'usage',
+    remedy: 'Give a PEM certificate as `security.tls.cert` and its own private key as `security.tls.key`.',
+  },
   PROTOCOL_MISMATCH: {
     kind: 'usage',
     remedy: 'Evaluate both models with the same dataset and evaluation settings.',

@@ -23,11 +23,12 @@ export async function parse(
   argv: readonly string[],
   stage: StageDefinition | undefined,
   commands: CommandTable,
+  script = 'recsys',
 ): Promise<Parsed> {
   let args: Record<string, unknown> | undefined;
   const words = joinDashes(argv);
   const parser = yargs(words)
-    .scriptName('recsys')
+    .scriptName(script)
     .usage(
       '$0 <command> [options]\n\nFrom raw interaction logs to a recommender that learns while it serves.',
     )
@@ -42,11 +43,7 @@ export async function parse(
     })
     .strict()
     .wrap(Math.min(110, process.stdout.columns ?? 100))
-    .epilogue(
-      stage === undefined
-        ? 'Options of a command: recsys <command> --help'
-        : `Settings: recsys config schema ${stage.name}, recsys config init ${stage.name}`,
-    )
+    .epilogue('Options of a command: recsys <command> --help')
     // yargs documents `false` here (throw instead of printing); its types know only functions.
     .fail(false as unknown as () => void);
   for (const [name, entry] of Object.entries(commands)) {
@@ -54,7 +51,7 @@ export async function parse(
     parser.command(
       chosen ? usageOf(stage) : name,
       entry.describe,
-      (builder) => (chosen ? options(builder, stage) : builder),
+      (builder) => (chosen ? options(builder, stage).epilogue(epilogue(stage, commands)) : builder),
       (values) => {
         args = values;
       },
@@ -71,12 +68,20 @@ export async function parse(
       });
     }
   } catch (error) {
-    throw usageError(error, stage, Object.keys(commands));
+    throw usageError(error, stage, Object.keys(commands), script);
   }
   return {
     args: args === undefined || stage === undefined || printed !== '' ? undefined : toArgs(args, stage),
     printed,
   };
+}
+
+function epilogue(stage: StageDefinition, commands: CommandTable): string {
+  const below = Object.entries(commands[stage.name]?.commands ?? {});
+  return [
+    ...below.map(([name, { describe }]) => `recsys ${stage.name} ${name}: ${describe}`),
+    `Settings: recsys config schema ${stage.name}, recsys config init ${stage.name}`,
+  ].join('\n');
 }
 
 function usageOf(stage: StageDefinition): string {
@@ -176,10 +181,11 @@ function usageError(
   error: unknown,
   stage: StageDefinition | undefined,
   commands: readonly string[],
+  script: string,
 ): RecsysError {
   if (error instanceof RecsysError) return error;
   const message = error instanceof Error ? error.message : String(error);
-  const remedy = `See \`recsys ${stage === undefined ? '' : `${stage.name} `}--help\`.`;
+  const remedy = `See \`${script} ${stage === undefined ? '' : `${stage.name} `}--help\`.`;
   const refused = [...message.matchAll(/Argument: (.*), Given: (.*), Choices: (.*)$/gm)];
   if (refused.length > 0) {
     const lines = refused.map(([, name, given, choices]) => badChoice(name!, given!, choices!, stage));

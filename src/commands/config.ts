@@ -6,7 +6,7 @@ import { starterYaml } from '../config/starter.js';
 import { RecsysError } from '../errors.js';
 import { hint } from '../nearest.js';
 import { settingsLayer } from './settings.js';
-import { defineStage, type StageDefinition } from './stage.js';
+import { allCommands, defineStage, type StageDefinition } from './stage.js';
 
 const schema = z.object({
   action: z.enum(['schema', 'init', 'check']).describe('what to do'),
@@ -32,7 +32,7 @@ export default defineStage({
     { name: 'file', key: 'file', describe: 'the YAML to check' },
   ],
   async run({ config, invocation }) {
-    const stage = await find(config.stage, invocation.commands);
+    const stage = await find(config.stage, allCommands(invocation.commands));
     if (config.action === 'schema') return { seconds: 0, text: jsonSchema(stage) };
     if (config.action === 'init') return { seconds: 0, text: starterYaml(stage.name, shapeOf(stage.schema)) };
     const { file } = config;

@@ -13,6 +13,9 @@ import {
   retentionSchema,
   syncIntervalSchema,
 } from '../online/schema.js';
+import { maskingLog } from '../online/security/mask.js';
+import { securitySchema } from '../online/security/schema.js';
+import { openSecurity } from '../online/security/security.js';
 import { serve } from '../online/serve.js';
 import { readAdapter } from '../storage/adapter-files.js';
 import { writeFileAtomic } from '../storage/atomic.js';
@@ -42,6 +45,7 @@ const schema = z.strictObject({
   learning: learningSchema,
   retention: retentionSchema,
   requests: requestSchema,
+  security: securitySchema,
 });
 
 export default defineStage({
@@ -54,12 +58,15 @@ export default defineStage({
     state: { key: 'state', describe: 'state directory: journal and snapshot', type: 'string' },
     host: { key: 'host', describe: 'address to listen on', type: 'string' },
     port: { key: 'port', describe: 'port to listen on; 0 = any free one', type: 'number' },
+    keys: { key: 'security.keys', describe: 'key file: requests need one of its keys', type: 'string' },
     'ready-file': { key: 'readyFile', describe: 'file to write {url, pid} to when ready', type: 'string' },
     k: { key: 'requests.k', describe: 'items returned where a request does not say', type: 'number' },
   },
-  async run({ config, flags, ...context }) {
+  async run({ config, flags, ...run }) {
     const start = performance.now();
+    const context = { ...run, log: maskingLog(run.log) };
     // What can be wrong with the inputs is found before the backend is loaded.
+    const security = await openSecurity(config.security, context.log);
     const checkpoint = await readCheckpoint(config.model);
     const adapters = new Map(
       await Promise.all(
@@ -74,6 +81,7 @@ export default defineStage({
     const result = await serve(
       {
         ...config,
+        security,
         checkpoint,
         adapters,
         questions,

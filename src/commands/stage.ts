@@ -18,6 +18,8 @@ export interface CommandEntry {
   load(): Promise<{ readonly default: StageDefinition }>;
   /** True where the command may be a stage of a pipeline. */
   readonly chains?: boolean;
+  /** Commands below this one: `recsys <name> <command>`. */
+  readonly commands?: CommandTable;
 }
 export type CommandTable = Readonly<Record<string, CommandEntry>>;
 
@@ -95,6 +97,11 @@ export interface StageDefinition<S extends z.ZodType = z.ZodType> {
 
 export function defineStage<S extends z.ZodType>(definition: StageDefinition<S>): StageDefinition<S> {
   return definition;
+}
+
+/** The commands of a table with those below them, by their last word. */
+export function allCommands(commands: CommandTable): CommandTable {
+  return Object.assign({}, ...Object.values(commands).map((one) => one.commands), commands);
 }
 
 /** Whether a stage has a setting of this name, or hands it on to others. */

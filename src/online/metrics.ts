@@ -22,6 +22,12 @@ export class ServiceMetrics {
     buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5],
     ...this.into,
   });
+  readonly rejected = new Counter({
+    name: 'recsys_http_rejected_total',
+    help: 'Requests that were not let in: unauthenticated, forbidden, or rate (too many)',
+    labelNames: ['reason'] as const,
+    ...this.into,
+  });
   readonly received = new Counter({
     name: 'recsys_events_received_total',
     help: 'Events in accepted requests, by result',

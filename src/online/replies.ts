@@ -3,9 +3,18 @@
  */
 export const REPLIES = {
   REQUEST_INVALID: { status: 400, remedy: 'Correct what the message names; /docs describes every request.' },
+  UNAUTHENTICATED: {
+    status: 401,
+    remedy: 'Send a valid key: `authorization: Bearer rsk_…`; the operator of the service makes them.',
+  },
+  FORBIDDEN: { status: 403, remedy: 'Use a key that has the scope; the operator of the service makes them.' },
   NOT_FOUND: { status: 404, remedy: 'See /docs for the routes.' },
   BODY_TOO_LARGE: { status: 413, remedy: 'Send fewer events in one request.' },
   MEDIA_TYPE: { status: 415, remedy: 'Send JSON with content-type application/json.' },
+  RATE_LIMITED: {
+    status: 429,
+    remedy: 'Try again after the time in the Retry-After header, and ask less often.',
+  },
   INTERNAL: { status: 500, remedy: 'Look into the log of the service for the request id.' },
   LEARNER_BEHIND: { status: 503, remedy: 'Try again after the time in the Retry-After header.' },
   NOT_READY: { status: 503, remedy: 'Wait until /readyz answers 200.' },
@@ -27,12 +36,19 @@ export interface RequestDefect {
 export class ReplyError extends Error {
   readonly code: ReplyCode;
   readonly defects: readonly RequestDefect[];
+  readonly headers: Readonly<Record<string, string>>;
 
-  constructor(code: ReplyCode, message: string, defects: readonly RequestDefect[] = []) {
+  constructor(
+    code: ReplyCode,
+    message: string,
+    defects: readonly RequestDefect[] = [],
+    headers: Readonly<Record<string, string>> = {},
+  ) {
     super(message);
     this.name = 'ReplyError';
     this.code = code;
     this.defects = defects;
+    this.headers = headers;
   }
 
   get status(): number {

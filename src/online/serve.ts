@@ -18,6 +18,7 @@ import type { Durability } from './journal/options.js';
 import { ServiceMetrics } from './metrics.js';
 import { modelLearner } from './model-learner.js';
 import type { LearningConfig, RequestConfig, RetentionConfig } from './schema.js';
+import { checkExposure, type Security } from './security/security.js';
 import { RecommenderService } from './service.js';
 import { writeServed } from './snapshot.js';
 import { Snapshots } from './snapshots.js';
@@ -44,6 +45,8 @@ export interface ServeOptions {
   readonly syncInterval: number;
   readonly retention: RetentionConfig;
   readonly requests: RequestConfig;
+  /** Absent: everyone is let in, on loopback alone. */
+  readonly security?: Security;
   readonly backend: BackendInfo;
   /** The resolved config, as the checkpoint written at the end records it. */
   readonly config: unknown;
@@ -68,6 +71,7 @@ export interface ServeResult {
  */
 export async function serve(options: ServeOptions, context: StageContext): Promise<ServeResult> {
   const { out, force, host, port } = options;
+  checkExposure(host, options.security, context.log);
   await tryAddress(host, port);
   if (out === undefined) return serveLocked(options, context, undefined);
   return withOutputDirectory(out, { force, resume: false }, async (partial) => ({
@@ -178,7 +182,7 @@ async function listenUntilStopped(
   service: RecommenderService,
   metrics: ServiceMetrics,
 ): Promise<void> {
-  const { host, port, requests } = options;
+  const { host, port, requests, security } = options;
   const app = await buildServer({
     service,
     metrics,
@@ -186,11 +190,9 @@ async function listenUntilStopped(
     bodyBytes: requests.bodyBytes,
     log: context.log,
     now: Date.now,
+    ...(security ? { security } : {}),
   });
   try {
-    if (!LOOPBACK.test(host)) {
-      context.log('warn', `${host} can be reached from outside, and requests are not authenticated`);
-    }
     const url = await listen(app, host, port);
     context.log('info', `serving ${url}; API description at ${url}/docs`, { url, pid: process.pid });
     await options.ready({ url, pid: process.pid });
@@ -205,8 +207,6 @@ async function listenUntilStopped(
     await app.close();
   }
 }
-
-const LOOPBACK = /^(localhost|127(\.\d+){3}|::1)$/;
 
 function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {

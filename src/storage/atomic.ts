@@ -162,12 +162,13 @@ async function publish(partial: string, target: string, old: string): Promise<vo
 
 /**
  * Writes a file all or nothing: a reader sees the old content or the new.
+ * @param mode permissions of the file, less the umask
  * @throws DISK
  */
-export async function writeFileAtomic(path: string, data: string | Uint8Array): Promise<void> {
+export async function writeFileAtomic(path: string, data: string | Uint8Array, mode = 0o666): Promise<void> {
   const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.tmp`);
   try {
-    const handle = await open(temporary, 'w');
+    const handle = await open(temporary, 'w', mode);
     try {
       await handle.writeFile(data);
       await handle.sync();

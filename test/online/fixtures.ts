@@ -4,9 +4,11 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { FastifyInstance } from 'fastify';
 import { buildServer } from '../../src/online/http/server.js';
+import type { Timeouts } from '../../src/online/http/timeouts.js';
 import type { LearnExample, LearnerState, LearnOutcome, OnlineLearner } from '../../src/online/learner.js';
 import { ServiceMetrics } from '../../src/online/metrics.js';
 import { learningSchema, requestSchema, retentionSchema } from '../../src/online/schema.js';
+import type { Security } from '../../src/online/security/security.js';
 import { RecommenderService, type ServiceOptions } from '../../src/online/service.js';
 import type { Catalogue, StageContext } from '../../src/types.js';
 import { noFeatures } from '../suites/fixtures.js';
@@ -107,6 +109,10 @@ export type Overrides = Partial<
     | 'files'
   > & {
     learning: object;
+    /** Of `startServer`. */
+    security: Security;
+    timeouts: Timeouts;
+    now: () => number;
     retention: object;
     requests: object;
   }
@@ -146,7 +152,9 @@ export async function startServer(t: TestContext, overrides: Overrides = {}) {
     version: '0',
     bodyBytes: requestSchema.parse(overrides.requests).bodyBytes,
     log: context.log,
-    now: () => NOW,
+    now: overrides.now ?? (() => NOW),
+    ...(overrides.security ? { security: overrides.security } : {}),
+    ...(overrides.timeouts ? { timeouts: overrides.timeouts } : {}),
   });
   t.after(async () => {
     await app.close();

@@ -23,6 +23,7 @@ export function elicitationRoutes(app: FastifyInstance, service: RecommenderServ
   app.get(
     '/v1/elicitation',
     {
+      config: { access: ['read'] },
       schema: {
         summary: 'Items to ask a new user about',
         tags: ['recommendations'],

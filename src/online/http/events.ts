@@ -25,6 +25,7 @@ export function eventRoutes(app: FastifyInstance, service: RecommenderService, n
   app.post(
     '/v1/events',
     {
+      config: { access: ['write'] },
       schema: {
         summary: 'Report what users did',
         description:

@@ -4,7 +4,10 @@ import { ReplyError } from '../replies.js';
 import type { RecommenderService } from '../service.js';
 import { errorReplies } from './schemas.js';
 
-/** `/healthz`, `/readyz` and `/metrics`. */
+/**
+ * `/healthz`, `/readyz` and `/metrics`. The first two are open: what probes a service (a load balancer, Kubernetes) has no key, and learns
+ * one word. The metrics need `read` or `admin`: they tell how much a business is visited.
+ */
 export function operationRoutes(
   app: FastifyInstance,
   service: RecommenderService,
@@ -13,12 +16,16 @@ export function operationRoutes(
   const status = { type: 'object', properties: { status: { type: 'string' } } };
   app.get(
     '/healthz',
-    { schema: { summary: 'Whether the process answers', tags: ['operations'], response: { 200: status } } },
+    {
+      config: { access: 'open' },
+      schema: { summary: 'Whether the process answers', tags: ['operations'], response: { 200: status } },
+    },
     () => ({ status: 'ok' }),
   );
   app.get(
     '/readyz',
     {
+      config: { access: 'open' },
       schema: {
         summary: 'Whether requests should be sent here',
         tags: ['operations'],
@@ -32,7 +39,10 @@ export function operationRoutes(
   );
   app.get(
     '/metrics',
-    { schema: { summary: 'Prometheus metrics', tags: ['operations'], produces: ['text/plain'] } },
+    {
+      config: { access: ['read', 'admin'] },
+      schema: { summary: 'Prometheus metrics', tags: ['operations'], produces: ['text/plain'] },
+    },
     async (_request, reply) =>
       reply.type(metrics.registry.contentType).send(await metrics.registry.metrics()),
   );

@@ -41,6 +41,7 @@ export function recommendationRoutes(app: FastifyInstance, service: RecommenderS
   app.post(
     '/v1/recommendations',
     {
+      config: { access: ['read'] },
       schema: {
         summary: 'Items for a user or a session',
         tags: ['recommendations'],
@@ -53,6 +54,7 @@ export function recommendationRoutes(app: FastifyInstance, service: RecommenderS
   app.get(
     '/v1/recommendations',
     {
+      config: { access: ['read'] },
       schema: {
         summary: 'Items for a user',
         tags: ['recommendations'],

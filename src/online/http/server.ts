@@ -7,13 +7,18 @@ import fastify, { type FastifyInstance } from 'fastify';
 import { RecsysError } from '../../errors.js';
 import type { StageContext } from '../../types.js';
 import type { ServiceMetrics } from '../metrics.js';
+import type { Security } from '../security/security.js';
 import type { RecommenderService } from '../service.js';
+import { installAccess } from './access.js';
+import { describeAccess, SCHEME } from './description.js';
 import { elicitationRoutes } from './elicitation.js';
-import { installErrors } from './errors.js';
+import { installErrors, refuseEarly, refuseUnreadable } from './errors.js';
 import { eventRoutes } from './events.js';
+import { setHeaders } from './headers.js';
 import { operationRoutes } from './operations.js';
 import { recommendationRoutes } from './recommendations.js';
 import { stateRoutes } from './states.js';
+import { TIMEOUTS, type Timeouts } from './timeouts.js';
 
 export interface ServerOptions {
   readonly service: RecommenderService;
@@ -23,18 +28,28 @@ export interface ServerOptions {
   readonly log: StageContext['log'];
   /** Milliseconds since the epoch: the time of events that come without one. */
   readonly now: () => number;
+  /** Absent: everyone is let in, over HTTP, without limits. */
+  readonly security?: Security;
+  readonly timeouts?: Timeouts;
 }
-
-const REQUEST_TIMEOUT_MS = 30_000;
 
 /** The HTTP interface of a service; not yet listening. */
 export async function buildServer(options: ServerOptions): Promise<FastifyInstance> {
-  const { service, metrics, log } = options;
+  const { service, metrics, log, timeouts = TIMEOUTS, security = { limits: { remembered: 1 } } } = options;
+  const { tls } = security;
+  const ofNode = { headersTimeout: timeouts.headers, connectionsCheckingInterval: timeouts.check };
   const app = fastify({
     logger: false,
     bodyLimit: options.bodyBytes,
-    requestTimeout: REQUEST_TIMEOUT_MS,
+    requestTimeout: timeouts.request,
+    keepAliveTimeout: timeouts.keepAlive,
+    ...(tls ? { https: { ...ofNode, ...tls } } : { http: ofNode }),
     genReqId: () => randomUUID(),
+    frameworkErrors: (error, request, reply) => {
+      setHeaders(request, reply, tls !== undefined);
+      return refuseEarly(error, request, reply);
+    },
+    clientErrorHandler: refuseUnreadable,
     // Requests are checked by the zod schemas the documented JSON Schemas come from.
     routerOptions: { maxParamLength: 512 },
   });
@@ -42,7 +57,7 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
   app.removeContentTypeParser('text/plain');
   app.setValidatorCompiler(() => (value) => ({ value }));
   app.addHook('onRequest', async (request, reply) => {
-    reply.header('x-request-id', request.id);
+    setHeaders(request, reply, tls !== undefined);
   });
   app.addHook('onResponse', async (request, reply) => {
     const route = request.routeOptions.url ?? 'none';
@@ -57,6 +72,7 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
     });
   });
   installErrors(app, log);
+  installAccess(app, security, metrics, options.now);
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -66,9 +82,17 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
         version: options.version,
       },
       tags: [{ name: 'events' }, { name: 'recommendations' }, { name: 'operations' }],
+      ...(security.keys ? { components: { securitySchemes: SCHEME } } : {}),
     },
+    ...(security.keys ? { transform: describeAccess } : {}),
   });
-  await app.register(swaggerUi, { routePrefix: '/docs' });
+  // The description is of the code, the same for every service, and holds no data: open, so that a client can be written before it has a key.
+  await app.register(async (pages) => {
+    pages.addHook('onRoute', (route) => {
+      route.config = { ...route.config, access: 'open' };
+    });
+    await pages.register(swaggerUi, { routePrefix: '/docs' });
+  });
   // A plugin of its own, so that the routes come after swagger is there to see them.
   await app.register(async (routes) => {
     eventRoutes(routes, service, options.now);

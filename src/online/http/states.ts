@@ -24,6 +24,7 @@ export function stateRoutes(app: FastifyInstance, service: RecommenderService): 
   app.get(
     '/v1/state',
     {
+      config: { access: ['read'] },
       schema: {
         summary: 'The state that a user’s events have led to',
         tags: ['recommendations'],
