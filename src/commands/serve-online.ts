@@ -9,6 +9,7 @@ import { budgetSchema } from '../model/adaptation/budget.js';
 import {
   durabilitySchema,
   learningSchema,
+  qualitySchema,
   requestSchema,
   retentionSchema,
   syncIntervalSchema,
@@ -45,6 +46,7 @@ const schema = z.strictObject({
   learning: learningSchema,
   retention: retentionSchema,
   requests: requestSchema,
+  quality: qualitySchema,
   security: securitySchema,
 });
 

@@ -17,6 +17,28 @@ export interface LearnExample {
   readonly weight: number;
 }
 
+/** A model's users as rows of `width` numbers that say all that it knows of them. */
+export interface States {
+  readonly width: number;
+  /** States after each history, [queries × width]. */
+  adapt(queries: readonly Query[]): Promise<Float32Array>;
+  /** Scores, as `score` gives them, for each state: [states × (items + 1)]. */
+  rank(states: Float32Array): Promise<Float32Array>;
+}
+
+/** States that can be moved towards what a user did. */
+export interface LearnableStates extends States {
+  /** Gradient [n × width] of −log p(item) with respect to each of n states, one item each. */
+  gradients(states: Float32Array, items: Int32Array): Promise<Float32Array>;
+}
+
+/** A model that does not learn. */
+export interface FrozenModel {
+  readonly states: LearnableStates;
+  score(queries: readonly Query[]): Promise<Float32Array>;
+  dispose(): void;
+}
+
 /** What became of an event. */
 export type LearnOutcome =
   | { readonly status: 'learned'; readonly loss: number }
@@ -49,14 +71,8 @@ export interface OnlineLearner {
    * model with the adapter's weights added.
    */
   score(queries: readonly Query[], adapter?: string): Promise<Float32Array>;
-  /** Of a learner whose users have states, rows of `width` numbers that say all that it knows of them. */
-  readonly states?: {
-    readonly width: number;
-    /** States after each history, [queries × width]. */
-    adapt(queries: readonly Query[]): Promise<Float32Array>;
-    /** Scores, as `score` gives them, for each state: [states × (items + 1)]. */
-    rank(states: Float32Array): Promise<Float32Array>;
-  };
+  /** Of a learner whose users have states. */
+  readonly states?: States & Partial<LearnableStates>;
   snapshot(): Promise<LearnerState>;
   dispose(): void;
 }

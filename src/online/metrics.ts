@@ -93,6 +93,17 @@ export class ServiceMetrics {
     gauge('recsys_prequential_ndcg', `NDCG@${p.k} of the last ${p.window} events`, () => p.values.ndcg);
     gauge('recsys_prequential_hr_all', `HR@${p.k} of all events`, () => p.values.hrAll);
     gauge('recsys_prequential_ndcg_all', `NDCG@${p.k} of all events`, () => p.values.ndcgAll);
+    new Gauge({
+      name: 'recsys_quality',
+      help: `Quality of the last ${p.window} events ranked before they were learned, by arm: mean, and ends of its 95 % interval over users`,
+      labelNames: ['arm', 'metric', 'bound'] as const,
+      ...this.into,
+      collect() {
+        for (const { arm, ndcg, hr, logLoss } of p.quality())
+          for (const [metric, interval] of Object.entries({ ndcg, hr, log_loss: logLoss }))
+            for (const [bound, value] of Object.entries(interval)) this.set({ arm, metric, bound }, value);
+      },
+    });
     gauge('recsys_process_resident_bytes', 'Resident memory of the process', () => process.memoryUsage.rss());
   }
 

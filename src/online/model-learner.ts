@@ -12,6 +12,7 @@ import type { LearnOutcome, OnlineLearner } from './learner.js';
 import { PopularityProposal } from './negatives.js';
 import { nextItemLoss, packExamples } from './next-item-loss.js';
 import type { LearningConfig } from './schema.js';
+import { stateGradients } from './state-gradients.js';
 import { packValues, valueLoss } from './value-loss.js';
 
 /**
@@ -63,7 +64,10 @@ export function modelLearner(
     columns: { times: model.readsTimes ?? false, values: model.readsValues !== undefined },
     adapters: [...adapters.keys()],
     score: (queries, adapter) => (adapter === undefined ? scorer : adapted.get(adapter)!).score(queries),
-    states: paramsAdapter(scoring, params),
+    states: {
+      ...paramsAdapter(scoring, params),
+      ...(kind === 'mse' ? {} : { gradients: stateGradients(scoring, params) }),
+    },
     async learn(examples) {
       const taught = kind === 'mse' ? examples.filter(({ event }) => event.value !== undefined) : examples;
       const weight = taught.reduce((sum, example) => sum + example.weight, 0);

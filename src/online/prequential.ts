@@ -1,47 +1,115 @@
+import { type Interval, meanByUser } from './intervals.js';
+
+/** How one way to rank did on an event: the rank (from 1) of its item, and −log p(item); NaN where it could not be asked. */
+export interface Ranked {
+  readonly rank: number;
+  readonly logLoss: number;
+}
+
+export interface ArmQuality {
+  readonly arm: string;
+  readonly ndcg: Interval;
+  readonly hr: Interval;
+  readonly logLoss: Interval;
+}
+
+/** The mean difference of two arms on the same events. */
+export interface ArmDifference {
+  readonly arm: string;
+  readonly against: string;
+  readonly ndcg: Interval;
+  readonly logLoss: Interval;
+}
+
+interface Entry {
+  readonly user: string;
+  readonly ranked: readonly Ranked[];
+}
+
+/** NDCG@k of one item. */
+export const gainOf = (rank: number, k: number): number => (rank <= k ? 1 / Math.log2(rank + 1) : 0);
+
 /**
- * Prequential quality (Dawid 1984; Gama, Sebastião & Rodrigues 2013): each event is ranked by the model before the model
- * learns it. Mean of HR@k and NDCG@k over the last `window` ranked events, and over all of them.
+ * Prequential quality (Dawid 1984; Gama, Sebastião & Rodrigues 2013): each event is ranked before it is learned, by several arms. Means of HR@k,
+ * NDCG@k and log-loss over the last `window` ranked events, with intervals over users, and over all of them. The last arm is what is served.
  */
 export class Prequential {
-  private readonly gains: Float64Array;
-  private windowHits = 0;
+  private readonly entries: Entry[] = [];
   private next = 0;
   private hits = 0;
   private gain = 0;
   count = 0;
+  /** Events of the window or before it on items that no arm knows: misses of all. */
+  unknown = 0;
 
   constructor(
     readonly k: number,
     readonly window: number,
-  ) {
-    this.gains = new Float64Array(window);
-  }
+    readonly arms: readonly string[] = ['learned'],
+  ) {}
 
-  /** Records the rank (from 1, ties counted half-way) of an event's item. */
-  record(rank: number): void {
-    const gain = rank <= this.k ? 1 / Math.log2(rank + 1) : 0;
-    const leaving = this.count >= this.window ? this.gains[this.next]! : 0;
-    if (leaving > 0) this.windowHits--;
-    this.gains[this.next] = gain;
+  /** Records an event: one entry an arm, in their order. */
+  record(user: string, ranked: readonly Ranked[]): void {
+    this.entries[this.next] = { user, ranked };
     this.next = (this.next + 1) % this.window;
-    if (gain > 0) {
-      this.windowHits++;
-      this.hits++;
-    }
-    this.gain += gain;
     this.count++;
+    const gain = gainOf(ranked.at(-1)!.rank, this.k);
+    this.gain += gain;
+    if (gain > 0) this.hits++;
   }
 
-  /** Means over the window and over everything; NaN before the first event. */
+  /** Records an event on an item that no arm knows. */
+  miss(user: string): void {
+    this.unknown++;
+    this.record(
+      user,
+      this.arms.map(() => ({ rank: Number.POSITIVE_INFINITY, logLoss: Number.NaN })),
+    );
+  }
+
+  /** What is served: means over the window and over everything; NaN before the first event. */
   get values(): { hr: number; ndcg: number; hrAll: number; ndcgAll: number } {
-    const n = Math.min(this.count, this.window);
-    const sum = this.gains.subarray(0, n).reduce((a, b) => a + b, 0);
+    const gains = this.entries.map(({ ranked }) => gainOf(ranked.at(-1)!.rank, this.k));
+    const n = gains.length;
     return {
-      hr: this.windowHits / n,
-      ndcg: sum / n,
+      hr: gains.filter((gain) => gain > 0).length / n,
+      ndcg: gains.reduce((sum, gain) => sum + gain, 0) / n,
       hrAll: this.hits / this.count,
       ndcgAll: this.gain / this.count,
     };
+  }
+
+  /** Every arm over the window. */
+  quality(): ArmQuality[] {
+    return this.arms.map((arm, a) => ({
+      arm,
+      ndcg: this.mean(({ ranked }) => gainOf(ranked[a]!.rank, this.k)),
+      hr: this.mean(({ ranked }) => Number(ranked[a]!.rank <= this.k)),
+      logLoss: this.mean(({ ranked }) => ranked[a]!.logLoss),
+    }));
+  }
+
+  /** Every arm but `against` minus it, event by event over the window; empty where there is no such arm. */
+  differences(against: string): ArmDifference[] {
+    const b = this.arms.indexOf(against);
+    if (b < 0) return [];
+    return this.arms.flatMap((arm, a) => {
+      if (a === b) return [];
+      const gain = ({ ranked }: Entry, of: number) => gainOf(ranked[of]!.rank, this.k);
+      return {
+        arm,
+        against,
+        ndcg: this.mean((entry) => gain(entry, a) - gain(entry, b)),
+        logLoss: this.mean(({ ranked }) => ranked[a]!.logLoss - ranked[b]!.logLoss),
+      };
+    });
+  }
+
+  private mean(value: (entry: Entry) => number): Interval {
+    return meanByUser(
+      this.entries.map(value),
+      this.entries.map(({ user }) => user),
+    );
   }
 }
 
@@ -66,4 +134,21 @@ export function rankOf(
     else above++;
   }
   return 1 + above + equal / 2;
+}
+
+/** −log of the softmax of one row of scores at `target`, among all columns but padding and `excluded`. */
+export function logLossOf(
+  scores: Float32Array,
+  offset: number,
+  columns: number,
+  target: number,
+  excluded: { has(item: number): boolean },
+): number {
+  let most = Number.NEGATIVE_INFINITY;
+  for (let item = 1; item < columns; item++)
+    if (!excluded.has(item)) most = Math.max(most, scores[offset + item]!);
+  let total = 0;
+  for (let item = 1; item < columns; item++)
+    if (!excluded.has(item)) total += Math.exp(scores[offset + item]! - most);
+  return most + Math.log(total) - scores[offset + target]!;
 }

@@ -1,21 +1,22 @@
 import { performance } from 'node:perf_hooks';
 import type { StageContext } from '../types.js';
+import type { Arms } from './arms.js';
 import { Dispositions, sameOutcome } from './dispositions.js';
 import type { LearnExample, LearnOutcome, OnlineLearner } from './learner.js';
 import type { ServiceMetrics } from './metrics.js';
-import { type Prequential, rankOf } from './prequential.js';
 import type { JournalRecord, OutcomeRecord } from './records.js';
 import type { LearningConfig } from './schema.js';
 import type { TrainedEvents } from './trained.js';
+import type { UserAdaptation } from './user-adaptation.js';
 import type { QueueState, WaitingEvent } from './waiting.js';
 
 export interface LearnQueueOptions {
   readonly learner: OnlineLearner;
   readonly learning: LearningConfig;
-  /** Columns of a row of scores: items + 1. */
-  readonly columns: number;
   readonly metrics: ServiceMetrics;
-  readonly prequential: Prequential;
+  readonly arms: Arms;
+  /** What is learned of each user, where that is done. */
+  readonly adaptation: UserAdaptation | undefined;
   readonly trained: TrainedEvents;
   readonly log: StageContext['log'];
   /** Journals records; resolves when they are durable. */
@@ -147,7 +148,7 @@ export class LearnQueue {
 
   private async update(batch: readonly WaitingEvent[], measure: boolean): Promise<void> {
     if (batch.length === 0) return;
-    const { learning, metrics, log } = this.options;
+    const { learning, metrics, log, arms } = this.options;
     const start = performance.now();
     const ended = new Dispositions();
     const known = batch.filter((event) => 'event' in event);
@@ -159,7 +160,8 @@ export class LearnQueue {
       return reason === undefined;
     });
     try {
-      if (measure) await this.measure(known);
+      if (measure) await arms.measure(batch);
+      await arms.learn(batch, wanted);
       if (wanted.length > 0) await this.learn(wanted, ended);
     } catch (error) {
       // A bug must not take the recommendations down with it.
@@ -173,7 +175,8 @@ export class LearnQueue {
   }
 
   private async learn(wanted: readonly LearnExample[], ended: Dispositions): Promise<void> {
-    const { learner, trained, metrics } = this.options;
+    const { learner, trained, metrics, adaptation } = this.options;
+    await adaptation?.learn(wanted);
     const outcomes = await learner.learn(wanted);
     const learned: LearnExample[] = [];
     for (const [i, example] of wanted.entries()) {
@@ -197,17 +200,6 @@ export class LearnQueue {
     this.paused = reason;
     this.options.metrics.paused.set(1);
     this.options.log('warn', `learning is paused: ${reason}: ${detail}`);
-  }
-
-  /** Ranks each event's item as the user's list stood before the event. Items already seen are not in that list. */
-  private async measure(batch: readonly LearnExample[]): Promise<void> {
-    const { learner, columns, prequential } = this.options;
-    const asked = batch.filter(({ query, item }) => !query.items.includes(item));
-    if (asked.length === 0) return;
-    const scores = await learner.score(asked.map(({ query }) => query));
-    for (const [i, { query, item }] of asked.entries()) {
-      prequential.record(rankOf(scores, i * columns, columns, item, new Set(query.items)));
-    }
   }
 
   private count(outcome: 'learned' | 'skipped', reason: string, n: number): void {

@@ -5,6 +5,7 @@ import type { Catalogue, Query, StageContext } from '../types.js';
 import { eventTime, externalId, invalid } from './events.js';
 import type { OnlineLearner } from './learner.js';
 import type { ServiceMetrics } from './metrics.js';
+import type { UserAdaptation } from './user-adaptation.js';
 import type { UserHistories } from './users.js';
 
 const MAX_IDS = 10_000;
@@ -93,9 +94,17 @@ export interface RecommenderOptions {
   /** [items + 1] interactions by item: train rows and events. */
   readonly popularity: Float32Array;
   readonly defaultK: number;
+  /** What was learned of each user. */
+  readonly adaptation?: UserAdaptation | undefined;
   readonly metrics: ServiceMetrics;
   readonly log: StageContext['log'];
   version(): string;
+}
+
+interface Scoring {
+  score(query: Query): Promise<Float32Array>;
+  /** Without a known user or an event there is nothing to score by. */
+  readonly needsHistory: boolean;
 }
 
 /** Lists for users and sessions: the learner's scores, or popularity where there is nothing to score by. */
@@ -127,7 +136,8 @@ export class Recommender {
     const columns = catalogue.items.length;
     const candidates = request.candidates && new Set(known(request.candidates));
     const version = this.options.version();
-    const model = await this.modelScores(query, adapter, this.checkedState(request.state));
+    const scoring = this.scoring(request);
+    const model = await this.modelScores(query, scoring);
     const scores = model ?? this.popularity;
     const barred = candidates ? { has: (i: number) => excluded.has(i) || !candidates.has(i) } : excluded;
     const best = topK(scores, 0, columns, request.k ?? defaultK, barred);
@@ -216,16 +226,24 @@ export class Recommender {
     };
   }
 
-  /** The learner's scores of one user, or undefined where it has nothing to go by. */
+  /** How a request is scored: by its state, by the user's own weights, or by the model with the adapter asked for. */
+  private scoring({ user = '', adapter, state: given }: RecommendRequest): Scoring {
+    const { learner, adaptation } = this.options;
+    const state = this.checkedState(given);
+    if (state) return { score: () => learner.states!.rank(state), needsHistory: false };
+    if (adapter === undefined && adaptation?.has(user))
+      return { score: (query) => adaptation.score([query], [user]), needsHistory: false };
+    return { score: (query) => learner.score([query], adapter), needsHistory: true };
+  }
+
+  /** The model's scores of one user, or undefined where it has nothing to go by. */
   private async modelScores(
     query: Query,
-    adapter: string | undefined,
-    state: Float32Array | undefined,
+    { score, needsHistory }: Scoring,
   ): Promise<Float32Array | undefined> {
-    if (!state && query.user === 0 && query.items.length === 0) return undefined;
-    const { learner } = this.options;
+    if (needsHistory && query.user === 0 && query.items.length === 0) return undefined;
     try {
-      const scores = await (state ? learner.states!.rank(state) : learner.score([query], adapter));
+      const scores = await score(query);
       // One look suffices: parameters that are no longer numbers spoil every score.
       if (!Number.isNaN(scores[1])) return scores;
       this.options.log('warn', 'the model gives scores that are not numbers; serving popular items');

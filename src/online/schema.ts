@@ -41,6 +41,23 @@ export const learningSchema = z
       .number()
       .optional()
       .describe('events whose value (a rating) is below are kept in the history but not learned'),
+    user: z
+      .strictObject({
+        rate: z
+          .number()
+          .min(0)
+          .max(100)
+          .default(0)
+          .describe('step size of the gradient with which each event moves its user’s own weights; 0 = none'),
+        decay: z
+          .number()
+          .min(0)
+          .max(1)
+          .default(0.03)
+          .describe('share of a user’s own weights that is forgotten at each of their events'),
+      })
+      .prefault({})
+      .describe('weights of each user’s own, added to the state that the model makes of the history'),
     queue: z
       .number()
       .int()
@@ -51,6 +68,32 @@ export const learningSchema = z
   .prefault({})
   .describe('how the served model learns from events');
 export type LearningConfig = z.output<typeof learningSchema>;
+
+/** How what learning earns is measured. */
+export const qualitySchema = z
+  .strictObject({
+    arms: z
+      .boolean()
+      .default(true)
+      .describe(
+        'rank each event by popularity and by the model as it was first served, too: a second copy of the model, and its time; false: by what is served alone',
+      ),
+    share: z.number().min(0).max(1).default(1).describe('share of the users whose events are ranked'),
+    window: z
+      .number()
+      .int()
+      .min(10)
+      .max(100_000)
+      .default(1000)
+      .describe('events over which quality is averaged'),
+    includeSeen: z
+      .boolean()
+      .default(false)
+      .describe('true: items of the history are ranked as well, and events on them counted'),
+  })
+  .prefault({})
+  .describe('how what learning earns is measured: each event is ranked before it is learned');
+export type QualityConfig = z.output<typeof qualitySchema>;
 
 /** What it means that an event is acknowledged. */
 export const durabilitySchema = z

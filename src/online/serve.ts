@@ -13,11 +13,12 @@ import { acquireLock } from '../storage/lock.js';
 import { versions } from '../storage/versions.js';
 import type { StageContext } from '../types.js';
 import type { Questions } from './elicitation.js';
+import { frozenModel } from './frozen.js';
 import { buildServer, listen, tryAddress } from './http/server.js';
 import type { Durability } from './journal/options.js';
 import { ServiceMetrics } from './metrics.js';
 import { modelLearner } from './model-learner.js';
-import type { LearningConfig, RequestConfig, RetentionConfig } from './schema.js';
+import type { LearningConfig, QualityConfig, RequestConfig, RetentionConfig } from './schema.js';
 import { checkExposure, type Security } from './security/security.js';
 import { RecommenderService } from './service.js';
 import { writeServed } from './snapshot.js';
@@ -45,6 +46,7 @@ export interface ServeOptions {
   readonly syncInterval: number;
   readonly retention: RetentionConfig;
   readonly requests: RequestConfig;
+  readonly quality: QualityConfig;
   /** Absent: everyone is let in, on loopback alone. */
   readonly security?: Security;
   readonly backend: BackendInfo;
@@ -145,12 +147,19 @@ async function serveState(
     learning,
     retention: options.retention,
     requests: options.requests,
+    quality: options.quality,
+    frozen: options.quality.arms ? frozenModel(restoreModel(checkpoint)) : undefined,
     questions: options.questions,
     ...(data ? { warm: (histories) => warmHistories(histories, data, checkpoint.catalogue) } : {}),
     ...(online ? { from: online } : {}),
     metrics,
     context,
   });
+  if (learning.user.rate > 0 && !service.adapts)
+    context.log(
+      'warn',
+      '`learning.user` has no effect: the model foretells values, or its states are too wide to keep one for each user',
+    );
   try {
     const facts = {
       ...options,

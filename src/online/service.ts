@@ -1,21 +1,23 @@
 import { RecsysError } from '../errors.js';
 import type { Catalogue, StageContext } from '../types.js';
+import { type Arms, armsOf } from './arms.js';
 import { Elicitation, type Questions } from './elicitation.js';
 import type { OnlineEvent } from './events.js';
 import { type EventReceipt, Intake } from './intake.js';
 import type { JournalFiles } from './journal/files.js';
 import type { Durability } from './journal/options.js';
 import { Journal } from './journal.js';
-import type { LearnerState, OnlineLearner } from './learner.js';
+import type { FrozenModel, LearnerState, OnlineLearner } from './learner.js';
 import type { ServiceMetrics } from './metrics.js';
-import { Prequential } from './prequential.js';
+import type { Prequential } from './prequential.js';
 import { LearnQueue } from './queue.js';
 import { type EventIds, RecentIds } from './recent.js';
 import { type Recommendation, Recommender, type RecommendRequest } from './recommend.js';
 import { type JournalRecord, parseRecord } from './records.js';
 import { ReplyError } from './replies.js';
-import type { LearningConfig, RequestConfig, RetentionConfig } from './schema.js';
+import type { LearningConfig, QualityConfig, RequestConfig, RetentionConfig } from './schema.js';
 import { TrainedEvents } from './trained.js';
+import { type OffsetSnapshot, type UserAdaptation, userAdaptation } from './user-adaptation.js';
 import { UserHistories, type UserSnapshot } from './users.js';
 import type { QueueState } from './waiting.js';
 
@@ -23,6 +25,8 @@ import type { QueueState } from './waiting.js';
 export interface ServicePosition {
   readonly position: number;
   readonly queue: QueueState;
+  /** What was learned of each user: as it is served, and in the arm that has nothing else. */
+  readonly offsets: { readonly served?: OffsetSnapshot; readonly adapted?: OffsetSnapshot };
   /** Ids of recent events, by which a repeated one is recognised. */
   readonly ids: EventIds;
   readonly histories: UserSnapshot;
@@ -45,6 +49,9 @@ export interface ServiceOptions {
   readonly learning: LearningConfig;
   readonly retention: RetentionConfig;
   readonly requests: RequestConfig;
+  readonly quality: QualityConfig;
+  /** The model as it was first served, where arms are measured. */
+  readonly frozen?: FrozenModel | undefined;
   /** What to ask new users about; popular items where there is no list. */
   readonly questions?: Questions | undefined;
   /** Histories known before the first event. */
@@ -65,7 +72,8 @@ const DAY_MS = 24 * HOUR_MS;
 export class RecommenderService {
   readonly recommender: Recommender;
   readonly elicitation: Elicitation;
-  readonly prequential: Prequential;
+  private readonly arms: Arms;
+  private readonly adaptation: { readonly served?: UserAdaptation; readonly adapted?: UserAdaptation };
   /** What was learned in this process, replays included. */
   readonly trained: TrainedEvents;
   private readonly histories: UserHistories;
@@ -87,14 +95,15 @@ export class RecommenderService {
     });
     this.histories = new UserHistories(catalogue, retention.history, learner.columns);
     this.recent = new RecentIds(retention.eventIds);
-    this.prequential = new Prequential(10, 1000);
     this.trained = new TrainedEvents(catalogue);
+    this.adaptation = userAdaptation(options);
+    this.arms = armsOf(options, this.adaptation);
     this.queue = new LearnQueue({
       learner,
       learning,
-      columns: catalogue.items.length,
       metrics,
-      prequential: this.prequential,
+      arms: this.arms,
+      adaptation: this.adaptation.served,
       trained: this.trained,
       log: (level, message, fields) => options.context.log(level, message, fields),
       journal: (records) => this.intake.append(records),
@@ -115,6 +124,7 @@ export class RecommenderService {
       behaviourIndex: this.behaviourIndex,
       popularity: from ? Float32Array.from(from.state.popularity) : Float32Array.from(catalogue.itemCounts),
       defaultK: options.requests.k,
+      adaptation: this.adaptation.served,
       metrics,
       version: () => `${options.baseVersion}+${this.queue.learned}`,
       log: (level, message, fields) => options.context.log(level, message, fields),
@@ -171,8 +181,10 @@ export class RecommenderService {
   }
 
   /** Takes up a snapshot. What another journal's numbers stand for means nothing in this one. */
-  private restore({ histories, queue, ids }: ServicePosition, goesOn: boolean): void {
+  private restore({ histories, queue, ids, offsets }: ServicePosition, goesOn: boolean): void {
     this.histories.load(histories);
+    for (const name of ['served', 'adapted'] as const)
+      if (offsets[name]) this.adaptation[name]?.load(name, offsets[name]);
     if (goesOn) {
       this.recent.load(ids);
       this.queue.restore(queue);
@@ -228,6 +240,16 @@ export class RecommenderService {
     this.queue.release();
   }
 
+  /** Whether it learns weights of each user's own. */
+  get adapts(): boolean {
+    return this.adaptation.served !== undefined;
+  }
+
+  /** What each arm of the quality measurement is at. */
+  get prequential(): Prequential {
+    return this.arms.prequential;
+  }
+
   get journalId(): string {
     return this.journal.id;
   }
@@ -272,7 +294,8 @@ export class RecommenderService {
     const item = this.itemIndex.get(record.item);
     const behaviour = this.behaviourIndex.get(record.behaviour);
     if (item === undefined || behaviour === undefined) {
-      this.queue.push({ seq, reason: item === undefined ? 'unknown item' : 'unknown behaviour' });
+      const reason = item === undefined ? 'unknown item' : 'unknown behaviour';
+      this.queue.push({ seq, reason, user: record.user });
       return;
     }
     const { type: _, ...event } = record;
@@ -324,6 +347,9 @@ export class RecommenderService {
       const state: ServicePosition = {
         position: this.journal.lastSeq,
         queue: this.queue.state(),
+        offsets: Object.fromEntries(
+          Object.entries(this.adaptation).map(([name, adaptation]) => [name, adaptation.snapshot(name)]),
+        ),
         ids: this.recent.snapshot(),
         histories: this.histories.snapshot(),
         popularity: Float32Array.from(this.recommender.popularity),
@@ -345,5 +371,6 @@ export class RecommenderService {
     await this.queue.stop();
     await this.journal.close();
     this.options.learner.dispose();
+    this.options.frozen?.dispose();
   }
 }

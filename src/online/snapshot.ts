@@ -22,6 +22,11 @@ const factsSchema = z.object({
   position: z.number().int(),
   queue: queueFacts,
   ids: z.object({ ids: z.array(z.string()), seqs: z.array(z.number().int()) }),
+  /** Users with weights of their own, as rows of the tensors `served.offsets` and `adapted.offsets`. */
+  offsets: z.strictObject({
+    served: z.array(z.string()).exactOptional(),
+    adapted: z.array(z.string()).exactOptional(),
+  }),
   baseVersion: z.string(),
   /** What was served: a snapshot stands for this model with this dataset's histories at this position. */
   base: z.object({ model: z.string(), data: z.string().nullable() }),
@@ -35,7 +40,10 @@ const COLUMNS = ['history', 'waiting'].flatMap((of) =>
 
 /** Where a served checkpoint stood in its journal. */
 export interface OnlineState
-  extends Omit<z.output<typeof factsSchema>, 'users' | 'formatVersion' | 'position' | 'queue' | 'ids'> {
+  extends Omit<
+    z.output<typeof factsSchema>,
+    'users' | 'formatVersion' | 'position' | 'queue' | 'ids' | 'offsets'
+  > {
   readonly state: ServicePosition;
   readonly optimizerState: TensorMap;
 }
@@ -51,7 +59,7 @@ export async function readOnlineState(checkpoint: Checkpoint): Promise<OnlineSta
     throw new RecsysError('CHECKPOINT_INCOMPATIBLE', `${where} is not an online state of format version 2`);
   }
   const tensors = decodeSafetensors(bytes, `${checkpoint.path}/${FILE.tensors}`);
-  const { users, position, queue, ids, ...rest } = parsed.data;
+  const { users, position, queue, ids, offsets, ...rest } = parsed.data;
   const popularity = tensors.get('popularity');
   if (!popularity || COLUMNS.some((name) => !tensors.has(name))) {
     throw new RecsysError(
@@ -65,6 +73,7 @@ export async function readOnlineState(checkpoint: Checkpoint): Promise<OnlineSta
       position,
       queue: decodeQueue(queue, tensors),
       ids,
+      offsets: Object.fromEntries(Object.entries(offsets).map(([name, users]) => [name, { users, tensors }])),
       histories: { users, tensors },
       popularity: popularity.data as Float32Array,
     },
@@ -101,6 +110,7 @@ export async function writeServed(dir: string, served: ServedState): Promise<voi
   const tensors: TensorMap = new Map([
     ...state.histories.tensors,
     ...queue.tensors,
+    ...Object.values(state.offsets).flatMap(({ tensors }) => [...tensors]),
     ['popularity', { dtype: 'F32', shape: [state.popularity.length], data: state.popularity }],
     ...[...learner.optimizer].map(([name, tensor]): [string, HostTensor] => [`optimizer/${name}`, tensor]),
   ]);
@@ -110,6 +120,7 @@ export async function writeServed(dir: string, served: ServedState): Promise<voi
     position: state.position,
     queue: queue.facts,
     ids: { ids: [...state.ids.ids], seqs: [...state.ids.seqs] },
+    offsets: Object.fromEntries(Object.entries(state.offsets).map(([name, { users }]) => [name, [...users]])),
     baseVersion: served.baseVersion,
     base: { model: base.manifestSha256, data: served.data },
     optimizer: served.optimizer,

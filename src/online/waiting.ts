@@ -8,6 +8,8 @@ import { journalledEvent, type OutcomeRecord, outcomeRecord } from './records.js
 export interface SkippedEvent {
   readonly seq: number;
   readonly reason: string;
+  /** Whose event it is. */
+  readonly user: string;
 }
 
 /** An event on its way through the queue. */
@@ -27,7 +29,7 @@ export const queueFacts = z.object({
   learned: z.number().int(),
   waiting: z.array(
     z.union([
-      z.object({ seq: z.number().int(), reason: z.string() }),
+      z.object({ seq: z.number().int(), reason: z.string(), user: z.string() }),
       z.object({
         seq: z.number().int(),
         event: journalledEvent,

@@ -7,7 +7,7 @@ import { buildServer } from '../../src/online/http/server.js';
 import type { Timeouts } from '../../src/online/http/timeouts.js';
 import type { LearnExample, LearnerState, LearnOutcome, OnlineLearner } from '../../src/online/learner.js';
 import { ServiceMetrics } from '../../src/online/metrics.js';
-import { learningSchema, requestSchema, retentionSchema } from '../../src/online/schema.js';
+import { learningSchema, qualitySchema, requestSchema, retentionSchema } from '../../src/online/schema.js';
 import type { Security } from '../../src/online/security/security.js';
 import { RecommenderService, type ServiceOptions } from '../../src/online/service.js';
 import type { Catalogue, StageContext } from '../../src/types.js';
@@ -107,6 +107,7 @@ export type Overrides = Partial<
     | 'durability'
     | 'syncInterval'
     | 'files'
+    | 'frozen'
   > & {
     learning: object;
     /** Of `startServer`. */
@@ -115,6 +116,7 @@ export type Overrides = Partial<
     now: () => number;
     retention: object;
     requests: object;
+    quality: object;
   }
 >;
 
@@ -136,6 +138,7 @@ export async function startService(journal: string, overrides: Overrides = {}) {
     learning: learningSchema.parse(overrides.learning),
     retention: retentionSchema.parse(overrides.retention),
     requests: requestSchema.parse(overrides.requests),
+    quality: qualitySchema.parse(overrides.quality),
   });
   return { service, learner, metrics };
 }

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { before, test } from 'node:test';
 import type { BackendInfo } from '../../src/compute/backend.js';
 import { selectBackend } from '../../src/compute/select.js';
-import { learningSchema, requestSchema, retentionSchema } from '../../src/online/schema.js';
+import { learningSchema, qualitySchema, requestSchema, retentionSchema } from '../../src/online/schema.js';
 import { type ServeOptions, serve } from '../../src/online/serve.js';
 import { readCheckpoint } from '../../src/storage/checkpoint.js';
 import { writeTinyCheckpoint } from './checkpoint-fixture.js';
@@ -44,6 +44,7 @@ async function start(model: string, state: string, over: Partial<ServeOptions> =
         learning: learningSchema.parse({ learningRate: 0.1 }),
         retention: retentionSchema.parse({}),
         requests: requestSchema.parse({}),
+        quality: qualitySchema.parse({}),
         backend,
         config: {},
         out: undefined,

@@ -186,7 +186,7 @@ test('events that wait keep what their users had done, whatever columns that has
         weight: n / 7,
       }));
   const plain = { noNullPrototype: true };
-  const skipped = fc.record({ seq: fc.nat(), reason: text }, plain);
+  const skipped = fc.record({ seq: fc.nat(), reason: text, user: text }, plain);
   const queues = fc.tuple(fc.boolean(), fc.boolean()).chain(([times, values]) =>
     fc.record(
       {

@@ -16,6 +16,7 @@ import { installErrors, refuseEarly, refuseUnreadable } from './errors.js';
 import { eventRoutes } from './events.js';
 import { setHeaders } from './headers.js';
 import { operationRoutes } from './operations.js';
+import { qualityRoutes } from './quality.js';
 import { recommendationRoutes } from './recommendations.js';
 import { stateRoutes } from './states.js';
 import { TIMEOUTS, type Timeouts } from './timeouts.js';
@@ -100,6 +101,7 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
     elicitationRoutes(routes, service);
     stateRoutes(routes, service);
     operationRoutes(routes, service, metrics);
+    qualityRoutes(routes, service);
   });
   await app.ready();
   return app;

@@ -1,0 +1,103 @@
+import type { HostTensor, Query, TensorMap } from '../types.js';
+import type { LearnableStates, LearnExample } from './learner.js';
+
+/** How far a user's own weights go with each of their events. */
+export interface UserRates {
+  /** Step size of the gradient. */
+  readonly rate: number;
+  /** Share of the weights that is forgotten at each event. */
+  readonly decay: number;
+}
+
+/** Numbers that a user's own weights may have: they are kept for every user. */
+const WIDEST = 4096;
+
+/** The two adaptations of a service that adapts to users: of the model as it learns, and of the one that stays as it was. */
+export function userAdaptation(of: {
+  readonly learning: { readonly user: UserRates };
+  readonly learner: { readonly states?: Partial<LearnableStates> };
+  readonly frozen?: { readonly states: LearnableStates } | undefined;
+}): { readonly served?: UserAdaptation; readonly adapted?: UserAdaptation } {
+  const { user: rates } = of.learning;
+  if (rates.rate === 0) return {};
+  const states = of.learner.states as LearnableStates | undefined;
+  if (!states?.gradients || states.width > WIDEST) return {};
+  return {
+    served: new UserAdaptation(states, rates),
+    ...(of.frozen ? { adapted: new UserAdaptation(of.frozen.states, rates) } : {}),
+  };
+}
+
+/** Users' own weights in durable form: tensor `<name>.offsets` [users × width]. */
+export interface OffsetSnapshot {
+  readonly users: readonly string[];
+  readonly tensors: TensorMap;
+}
+
+/**
+ * What each user's events say beyond what the model reads from them: an offset δ to the user's state, scores = f(h + δ). With every event
+ * δ ← (1 − decay) δ − rate · ∂(−log p(item)) / ∂(h + δ), one gradient step on the user's own loss. The model stays as it is, and a user
+ * without events has δ = 0.
+ */
+export class UserAdaptation {
+  private readonly offsets = new Map<string, Float32Array>();
+
+  constructor(
+    private readonly states: LearnableStates,
+    private readonly rates: UserRates,
+  ) {}
+
+  has(user: string): boolean {
+    return this.offsets.has(user);
+  }
+
+  /** Scores [queries × (items + 1)] of users with what was learned of them. */
+  async score(queries: readonly Query[], users: readonly string[]): Promise<Float32Array> {
+    return this.states.rank(await this.adapted(queries, users));
+  }
+
+  /** One step for each example's user; examples of one user in a batch all start from the same offset. */
+  async learn(examples: readonly LearnExample[]): Promise<void> {
+    const { rate, decay } = this.rates;
+    const { width } = this.states;
+    const queries = examples.map(({ query }) => query);
+    const users = examples.map(({ event }) => event.user);
+    const items = Int32Array.from(examples, ({ item }) => item);
+    const gradients = await this.states.gradients(await this.adapted(queries, users), items);
+    for (const [row, user] of users.entries()) {
+      const gradient = gradients.subarray(row * width, (row + 1) * width);
+      // A loss that is no number must not outlast its event.
+      if (!gradient.every(Number.isFinite)) continue;
+      const offset = this.offsets.get(user) ?? new Float32Array(width);
+      for (let i = 0; i < width; i++) offset[i] = (1 - decay) * offset[i]! - rate * gradient[i]!;
+      this.offsets.set(user, offset);
+    }
+  }
+
+  snapshot(name: string): OffsetSnapshot {
+    const { width } = this.states;
+    const data = new Float32Array(this.offsets.size * width);
+    let row = 0;
+    for (const offset of this.offsets.values()) data.set(offset, width * row++);
+    const tensor: HostTensor = { dtype: 'F32', shape: [this.offsets.size, width], data };
+    return { users: [...this.offsets.keys()], tensors: new Map([[`${name}.offsets`, tensor]]) };
+  }
+
+  load(name: string, { users, tensors }: OffsetSnapshot): void {
+    const { width } = this.states;
+    const data = tensors.get(`${name}.offsets`)!.data as Float32Array;
+    for (const [row, user] of users.entries())
+      this.offsets.set(user, data.slice(row * width, (row + 1) * width));
+  }
+
+  private async adapted(queries: readonly Query[], users: readonly string[]): Promise<Float32Array> {
+    const { width } = this.states;
+    const states = Float32Array.from(await this.states.adapt(queries));
+    for (const [row, user] of users.entries()) {
+      const offset = this.offsets.get(user);
+      if (!offset) continue;
+      for (let i = 0; i < width; i++) states[row * width + i]! += offset[i]!;
+    }
+    return states;
+  }
+}
