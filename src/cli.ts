@@ -86,6 +86,10 @@ export const COMMANDS = {
     describe: 'check, repair or export the event journal of a service',
     load: () => import('./commands/journal.js'),
   },
+  replay: {
+    describe: 'send a log of events to a service, in order of time',
+    load: () => import('./commands/replay.js'),
+  },
   config: {
     describe: 'print, start or check the settings of a stage',
     load: () => import('./commands/config.js'),
