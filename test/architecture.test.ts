@@ -18,7 +18,7 @@ const LEAVES = ['errors', 'types', 'random', 'nearest', 'config/fields'];
 const FLOOR = [...LEAVES, 'compute', 'storage'];
 const MIDDLE = [...FLOOR, 'model', 'data'];
 
-/** What each room may import: main → cli → commands → training, evaluation, online, export, report, traffic → client, model, data → compute, storage → protocol, leaves. */
+/** What each room may import: main → cli → commands → traffic → training, evaluation, online, export, report, client → model, data → compute, storage → protocol, leaves. */
 const RULES: Rules = {
   main: ['cli', 'commands', 'errors'],
   cli: ['commands', 'config', ...LEAVES],

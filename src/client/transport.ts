@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { Agent as HttpAgent, request as httpRequest } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { ServiceError } from './error.js';
@@ -43,6 +44,8 @@ export class Transport {
     const url = new URL(`${this.base.pathname.replace(/\/$/, '')}${path}`, this.base);
     return new Promise((resolve, reject) => {
       signal?.throwIfAborted();
+      // One listener a request under way, however many share the signal.
+      if (signal) setMaxListeners(0, signal);
       const sent = this.request(url, {
         method,
         agent: this.agent,

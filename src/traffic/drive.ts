@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface DriveOptions {
@@ -27,6 +28,7 @@ export async function drive(
   work: (index: number, since: number) => Promise<void>,
 ): Promise<{ readonly notBegun: number }> {
   let next = 0;
+  setMaxListeners(0, signal);
   const worker = async (): Promise<void> => {
     while (!signal.aborted) {
       const free = now();
@@ -39,6 +41,8 @@ export async function drive(
     }
   };
   await Promise.all(Array.from({ length: workers }, worker));
-  const due = rate === undefined ? next : Math.ceil(((until - from) * rate) / 1000);
+  let due = rate === undefined ? next : Math.ceil(((until - from) * rate) / 1000);
+  // As the workers reckon moments, to the last digit.
+  while (rate !== undefined && due > next && from + ((due - 1) * 1000) / rate >= until) due--;
   return { notBegun: signal.aborted ? 0 : Math.max(0, due - next) };
 }

@@ -72,7 +72,8 @@ export async function loadTest(
       ...population.event(random),
       id: `${run}-${index * batch + n}`,
     }));
-    accepted += (await tally.time(EVENTS, since, () => clients.events.events(events)))?.accepted ?? 0;
+    const receipts = await tally.time(EVENTS, since, () => clients.events.events(events));
+    accepted += receipts?.accepted ?? 0;
   };
   const over = new AbortController();
   const tick = setInterval(() => told(context, from, until, now()), 500);

@@ -36,14 +36,14 @@ export async function probe(
       const listed = await shows(sent, signal, 0, async () => {
         return !(await client.recommendations(user, {}, { signal })).fallback;
       });
+      if (listed !== undefined) list.add(listed);
       const since = learnerState(await client.metrics({ signal }));
       const learned = await shows(sent, signal, POLL_MS, async () => {
         const { lag, done } = learnerState(await client.metrics({ signal }));
         return lag === 0 || done >= since.done + since.lag;
       });
-      if (listed === undefined || learned === undefined) unseen++;
-      if (listed !== undefined) list.add(listed);
       if (learned !== undefined) model.add(learned);
+      if (listed === undefined || learned === undefined) unseen++;
     } catch (error) {
       if (signal.aborted) break;
       if (!(error instanceof ServiceError)) throw error;

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type RecsysClient, ServiceError } from '../client/index.js';
 import { RecsysError } from '../errors.js';
@@ -47,6 +48,7 @@ export async function replay(
   const clock = new ReplayClock(events[0]?.time ?? 0, speed, () => performance.now());
   const failed = new AbortController();
   const signal = AbortSignal.any([context.signal, failed.signal]);
+  setMaxListeners(0, signal);
   const sent = (): number => counts.accepted + counts.duplicates + counts.refused;
   const began = performance.now();
   const told = (): void => {

@@ -117,8 +117,8 @@ describe('replay, load-test and chaos', { skip: built ? false : 'not built (npm 
     assert.deepEqual([facts.formatVersion, facts.to, facts.seconds], [1, to, 1.5]);
     const asked = facts.routes.filter(({ route }: { route: string }) => route !== 'POST /v1/events');
     const count = asked.reduce((sum: number, row: { count: number }) => sum + row.count, 0);
-    // 60 a second for 1.5 seconds, one more or less at each end.
-    assert(Math.abs(count - 90) <= 2, `${count}`);
+    // 60 a second for 1.5 seconds, one more or less at each end, begun or not.
+    assert(Math.abs(count + facts.notBegun - 90) <= 2, `${count} ${facts.notBegun}`);
     for (const row of facts.routes) {
       assert(row.p50 <= row.p90 && row.p90 <= row.p99 && row.p99 <= row['p99.9'] && row['p99.9'] <= row.max);
       assert(Math.abs(row.perSecond * 1.5 - row.count) < 1e-6);
@@ -129,9 +129,9 @@ describe('replay, load-test and chaos', { skip: built ? false : 'not built (npm 
     assert.deepEqual(facts.errors, {});
     assert.equal(result.metrics.errors, 0);
     // 1.7 seconds with 10 requests of 4 events.
-    assert(facts.events.accepted >= 60 && facts.events.accepted <= 68, `${facts.events.accepted}`);
+    assert.equal(facts.events.accepted + facts.events.notBegun, 68);
     const { list, model, unseen } = facts.events.changed;
-    assert(list.count > 2 && list.count === model.count && unseen === 0);
+    assert(list.count > 0 && list.count - model.count <= 1 && unseen === 0);
     const page = await readFile(join(dir, 'load', 'report.html'), 'utf8');
     for (const text of [
       'Load test',

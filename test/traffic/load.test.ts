@@ -124,12 +124,12 @@ test('a service under load: what the report says is what the service counted', a
   const [get, post] = [of('GET /v1/recommendations').count, of('POST /v1/recommendations').count];
   assert(post > 0 && get > post);
   assert(Math.abs(result.requestsPerSecond * result.seconds - (get + post)) < 1e-6);
-  assert.equal(result.notBegun, 0);
+  assert.equal(result.notBegun, 0, 'a closed loop is never late');
   const { accepted, changed } = result.events!;
   assert.equal(accepted, of('POST /v1/events').count * 2);
-  assert(accepted >= 30 && accepted <= 40, String(accepted));
-  assert(changed.list.count >= 2 && changed.unseen === 0, JSON.stringify(changed));
-  assert.equal(changed.list.count, changed.model.count);
+  assert.equal(accepted + result.events!.notBegun, 40);
+  assert(changed.list.count >= 1 && changed.unseen === 0, JSON.stringify(changed));
+  assert([0, 1].includes(changed.list.count - changed.model.count));
   const text = await metrics.registry.metrics();
   const received = Number(/recsys_events_received_total\{result="accepted"\} (\d+)/.exec(text)![1]);
   // A probe that the end cut off may have been taken.

@@ -35,15 +35,15 @@ export class ServiceChild {
   private over = false;
 
   private constructor(
-    private readonly process: ChildProcess,
+    private readonly child: ChildProcess,
     private readonly options: ChildOptions,
   ) {
-    process.stdout!.setEncoding('utf8').on('data', (text: string) => {
+    child.stdout!.setEncoding('utf8').on('data', (text: string) => {
       this.stdout += text;
     });
     this.gone = new Promise((resolve) => {
-      process.once('error', () => resolve({ code: null, signal: null }));
-      process.once('exit', (code, signal) => resolve({ code, signal }));
+      child.once('error', () => resolve({ code: null, signal: null }));
+      child.once('exit', (code, signal) => resolve({ code, signal }));
     });
     void this.gone.then(() => {
       this.over = true;
@@ -70,7 +70,7 @@ export class ServiceChild {
   }
 
   get pid(): number | undefined {
-    return this.process.pid;
+    return this.child.pid;
   }
 
   /**
@@ -92,14 +92,14 @@ export class ServiceChild {
 
   /** `kill -9`, of this process alone. */
   async kill(): Promise<void> {
-    if (!this.over) this.process.kill('SIGKILL');
+    if (!this.over) this.child.kill('SIGKILL');
     await this.gone;
   }
 
   /** Lets it drain and write its snapshot. @throws RecsysError SERVICE where it ends in any other way */
   async stop(): Promise<ServedResult> {
-    if (this.process.connected) this.process.disconnect();
-    const stdout = this.process.stdout!;
+    if (this.child.connected) this.child.disconnect();
+    const stdout = this.child.stdout!;
     const closed = stdout.closed ? undefined : new Promise((resolve) => stdout.once('close', resolve));
     const { code, signal } = await this.gone;
     await closed;
