@@ -41,8 +41,9 @@ export async function drive(
     }
   };
   await Promise.all(Array.from({ length: workers }, worker));
-  let due = rate === undefined ? next : Math.ceil(((until - from) * rate) / 1000);
+  if (rate === undefined || signal.aborted) return { notBegun: 0 };
+  let due = Math.ceil(((until - from) * rate) / 1000);
   // As the workers reckon moments, to the last digit.
-  while (rate !== undefined && due > next && from + ((due - 1) * 1000) / rate >= until) due--;
-  return { notBegun: signal.aborted ? 0 : Math.max(0, due - next) };
+  if (from + ((due - 1) * 1000) / rate >= until) due--;
+  return { notBegun: Math.max(0, due - next) };
 }

@@ -51,6 +51,29 @@ test('an open loop: what waits for a service that stalls counts from its moment,
   assert(slow.notBegun >= 6, String(slow.notBegun));
 });
 
+test('an open loop without an end ends with its signal, after the work under way', {
+  timeout: 5000,
+}, async () => {
+  const abort = new AbortController();
+  setTimeout(() => abort.abort(), 50);
+  let [begun, done] = [0, 0];
+  const endless = {
+    workers: 2,
+    rate: 100,
+    from: now(),
+    until: Number.POSITIVE_INFINITY,
+    now,
+    signal: abort.signal,
+  };
+  const { notBegun } = await drive(endless, async () => {
+    begun++;
+    await sleep(30);
+    done++;
+  });
+  assert(begun >= 2 && begun === done);
+  assert.equal(notBegun, 0);
+});
+
 test('what is counted: by route and status, after the warm-up, errors by code', async () => {
   let at = 0;
   const tally = new Tally(100, () => at);
