@@ -37,7 +37,7 @@ const RULES: Rules = {
   training: ['evaluation', ...MIDDLE],
   evaluation: MIDDLE,
   online: ['protocol', ...MIDDLE],
-  traffic: ['client', 'online', ...MIDDLE],
+  traffic: ['client', 'protocol', 'online', ...MIDDLE],
   client: ['protocol', 'random'],
   export: MIDDLE,
   report: MIDDLE,

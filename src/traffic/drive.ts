@@ -20,12 +20,12 @@ export interface DriveOptions {
  * from when it was begun at last: a service that stalls is charged for everything that would have come meanwhile (coordinated omission, Tene 2013).
  * Where a worker was free the time counts from the beginning itself, so that the lateness of this process's timers is not the service's.
  *
- * @param work is given its number, from 0, and the moment from which it counts
+ * @param work is given its number, from 0, the time from which it counts, and its moment (of a closed loop: when it is begun)
  * @returns pieces whose moment came, and that nobody was free to begin
  */
 export async function drive(
   { workers, rate, from, until, now, signal }: DriveOptions,
-  work: (index: number, since: number) => Promise<void>,
+  work: (index: number, since: number, moment: number) => Promise<void>,
 ): Promise<{ readonly notBegun: number }> {
   let next = 0;
   setMaxListeners(0, signal);
@@ -37,7 +37,7 @@ export async function drive(
       const index = next++;
       if (moment > now()) await sleep(moment - now(), undefined, { signal }).catch(() => undefined);
       if (signal.aborted) return;
-      await work(index, moment < free ? moment : now());
+      await work(index, moment < free ? moment : now(), moment);
     }
   };
   await Promise.all(Array.from({ length: workers }, worker));

@@ -54,37 +54,32 @@ export async function loadTest(
   const from = now();
   const counted = from + config.warmup * 1000;
   const until = counted + config.duration * 1000;
-  const tally = new Tally(counted, now);
+  const tally = new Tally(now);
   const { seed, k, batch, mix } = config;
   const failed = new AbortController();
   const signal = AbortSignal.any([context.signal, failed.signal]);
   const times = { from, until, now, signal };
-  const ask = (index: number, since: number): Promise<unknown> => {
+  const ask = async (index: number, since: number, moment: number): Promise<void> => {
     const random = Random.of(seed, 'request', index);
     const route = routeOf(mix, random.uniform());
     const user = population.user(random);
-    return tally.time(NAMES[route], since, () => asked(clients.requests, route, user, k));
+    await tally.time(NAMES[route], since, moment >= counted, () => asked(clients.requests, route, user, k));
   };
   let accepted = 0;
-  const send = async (index: number, since: number): Promise<void> => {
+  const send = async (index: number, since: number, moment: number): Promise<void> => {
     const random = Random.of(seed, 'event', index);
     const events = Array.from({ length: batch }, (_, n) => ({
       ...population.event(random),
       id: `${run}-${index * batch + n}`,
     }));
-    const receipts = await tally.time(EVENTS, since, () => clients.events.events(events));
+    const receipts = await tally.time(EVENTS, since, moment >= counted, () => clients.events.events(events));
     accepted += receipts?.accepted ?? 0;
   };
   const over = new AbortController();
   const tick = setInterval(() => told(context, from, until, now()), 500);
   const probing = AbortSignal.any([signal, over.signal]);
   try {
-    const requests = drive(
-      { ...times, workers: config.connections, rate: config.rate },
-      async (index, since) => {
-        await ask(index, since);
-      },
-    );
+    const requests = drive({ ...times, workers: config.connections, rate: config.rate }, ask);
     const sending =
       config.events === 0
         ? undefined

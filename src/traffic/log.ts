@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { parsedJson } from '../client/error.js';
 import type { Event } from '../client/index.js';
 import { timeOf } from '../data/ingest.js';
 import { formatOf, readers } from '../data/readers/index.js';
@@ -8,6 +9,7 @@ import type { ColumnRef } from '../data/source-schema.js';
 import { timeParser } from '../data/time.js';
 import { id, optionalNumber, Refusal, text } from '../data/values.js';
 import { RecsysError } from '../errors.js';
+import { eventSchema } from '../protocol/events.js';
 import type { StageContext } from '../types.js';
 import type { ReplayConfig } from './schema.js';
 
@@ -19,7 +21,7 @@ type LogConfig = Pick<
   'columns' | 'timeFormat' | 'behaviour' | 'format' | 'delimiter' | 'header' | 'quote' | 'encoding'
 >;
 
-const OPTIONAL = ['id', 'behaviour', 'value'] as const;
+const OPTIONAL = ['id', 'behaviour', 'value', 'context'] as const;
 
 /**
  * All events of a log (a file or a glob) in the order of the files, rows that cannot be read left out with a warning. An event without an
@@ -85,8 +87,8 @@ function rolesOf(file: SourceFile, { columns, format }: LogConfig): Map<string, 
 
 function rowParser(roles: readonly string[], config: LogConfig) {
   const parseTime = timeParser(config.timeFormat);
-  const [user, item, time, own, behaviour, value] = ['user', 'item', 'time', ...OPTIONAL].map((role) =>
-    roles.indexOf(role),
+  const [user, item, time, own, behaviour, value, context] = ['user', 'item', 'time', ...OPTIONAL].map(
+    (role) => roles.indexOf(role),
   );
   return (values: readonly RawValue[], row: number): TimedEvent => {
     const did = (behaviour! < 0 ? '' : text(values[behaviour!])) || config.behaviour;
@@ -98,8 +100,19 @@ function rowParser(roles: readonly string[], config: LogConfig) {
       ...(did === undefined ? {} : { behaviour: did }),
       ...(worth === null ? {} : { value: worth }),
     };
-    return { id: (own! < 0 ? '' : text(values[own!])) || derivedId(row, event), ...event };
+    const kept = context! < 0 ? '' : text(values[context!]);
+    return {
+      id: (own! < 0 ? '' : text(values[own!])) || derivedId(row, event),
+      ...event,
+      ...(kept === '' ? {} : { context: contextOf(kept) }),
+    };
   };
+}
+
+function contextOf(text: string): NonNullable<Event['context']> {
+  const found = eventSchema.shape.context.safeParse(parsedJson(text)).data;
+  if (found === undefined) throw new Refusal('context is not a JSON object of texts, numbers and booleans');
+  return found;
 }
 
 function derivedId(row: number, event: object): string {

@@ -23,9 +23,12 @@ const log = {
       id: column.optional().describe('column of the event’s own id; absent: one made from the row'),
       behaviour: column.optional().describe('column that says what the user did'),
       value: column.optional().describe('column of the rating, play count, price paid …'),
+      context: column.optional().describe('column of a JSON object that is kept with the event'),
     })
     .prefault({})
-    .describe('which column is what; of JSON lines, `id`, `behaviour` and `value` are found by these names'),
+    .describe(
+      'which column is what; of JSON lines, `id`, `behaviour`, `value` and `context` are found by these names',
+    ),
   timeFormat: timeFormat.default('epoch-ms'),
   behaviour: z
     .string()

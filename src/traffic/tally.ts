@@ -9,33 +9,39 @@ export interface RouteTimes extends Quantiles {
   readonly perSecond: number;
 }
 
-/** Times by route and status, and errors by code, of what began after the warm-up. */
+/** Times by route and status, and errors by code. */
 export class Tally {
   private readonly times = new Map<string, { route: string; status: number; histogram: Histogram }>();
   readonly errors: Record<string, number> = {};
 
-  /** @param counted milliseconds of the clock `now` after which work counts */
-  constructor(
-    private readonly counted: number,
-    private readonly now: () => number,
-  ) {}
+  constructor(private readonly now: () => number) {}
 
-  /** Does something that counts from `since`; a ServiceError is counted and not thrown. */
-  async time<T>(route: string, since: number, work: () => Promise<T>): Promise<T | undefined> {
+  /**
+   * Does something and takes its time; a ServiceError is counted and not thrown.
+   * @param since when its time begins
+   * @param counts false during the warm-up
+   */
+  async time<T>(
+    route: string,
+    since: number,
+    counts: boolean,
+    work: () => Promise<T>,
+  ): Promise<T | undefined> {
     try {
       const result = await work();
-      this.add(route, 200, since);
+      if (counts) this.add(route, 200, since);
       return result;
     } catch (error) {
       if (!(error instanceof ServiceError)) throw error;
-      this.add(route, error.status, since);
-      if (since >= this.counted) this.errors[error.code] = (this.errors[error.code] ?? 0) + 1;
+      if (counts) {
+        this.add(route, error.status, since);
+        this.errors[error.code] = (this.errors[error.code] ?? 0) + 1;
+      }
       return undefined;
     }
   }
 
   private add(route: string, status: number, since: number): void {
-    if (since < this.counted) return;
     const key = `${route} ${status}`;
     const found = this.times.get(key) ?? { route, status, histogram: new Histogram() };
     this.times.set(key, found);

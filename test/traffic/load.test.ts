@@ -76,9 +76,9 @@ test('an open loop without an end ends with its signal, after the work under way
 
 test('what is counted: by route and status, after the warm-up, errors by code', async () => {
   let at = 0;
-  const tally = new Tally(100, () => at);
+  const tally = new Tally(() => at);
   const answer = async (since: number, until: number, error?: ServiceError) => {
-    await tally.time('GET /x', since, async () => {
+    await tally.time('GET /x', since, since >= 100, async () => {
       at = until;
       if (error) throw error;
     });
@@ -97,7 +97,7 @@ test('what is counted: by route and status, after the warm-up, errors by code', 
   assert.deepEqual([failed!.status, failed!.count, failed!.max, rest.length], [503, 1, 1, 0]);
   assert.deepEqual(tally.errors, { LEARNER_BEHIND: 1 });
   await assert.rejects(
-    tally.time('GET /x', 130, () => Promise.reject(new TypeError('a bug'))),
+    tally.time('GET /x', 130, true, () => Promise.reject(new TypeError('a bug'))),
     TypeError,
   );
 });

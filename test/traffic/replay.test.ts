@@ -48,11 +48,19 @@ test('a log of each format gives events with their own ids, or with ids that fol
   };
   const lines = await write(
     'a.jsonl',
-    '{"seq":1,"id":"e1","user":"u1","item":"i7","behaviour":"view","time":1700000000000,"value":2}\n{"user":"u2","item":"i8","time":5}\n{"user":"","item":"i8","time":5}\nnot json\n',
+    '{"seq":1,"id":"e1","user":"u1","item":"i7","behaviour":"view","time":1700000000000,"value":2,"context":{"page":3}}\n{"user":"u2","item":"i8","time":5}\n{"user":"","item":"i8","time":5}\nnot json\n',
   );
   const context = recordingContext();
   const [own, derived, ...none] = await readLog(lines, config(), context);
-  assert.deepEqual(own, { id: 'e1', user: 'u1', item: 'i7', behaviour: 'view', time: 1.7e12, value: 2 });
+  assert.deepEqual(own, {
+    id: 'e1',
+    user: 'u1',
+    item: 'i7',
+    behaviour: 'view',
+    time: 1.7e12,
+    value: 2,
+    context: { page: 3 },
+  });
   assert.match(derived!.id, /^replay-[0-9a-f]{20}$/);
   assert.deepEqual(none, []);
   assert.match(context.lines.join(), /rows are left out: 1 times user id is empty, 1 times not JSON/);

@@ -31,21 +31,21 @@ export async function examineJournal(
 ): Promise<JournalFindings> {
   const seen = new Map<string, number>();
   const repeated: string[] = [];
-  let waiting: { readonly seq: number; readonly id: string }[] = [];
-  let [emptyUpdates, lostRecords] = [0, 0];
+  const events: { readonly seq: number; readonly id: string }[] = [];
+  let [learned, emptyUpdates, lostRecords] = [0, 0, 0];
   for await (const { seq, record: raw } of journalRecords(directory)) {
     const record = parseRecord(seq, raw);
     if (record.type === 'lost') lostRecords++;
     if (record.type === 'event') {
-      waiting.push({ seq, id: record.id });
+      events.push({ seq, id: record.id });
       if (!record.id.startsWith(`${run}-`)) continue;
       if (seen.has(record.id)) repeated.push(record.id);
       else seen.set(record.id, seq);
     }
     if (record.type === 'learn') {
-      const left = waiting.filter((event) => event.seq > record.through);
-      if (left.length === waiting.length) emptyUpdates++;
-      waiting = left;
+      const before = learned;
+      while (learned < events.length && events[learned]!.seq <= record.through) learned++;
+      if (learned === before) emptyUpdates++;
     }
   }
   const ids = [...acknowledged.keys()];
@@ -55,7 +55,7 @@ export async function examineJournal(
     repeated,
     moved: ids.filter((id) => seen.has(id) && seen.get(id) !== acknowledged.get(id)),
     unacknowledged: [...seen.keys()].filter((id) => !acknowledged.has(id)),
-    unlearned: waiting.map(({ id }) => id),
+    unlearned: events.slice(learned).map(({ id }) => id),
     emptyUpdates,
     lostRecords,
   };
