@@ -92,6 +92,18 @@ export const COMMANDS = {
     describe: 'check, repair or export the event journal of a service',
     load: () => import('./commands/journal.js'),
   },
+  replay: {
+    describe: 'send a log of events to a service, in order of time',
+    load: () => import('./commands/replay.js'),
+  },
+  'load-test': {
+    describe: 'ask a service as many users would, and take the times',
+    load: () => import('./commands/load-test.js'),
+  },
+  chaos: {
+    describe: 'kill a service of its own again and again, and look whether anything is lost',
+    load: () => import('./commands/chaos.js'),
+  },
   config: {
     describe: 'print, start or check the settings of a stage',
     load: () => import('./commands/config.js'),

@@ -96,6 +96,14 @@ export const CATALOGUE = {
     kind: 'environment',
     remedy: 'Choose another --port or end the process that listens on it.',
   },
+  SERVICE: {
+    kind: 'environment',
+    remedy: 'Check --to, and that the service answers: `curl <url>/readyz`.',
+  },
+  EVENTS_LOST: {
+    kind: 'environment',
+    remedy: 'See the report for what differs; please report it with the journal.',
+  },
   ENVIRONMENT: { kind: 'environment', remedy: 'Run `recsys doctor`.' },
   DIVERGED: { kind: 'environment', remedy: 'Lower the learning rate or set `clipNorm`.' },
   EXPORT_DIFFERS: {

@@ -18,21 +18,34 @@ const LEAVES = ['errors', 'types', 'random', 'nearest', 'config/fields'];
 const FLOOR = [...LEAVES, 'compute', 'storage'];
 const MIDDLE = [...FLOOR, 'model', 'data'];
 
-/** What each room may import: main → cli → commands → training, evaluation, online, export, report → model, data → compute, storage → leaves. */
+/** What each room may import: main → cli → commands → traffic → training, evaluation, online, export, report, client → model, data → compute, storage → protocol, leaves. */
 const RULES: Rules = {
   main: ['cli', 'commands', 'errors'],
   cli: ['commands', 'config', ...LEAVES],
-  commands: ['config', 'training', 'evaluation', 'online', 'export', 'report', ...MIDDLE],
+  commands: [
+    'config',
+    'training',
+    'evaluation',
+    'online',
+    'export',
+    'report',
+    'traffic',
+    'client',
+    ...MIDDLE,
+  ],
   config: LEAVES,
   training: ['evaluation', ...MIDDLE],
   evaluation: MIDDLE,
-  online: MIDDLE,
+  online: ['protocol', ...MIDDLE],
+  traffic: ['client', 'protocol', 'online', ...MIDDLE],
+  client: ['protocol', 'random'],
   export: MIDDLE,
   report: MIDDLE,
   model: FLOOR,
   data: FLOOR,
   compute: LEAVES,
   storage: LEAVES,
+  protocol: [],
   'config/fields': [],
   errors: [],
   types: [],
@@ -57,6 +70,8 @@ const OWNERS: readonly (readonly [RegExp, readonly string[]])[] = [
       'training',
       'evaluation',
       'online',
+      'traffic',
+      'client',
       'export',
       'report',
       'data',

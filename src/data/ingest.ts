@@ -209,7 +209,8 @@ function nothingRead(names: readonly string[], droppedEmpty: number, rejects: Re
   });
 }
 
-function timeOf(value: RawValue, parse: ReturnType<typeof timeParser>, format: string): number {
+/** A time in milliseconds since the epoch. Throws a Refusal where there is none. */
+export function timeOf(value: RawValue, parse: ReturnType<typeof timeParser>, format: string): number {
   if (value === undefined) throw new Refusal('missing columns');
   const ms = value instanceof Date || typeof value === 'number' ? parse(value) : parse(text(value));
   if (Number.isFinite(ms)) return ms;

@@ -4,13 +4,13 @@ import { z } from 'zod';
 export const FORMATS = ['csv', 'tsv', 'jsonl', 'parquet', 'sequence', 'json-map', 'mind'] as const;
 export type FormatName = (typeof FORMATS)[number];
 
-const column = z
+export const column = z
   .union([z.string().min(1), z.number().int().min(1)])
   .describe('a column: its name in the header, or its position counted from 1');
 
 export type ColumnRef = z.output<typeof column>;
 
-const timeFormat = z
+export const timeFormat = z
   .string()
   .min(1)
   .refine(
@@ -23,13 +23,8 @@ const timeFormat = z
     'how times are written: epoch-s, epoch-ms, iso, or a strptime pattern such as "%m/%d/%Y %I:%M:%S %p"; times without a zone are UTC',
   );
 
-/** Keys that say where rows come from and how they are written; shared by interactions and attribute files. */
-const file = {
-  path: z
-    .union([z.string().min(1), z.array(z.string().min(1)).min(1)])
-    .describe(
-      'file, glob or list of them, relative to `raw`; "-" is standard input; name.gz is found under its plain name too',
-    ),
+/** Keys that say how rows are written. */
+export const fileFormat = {
   format: z
     .enum(FORMATS)
     .optional()
@@ -48,6 +43,16 @@ const file = {
     .default(true)
     .describe('whether a double quote opens a quoted field; false where quotes are part of the text'),
   encoding: z.enum(['utf-8', 'latin-1']).default('utf-8').describe('character encoding of text files'),
+};
+
+/** Keys that say where rows come from and how they are written; shared by interactions and attribute files. */
+const file = {
+  path: z
+    .union([z.string().min(1), z.array(z.string().min(1)).min(1)])
+    .describe(
+      'file, glob or list of them, relative to `raw`; "-" is standard input; name.gz is found under its plain name too',
+    ),
+  ...fileFormat,
 };
 
 /** `interactions`: a file of interactions and what its columns mean. */

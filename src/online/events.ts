@@ -1,47 +1,7 @@
-import { z } from 'zod';
+import type { z } from 'zod';
+import { eventSchema } from '../protocol/events.js';
 import { defectOf } from './defect.js';
 import { ReplyError, type RequestDefect } from './replies.js';
-
-/** Ids are strings; whole numbers are taken as their decimal text. */
-export const externalId = z.union([z.string().min(1).max(256), z.number().int()]).transform(String);
-
-/** Milliseconds since the epoch, also from ISO 8601. */
-export const eventTime = z.union([
-  z.number().min(0).max(8.64e15),
-  z.iso.datetime({ offset: true }).transform((text) => Date.parse(text)),
-]);
-
-const MAX_CONTEXT_KEYS = 32;
-const scalar = z.union([z.string().max(1024), z.number(), z.boolean(), z.null()]);
-
-/** One event as clients send it. */
-export const eventSchema = z.strictObject({
-  id: externalId.describe('names the event: sent again, it is answered like the first time and learned once'),
-  user: externalId,
-  item: externalId,
-  behaviour: z
-    .string()
-    .min(1)
-    .max(64)
-    .optional()
-    .describe('one of the behaviours of the model; may be left out where it has one'),
-  time: eventTime
-    .optional()
-    .describe('milliseconds since the epoch or ISO 8601; the time of arrival where absent'),
-  value: z.number().optional().describe('rating, price, play time'),
-  context: z
-    .record(z.string().max(64), scalar)
-    .refine((context) => Object.keys(context).length <= MAX_CONTEXT_KEYS, `at most ${MAX_CONTEXT_KEYS} keys`)
-    .optional()
-    .describe('kept in the journal'),
-});
-
-/** Every shape of body that `POST /v1/events` takes. */
-export const eventsBodySchema = z.union([
-  eventSchema,
-  z.array(eventSchema),
-  z.strictObject({ events: z.array(eventSchema) }),
-]);
 
 /** A validated event, as the journal keeps it. */
 export interface OnlineEvent {

@@ -1,69 +1,12 @@
-import { z } from 'zod';
 import { topK } from '../compute/topk.js';
 import { type UserState, userStates } from '../model/adaptation/basis.js';
+import type { RecommendRequest } from '../protocol/recommendations.js';
 import type { Catalogue, Query, StageContext } from '../types.js';
-import { eventTime, externalId, invalid } from './events.js';
+import { invalid } from './events.js';
 import type { OnlineLearner } from './learner.js';
 import type { ServiceMetrics } from './metrics.js';
 import type { UserAdaptation } from './user-adaptation.js';
 import type { UserHistories } from './users.js';
-
-const MAX_IDS = 10_000;
-const ids = z.array(externalId).max(MAX_IDS);
-
-export const askedBehaviour = z
-  .string()
-  .max(64)
-  .describe('rank what comes next by this behaviour; needs a model with behaviour heads. Absent: by any');
-
-/** Body of `POST /v1/recommendations`. */
-export const recommendSchema = z
-  .strictObject({
-    user: externalId.optional().describe('any id; one never seen before gets popular items'),
-    history: z
-      .array(
-        z.union([
-          externalId,
-          z.strictObject({
-            item: externalId,
-            behaviour: z.string().max(64).optional(),
-            time: eventTime.optional().describe('needed by a model that reads times'),
-            value: z.number().optional().describe('rating, play count'),
-          }),
-        ]),
-      )
-      .max(1000)
-      .optional()
-      .describe(
-        'events of an anonymous session, oldest first; follows the history of `user` where both are given',
-      ),
-    state: z
-      .array(z.number())
-      .min(1)
-      .max(MAX_IDS)
-      .optional()
-      .describe('a state that `/v1/state` or `recsys adapt` gave: scores follow from it alone'),
-    k: z.number().int().min(1).max(1000).optional().describe('items returned'),
-    adapter: z.string().max(64).optional().describe('score with this adapter added to the model'),
-    behaviour: askedBehaviour.optional(),
-    exclude: ids.optional().describe('items never returned'),
-    candidates: ids.min(1).optional().describe('rank these items only; those already seen stay in'),
-    includeSeen: z.boolean().default(false).describe('true: items of the history may be returned again'),
-    context: z.record(z.string().max(64), z.unknown()).optional().describe('kept for later use'),
-  })
-  .refine((r) => r.user !== undefined || r.history !== undefined || r.state !== undefined, {
-    path: ['user'],
-    message: 'give `user`, `history` or `state`',
-  })
-  .refine((r) => r.state === undefined || r.adapter === undefined, {
-    path: ['adapter'],
-    message: 'a state is of the model without an adapter',
-  })
-  .refine((r) => r.state === undefined || r.behaviour === undefined, {
-    path: ['behaviour'],
-    message: 'a state says what comes next by any behaviour',
-  });
-export type RecommendRequest = z.output<typeof recommendSchema>;
 
 export interface RecommendedItem {
   readonly item: string;

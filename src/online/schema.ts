@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { OPTIMIZER_NAMES } from '../compute/optimizers/index.js';
-import { DURABILITIES } from './journal/options.js';
+import { DURABILITIES } from '../protocol/events.js';
 
 /** How the served model learns from events. */
 export const learningSchema = z

@@ -1,4 +1,5 @@
 import { RecsysError } from '../errors.js';
+import type { RecommendRequest } from '../protocol/recommendations.js';
 import type { Catalogue, StageContext } from '../types.js';
 import { type Arms, armsOf } from './arms.js';
 import { Elicitation, type Questions } from './elicitation.js';
@@ -12,7 +13,7 @@ import type { ServiceMetrics } from './metrics.js';
 import type { Prequential } from './prequential.js';
 import { LearnQueue } from './queue.js';
 import { type EventIds, RecentIds } from './recent.js';
-import { type Recommendation, Recommender, type RecommendRequest } from './recommend.js';
+import { type Recommendation, Recommender } from './recommend.js';
 import { type JournalRecord, parseRecord } from './records.js';
 import { ReplyError } from './replies.js';
 import type { LearningConfig, QualityConfig, RequestConfig, RetentionConfig } from './schema.js';

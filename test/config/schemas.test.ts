@@ -22,6 +22,9 @@ const WITH_SETTINGS = [
   'recommend',
   'export',
   'serve-online',
+  'replay',
+  'load-test',
+  'chaos',
   'run',
   'tune',
 ] as const;

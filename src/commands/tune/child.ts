@@ -82,7 +82,7 @@ function endOf(child: ChildProcess): Promise<TrialError | undefined> {
 }
 
 /** This program as it was started (module loaders and memory limits too), without its command. */
-function ownArguments(): string[] {
+export function ownArguments(): string[] {
   return [...process.execArgv.filter((argument) => !argument.startsWith('--inspect')), process.argv[1]!];
 }
 

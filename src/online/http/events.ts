@@ -1,24 +1,9 @@
 import type { FastifyInstance } from 'fastify';
-import { z } from 'zod';
-import { eventsBodySchema, parseEvents } from '../events.js';
-import { DURABILITIES } from '../journal/options.js';
+import type { z } from 'zod';
+import { eventsBodySchema, receiptsSchema } from '../../protocol/events.js';
+import { parseEvents } from '../events.js';
 import type { RecommenderService } from '../service.js';
 import { errorReplies, jsonSchema } from './schemas.js';
-
-const receiptsSchema = z.object({
-  accepted: z.number().int(),
-  duplicates: z.number().int(),
-  durability: z
-    .enum(DURABILITIES)
-    .describe('what the answer promises: always, the events outlive a power cut; else only a killed process'),
-  events: z.array(
-    z.object({
-      id: z.string(),
-      status: z.enum(['accepted', 'duplicate']),
-      seq: z.number().int().describe('number in the journal; the first one where the event was sent before'),
-    }),
-  ),
-});
 
 /** `POST /v1/events`: answered once the events are as durable as `durability` says. */
 export function eventRoutes(app: FastifyInstance, service: RecommenderService, now: () => number): void {

@@ -1,9 +1,6 @@
-import { z } from 'zod';
+import type { z } from 'zod';
 import { defectOf } from '../defect.js';
 import { invalid } from '../events.js';
-
-/** Ids separated by commas. */
-export const idList = z.string().transform((text) => text.split(',').filter((id) => id !== ''));
 
 /** A request as its schema has it. @throws ReplyError REQUEST_INVALID with every defect */
 export function checked<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {

@@ -1,8 +1,7 @@
+import type { Durability } from '../../protocol/events.js';
 import type { JournalFiles } from './files.js';
 
-/** What an acknowledgement promises. */
-export const DURABILITIES = ['always', 'interval', 'none'] as const;
-export type Durability = (typeof DURABILITIES)[number];
+export type { Durability };
 
 /**
  * The event journal: an append-only log of JSON records in segment files, numbered from 1.

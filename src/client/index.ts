@@ -1,0 +1,14 @@
+/** `recsys/client`: what other programs use to talk to `recsys serve-online`. */
+export {
+  type CallOptions,
+  type ClientOptions,
+  type Event,
+  type Quality,
+  type Questions,
+  type Receipts,
+  type RecommendationRequest,
+  type Recommendations,
+  RecsysClient,
+  type State,
+} from './client.js';
+export { type Defect, ServiceError } from './error.js';

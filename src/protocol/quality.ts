@@ -1,0 +1,25 @@
+import { z } from 'zod';
+
+const interval = z
+  .object({ mean: z.number().nullable(), low: z.number().nullable(), high: z.number().nullable() })
+  .describe('mean with its 95 % interval over users; null where there are too few');
+
+/** What each kind of learning earns: answer of `GET /v1/quality`. */
+export const qualityReplySchema = z.object({
+  requestId: z.string(),
+  k: z.number().describe('length of the lists that are judged'),
+  window: z.number().describe('most events that count'),
+  events: z.number().describe('events ranked since the start'),
+  unknown: z.number().describe('those of them on items that no model knows: misses of every arm'),
+  arms: z.array(
+    z.object({
+      arm: z.string(),
+      ndcg: interval,
+      hr: interval,
+      logLoss: interval.describe('−log p of the item'),
+    }),
+  ),
+  differences: z
+    .array(z.object({ arm: z.string(), against: z.string(), ndcg: interval, logLoss: interval }))
+    .describe('each arm minus another, event by event'),
+});

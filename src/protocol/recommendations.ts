@@ -1,0 +1,84 @@
+import { z } from 'zod';
+import { eventTime, externalId, idList } from './ids.js';
+
+const MAX_IDS = 10_000;
+const ids = z.array(externalId).max(MAX_IDS);
+
+const askedBehaviour = z
+  .string()
+  .max(64)
+  .describe('rank what comes next by this behaviour; needs a model with behaviour heads. Absent: by any');
+
+/** Body of `POST /v1/recommendations`. */
+export const recommendSchema = z
+  .strictObject({
+    user: externalId.optional().describe('any id; one never seen before gets popular items'),
+    history: z
+      .array(
+        z.union([
+          externalId,
+          z.strictObject({
+            item: externalId,
+            behaviour: z.string().max(64).optional(),
+            time: eventTime.optional().describe('needed by a model that reads times'),
+            value: z.number().optional().describe('rating, play count'),
+          }),
+        ]),
+      )
+      .max(1000)
+      .optional()
+      .describe(
+        'events of an anonymous session, oldest first; follows the history of `user` where both are given',
+      ),
+    state: z
+      .array(z.number())
+      .min(1)
+      .max(MAX_IDS)
+      .optional()
+      .describe('a state that `/v1/state` or `recsys adapt` gave: scores follow from it alone'),
+    k: z.number().int().min(1).max(1000).optional().describe('items returned'),
+    adapter: z.string().max(64).optional().describe('score with this adapter added to the model'),
+    behaviour: askedBehaviour.optional(),
+    exclude: ids.optional().describe('items never returned'),
+    candidates: ids.min(1).optional().describe('rank these items only; those already seen stay in'),
+    includeSeen: z.boolean().default(false).describe('true: items of the history may be returned again'),
+    context: z.record(z.string().max(64), z.unknown()).optional().describe('kept for later use'),
+  })
+  .refine((r) => r.user !== undefined || r.history !== undefined || r.state !== undefined, {
+    path: ['user'],
+    message: 'give `user`, `history` or `state`',
+  })
+  .refine((r) => r.state === undefined || r.adapter === undefined, {
+    path: ['adapter'],
+    message: 'a state is of the model without an adapter',
+  })
+  .refine((r) => r.state === undefined || r.behaviour === undefined, {
+    path: ['behaviour'],
+    message: 'a state says what comes next by any behaviour',
+  });
+export type RecommendRequest = z.output<typeof recommendSchema>;
+
+/** Query of `GET /v1/recommendations`. */
+export const recommendQuerySchema = z.strictObject({
+  user: externalId,
+  k: z.coerce.number().int().min(1).max(1000).optional(),
+  adapter: z.string().max(64).optional().describe('score with this adapter added to the model'),
+  behaviour: askedBehaviour.optional(),
+  exclude: idList.optional().describe('item ids, separated by commas'),
+  includeSeen: z
+    .enum(['true', 'false'])
+    .transform((text) => text === 'true')
+    .default(false),
+});
+
+/** A list, best first. */
+export const recommendReplySchema = z.object({
+  requestId: z.string(),
+  user: z.string().optional(),
+  items: z.array(z.object({ item: z.string(), title: z.string(), score: z.number() })),
+  modelVersion: z.string().describe('<base checkpoint>+<events learned since>'),
+  adapter: z.string().optional().describe('the adapter that was asked for'),
+  fallback: z.boolean().describe('true: popular items, since nothing is known of the user'),
+  unknown: z.array(z.string()).describe('item ids of the request that are not in the catalogue'),
+});
+export type RecommendQuery = z.output<typeof recommendQuerySchema>;

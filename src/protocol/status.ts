@@ -1,0 +1,4 @@
+import { z } from 'zod';
+
+/** Answer of `/healthz` and `/readyz`. */
+export const statusSchema = z.object({ status: z.string() });
