@@ -6,8 +6,11 @@ import type { QualityConfig } from './schema.js';
 import type { UserAdaptation } from './user-adaptation.js';
 import type { QueueState, WaitingEvent } from './waiting.js';
 
-/** Scores of all items, [queries × (items + 1)], of users as they were before their events. */
-type Scoring = (queries: readonly Query[], users: readonly string[]) => Promise<Float32Array>;
+/** A way to rank: scores [queries × columns] of users as they were before their events. */
+interface Scoring {
+  readonly columns: number;
+  score(queries: readonly Query[], users: readonly string[]): Promise<Float32Array>;
+}
 
 export interface ArmsOptions {
   /** [items + 1] interactions by item before the first event that will be measured. Taken over. */
@@ -15,7 +18,7 @@ export interface ArmsOptions {
   /** The model as it was when it was first served, reading live histories. */
   readonly frozen?: Scoring | undefined;
   /** The same with what was learned of each user. */
-  readonly adapted?: UserAdaptation | undefined;
+  readonly adapted?: (Scoring & Pick<UserAdaptation, 'learn'>) | undefined;
   /** What is served. */
   readonly learned: Scoring;
   /** Whether items of the history are in the lists that are measured. */
@@ -35,6 +38,7 @@ interface ArmsSource {
 }
 
 const K = 10;
+const MISS: Ranked = { rank: Number.POSITIVE_INFINITY, logLoss: Number.NaN };
 
 /**
  * What each kind of learning earns, on one stream of events: popularity updated live; the model as it was, with live histories; that with what
@@ -46,13 +50,10 @@ export class Arms {
 
   constructor(private readonly options: ArmsOptions) {
     const { frozen, adapted, learned, window } = options;
-    const models: [string, Scoring | undefined][] = [
-      ['frozen', frozen],
-      ['adapted', adapted && ((queries, users) => adapted.score(queries, users))],
-      ['learned', learned],
-    ];
-    const present = models.flatMap(([name, scoring]) => (scoring ? [[name, scoring] as const] : []));
-    this.scorings = present.map(([, scoring]) => scoring);
+    const present = Object.entries({ frozen, adapted, learned }).filter(
+      ([, scoring]) => scoring !== undefined,
+    );
+    this.scorings = present.map(([, scoring]) => scoring!);
     this.prequential = new Prequential(K, window, ['popularity', ...present.map(([name]) => name)]);
   }
 
@@ -63,38 +64,49 @@ export class Arms {
     for (const event of batch) {
       if ('reason' in event) {
         if (measures(event.user)) this.prequential.miss(event.user);
-      } else if (measures(event.event.user) && (includeSeen || !event.query.items.includes(event.item)))
-        asked.push(event);
+        continue;
+      }
+      const { event: sent, item, query, known } = event;
+      if (!measures(sent.user) || (!includeSeen && query.items.includes(item))) continue;
+      if (item >= known) this.prequential.miss(sent.user);
+      else asked.push(event);
     }
     if (asked.length === 0) return;
-    const columns = popularity.length;
     const queries = asked.map(({ query }) => query);
     const users = asked.map(({ event }) => event.user);
     const scores: Float32Array[] = [];
-    for (const scoring of this.scorings) scores.push(await scoring(queries, users));
-    for (const [row, { query, item }] of asked.entries()) {
+    for (const scoring of this.scorings) scores.push(await scoring.score(queries, users));
+    for (const [row, { query, item, known }] of asked.entries()) {
       const excluded = new Set(includeSeen ? [] : query.items);
-      const of = (one: Float32Array): Ranked => ({
-        rank: rankOf(one, row * columns, columns, item, excluded),
-        logLoss: logLossOf(one, row * columns, columns, item, excluded),
+      const ranked = this.scorings.map(({ columns }, s): Ranked => {
+        const rows = Math.min(columns, known);
+        if (item >= rows) return MISS;
+        const at = row * columns;
+        return {
+          rank: rankOf(scores[s]!, at, rows, item, excluded),
+          logLoss: logLossOf(scores[s]!, at, rows, item, excluded),
+        };
       });
-      this.prequential.record(users[row]!, [popular(popularity, item, excluded), ...scores.map(of)]);
+      this.prequential.record(users[row]!, [popular(popularity, known, item, excluded), ...ranked]);
     }
   }
 
   /** Counts the batch's items, and adapts the arm that has adapted to their users. */
   async learn(batch: readonly WaitingEvent[], wanted: readonly LearnExample[]): Promise<void> {
     for (const event of batch) if ('item' in event) this.options.popularity[event.item]! += 1;
-    if (wanted.length > 0) await this.options.adapted?.learn(wanted);
+    const { adapted } = this.options;
+    if (!adapted) return;
+    const known = wanted.filter(({ item }) => item < adapted.columns);
+    if (known.length > 0) await adapted.learn(known);
   }
 }
 
-/** Popularity as a distribution: p(item) ∝ count + 1. */
-function popular(counts: Float32Array, item: number, excluded: ReadonlySet<number>): Ranked {
+/** Popularity as a distribution over the first `rows`: p(item) ∝ count + 1. */
+function popular(counts: Float32Array, rows: number, item: number, excluded: ReadonlySet<number>): Ranked {
   let total = 0;
-  for (let i = 1; i < counts.length; i++) if (!excluded.has(i)) total += counts[i]! + 1;
+  for (let i = 1; i < rows; i++) if (!excluded.has(i)) total += counts[i]! + 1;
   return {
-    rank: rankOf(counts, 0, counts.length, item, excluded),
+    rank: rankOf(counts, 0, rows, item, excluded),
     logLoss: Math.log(total) - Math.log(counts[item]! + 1),
   };
 }
@@ -104,14 +116,26 @@ export function armsOf(
   { catalogue, learner, frozen, quality, from }: ArmsSource,
   { served, adapted }: { readonly served?: UserAdaptation; readonly adapted?: UserAdaptation },
 ): Arms {
-  const popularity = Float32Array.from(from?.state.popularity ?? catalogue.itemCounts);
+  const columns = catalogue.itemCounts.length;
+  const popularity = new Float32Array(columns);
+  popularity.set(from?.state.popularity ?? catalogue.itemCounts);
   // Events that wait are in the popularity already, and come here again.
   for (const event of from?.state.queue.waiting ?? []) if ('item' in event) popularity[event.item]! -= 1;
   return new Arms({
     popularity,
-    frozen: frozen && ((queries) => frozen.score(queries)),
-    adapted,
-    learned: (queries, users) => (served ? served.score(queries, users) : learner.score(queries)),
+    frozen,
+    adapted:
+      adapted && frozen
+        ? {
+            columns: frozen.columns,
+            score: (queries, users) => adapted.score(queries, users),
+            learn: (examples) => adapted.learn(examples.map((one) => ({ ...one, known: frozen.columns }))),
+          }
+        : undefined,
+    learned: {
+      columns,
+      score: (queries, users) => (served ? served.score(queries, users) : learner.score(queries)),
+    },
     includeSeen: quality.includeSeen,
     measures: (user) =>
       quality.share >= 1 || Random.of(0, 'quality of a share of users', user).uniform() < quality.share,

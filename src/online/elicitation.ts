@@ -1,6 +1,7 @@
 import { topK } from '../compute/topk.js';
 import { type Question, way } from '../data/questions.js';
 import type { Catalogue, Query } from '../types.js';
+import { OpenCatalogue } from './open-catalogue.js';
 import type { UserHistories } from './users.js';
 
 /** What to ask new users about, as `recsys elicit` chose it. */
@@ -21,8 +22,6 @@ export interface AskedItem {
  * list, or popular items where there is neither.
  */
 export class Elicitation {
-  private readonly index: ReadonlyMap<string, number>;
-
   /**
    * @param popularity [items + 1], as it changes
    */
@@ -31,9 +30,8 @@ export class Elicitation {
     private readonly histories: UserHistories,
     private readonly popularity: Float32Array,
     private readonly questions: Questions | undefined,
-  ) {
-    this.index = new Map(catalogue.items.map((id, i) => [id, i]));
-  }
+    private readonly index: Pick<OpenCatalogue, 'get' | 'size'> = new OpenCatalogue(catalogue),
+  ) {}
 
   /** @param k how many; the second and later ones of a tree are those that follow if the first are not known */
   next(user: string, asked: readonly string[], k: number): { strategy: string; items: AskedItem[] } {
@@ -45,7 +43,7 @@ export class Elicitation {
           ...this.fromTree(questions.tree, query),
           ...questions.items.flatMap((id) => this.index.get(id) ?? []),
         ]
-      : topK(this.popularity, 0, catalogue.items.length, k, barred).items;
+      : topK(this.popularity, 0, this.index.size, k, barred).items;
     const chosen = [...new Set(open)].filter((i) => !barred.has(i)).slice(0, k);
     return {
       strategy: questions?.strategy ?? 'popular',

@@ -2,16 +2,40 @@ import { ParameterStore } from '../compute/parameters.js';
 import type { RestoredModel } from '../model/restore.js';
 import { scoreQueries } from '../model/scorer.js';
 import { paramsAdapter } from '../model/user-states.js';
+import type { Query } from '../types.js';
 import type { FrozenModel } from './learner.js';
 import { stateGradients } from './state-gradients.js';
 
 /** A checkpoint's model as it is, beside the one that learns from it. */
-export function frozenModel({ model, inits }: RestoredModel): FrozenModel {
+export function frozenModel({ model, inits, catalogue }: RestoredModel): FrozenModel {
   const store = new ParameterStore(inits, model.constants());
   const params = store.reader();
+  const columns = catalogue.items.length;
+  const { width, adapt, rank } = paramsAdapter(model, params);
+  const known = (queries: readonly Query[]) => queries.map((query) => before(query, columns));
   return {
-    states: { ...paramsAdapter(model, params), gradients: stateGradients(model, params) },
-    score: (queries) => scoreQueries(model, params, queries),
+    columns,
+    states: {
+      width,
+      adapt: (queries) => adapt(known(queries)),
+      rank,
+      gradients: stateGradients(model, params),
+    },
+    score: (queries) => scoreQueries(model, params, known(queries)),
     dispose: () => store.dispose(),
+  };
+}
+
+/** A history without the items from row `columns` on. */
+function before(query: Query, columns: number): Query {
+  const { items, behaviours, times, values } = query;
+  if (items.every((item) => item < columns)) return query;
+  const kept = (_: unknown, at: number): boolean => items[at]! < columns;
+  return {
+    ...query,
+    items: items.filter(kept),
+    behaviours: behaviours.filter(kept),
+    ...(times ? { times: times.filter(kept) } : {}),
+    ...(values ? { values: values.filter(kept) } : {}),
   };
 }

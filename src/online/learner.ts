@@ -15,6 +15,8 @@ export interface LearnExample {
   readonly behaviour: number;
   /** Weight of the behaviour; above 0. */
   readonly weight: number;
+  /** Rows of the catalogue that had items before the event came, padding included: what its item is ranked against. */
+  readonly known: number;
 }
 
 /** A model's users as rows of `width` numbers that say all that it knows of them. */
@@ -28,12 +30,14 @@ export interface States {
 
 /** States that can be moved towards what a user did. */
 export interface LearnableStates extends States {
-  /** Gradient [n × width] of −log p(item) with respect to each of n states, one item each. */
-  gradients(states: Float32Array, items: Int32Array): Promise<Float32Array>;
+  /** Gradient [n × width] of −log p(item) with respect to each of n states, one item each, p over the first `known` rows of each. */
+  gradients(states: Float32Array, items: Int32Array, known: Int32Array): Promise<Float32Array>;
 }
 
-/** A model that does not learn. */
+/** A model that does not learn. What it does not know of histories it leaves out. */
 export interface FrozenModel {
+  /** Items + 1: columns of its scores. */
+  readonly columns: number;
   readonly states: LearnableStates;
   score(queries: readonly Query[]): Promise<Float32Array>;
   dispose(): void;
@@ -48,6 +52,8 @@ export type LearnOutcome =
 export interface LearnerState {
   readonly parameters: TensorMap;
   readonly optimizer: TensorMap;
+  /** [rows] which items have values of their own: 1, or 0 for one that nothing is known of yet. */
+  readonly introduced: Uint8Array;
 }
 
 /**
@@ -73,6 +79,7 @@ export interface OnlineLearner {
   score(queries: readonly Query[], adapter?: string): Promise<Float32Array>;
   /** Of a learner whose users have states. */
   readonly states?: States & Partial<LearnableStates>;
-  snapshot(): Promise<LearnerState>;
+  /** @param rows of the catalogue that have items: parameters have no more. Default: all. */
+  snapshot(rows?: number): Promise<LearnerState>;
   dispose(): void;
 }

@@ -4,32 +4,40 @@ import { type ParameterInits, ParameterStore, type Params } from '../compute/par
 import { type AdapterConfig, adaptedModel } from '../model/adapted.js';
 import type { Model } from '../model/model.js';
 import type { RestoredModel } from '../model/restore.js';
+import { firstRows } from '../model/room.js';
 import { directScorer, paramsScorer } from '../model/scorer.js';
 import { paramsAdapter } from '../model/user-states.js';
 import type { Scorer, TensorMap } from '../types.js';
 import { CachedParams } from './cached-params.js';
 import type { LearnOutcome, OnlineLearner } from './learner.js';
 import { PopularityProposal } from './negatives.js';
+import { NewItems } from './new-items.js';
 import { nextItemLoss, packExamples } from './next-item-loss.js';
 import type { LearningConfig } from './schema.js';
 import { stateGradients } from './state-gradients.js';
 import { packValues, valueLoss } from './value-loss.js';
 
+export interface LearnerOptions {
+  /** State to go on from, of the same optimizer and model. */
+  readonly optimizer?: TensorMap | undefined;
+  /** Rows of the catalogue that have items, and which of them have values of their own. Default: all. */
+  readonly known?: number;
+  readonly introduced?: Uint8Array | undefined;
+  /** By name: each adds its weights to the model's, as those are at the time. */
+  readonly adapters?: ReadonlyMap<string, ModelAdapter>;
+  /** What adapts to users where that is not the model itself: the same with other gradient steps. */
+  readonly scoring?: Model;
+}
+
 /**
  * A checkpoint's model that learns from events: each event is the next item of its user's history, against negatives
  * drawn by the popularity of the training rows. Embedding tables are updated in the rows a batch touches.
- *
- * @param optimizer state to go on from, of the same optimizer and model
- * @param adapters by name: each adds its weights to the model's, as those are at the time
- * @param scoring what adapts to users where that is not the model itself: the same with other gradient steps
  */
 export function modelLearner(
   restored: RestoredModel,
   config: LearningConfig,
   seed: number,
-  optimizer?: TensorMap,
-  adapters: ReadonlyMap<string, ModelAdapter> = new Map(),
-  scoring: Model = restored.model,
+  { optimizer, introduced, known, adapters = new Map(), scoring = restored.model }: LearnerOptions = {},
 ): OnlineLearner {
   const { model, catalogue } = restored;
   const store = new ParameterStore(restored.inits, model.constants(), { sparseTables: true });
@@ -56,6 +64,8 @@ export function modelLearner(
     compile: false,
   });
   if (optimizer && optimizer.size > 0) step.load(optimizer);
+  const rows = catalogue.items.length;
+  const newItems = new NewItems(restored.inits, store, { rows, known: known ?? rows, introduced });
   const negatives = { proposal: new PopularityProposal(catalogue.itemCounts), count: config.negatives, seed };
   return {
     name: model.name,
@@ -73,6 +83,7 @@ export function modelLearner(
       const weight = taught.reduce((sum, example) => sum + example.weight, 0);
       let learned: LearnOutcome = { status: 'skipped', reason: 'no value' };
       if (taught.length > 0) {
+        newItems.introduce(taught);
         const batch = kind === 'mse' ? packValues(taught, model) : packExamples(taught, model, negatives);
         const { loss } = await step.run([batch], config.learningRate);
         params.refresh();
@@ -81,8 +92,9 @@ export function modelLearner(
       const of = new Set(taught);
       return examples.map((one) => (of.has(one) ? learned : { status: 'skipped', reason: 'no value' }));
     },
-    async snapshot() {
-      return { parameters: await store.export(), optimizer: await step.export() };
+    async snapshot(known = rows) {
+      const parameters = firstRows(await store.export(), restored.inits, known);
+      return { parameters, optimizer: await step.export(), introduced: newItems.snapshot(known) };
     },
     dispose() {
       params.refresh();

@@ -21,17 +21,18 @@ export class PopularityProposal {
     return this.cumulative.length - 1;
   }
 
-  /** log q(item). */
-  logProbability(item: number): number {
+  /** log q(item) among the first `items`. */
+  logProbability(item: number, items = this.items): number {
     const c = this.cumulative;
-    return Math.log((c[item]! - c[item - 1]!) / c[this.items]!);
+    return Math.log((c[item]! - c[item - 1]!) / c[items]!);
   }
 
-  draw(random: Random): number {
+  /** One of the first `items`. */
+  draw(random: Random, items = this.items): number {
     const c = this.cumulative;
-    const at = random.uniform() * c[this.items]!;
+    const at = random.uniform() * c[items]!;
     let low = 1;
-    let high = this.items;
+    let high = items;
     while (low < high) {
       const middle = (low + high) >> 1;
       if (c[middle]! > at) high = middle;

@@ -48,15 +48,16 @@ export function packExamples(
   const { proposal, count, seed } = options;
   const negatives = new Int32Array(size * count);
   const offsets = new Float32Array(size * count);
-  for (const [row, { event, item, query }] of examples.entries()) {
+  for (const [row, { event, item, query, known }] of examples.entries()) {
     const random = Random.of(seed, 'negatives', event.id);
     const positive = new Set(query.items).add(item);
     for (let j = 0; j < count; j++) {
-      let drawn = proposal.draw(random);
-      for (let t = 1; t < TRIES && positive.has(drawn); t++) drawn = proposal.draw(random);
+      let drawn = proposal.draw(random, known - 1);
+      for (let t = 1; t < TRIES && positive.has(drawn); t++) drawn = proposal.draw(random, known - 1);
       negatives[row * count + j] = drawn;
       // A catalogue the user knows whole leaves no negatives: such a draw is masked.
-      offsets[row * count + j] = drawn === item ? -1e9 : -Math.log(count) - proposal.logProbability(drawn);
+      offsets[row * count + j] =
+        drawn === item ? -1e9 : -Math.log(count) - proposal.logProbability(drawn, known - 1);
     }
   }
   return {

@@ -5,6 +5,7 @@ import type { Catalogue, Query, StageContext } from '../types.js';
 import { invalid } from './events.js';
 import type { OnlineLearner } from './learner.js';
 import type { ServiceMetrics } from './metrics.js';
+import type { OpenCatalogue } from './open-catalogue.js';
 import type { UserAdaptation } from './user-adaptation.js';
 import type { UserHistories } from './users.js';
 
@@ -32,7 +33,7 @@ export interface RecommenderOptions {
   readonly catalogue: Catalogue;
   readonly learner: OnlineLearner;
   readonly histories: UserHistories;
-  readonly itemIndex: ReadonlyMap<string, number>;
+  readonly items: Pick<OpenCatalogue, 'get' | 'size'>;
   readonly behaviourIndex: ReadonlyMap<string, number>;
   /** [items + 1] interactions by item: train rows and events. */
   readonly popularity: Float32Array;
@@ -59,7 +60,7 @@ export class Recommender {
   }
 
   async recommend(request: RecommendRequest): Promise<Recommendation> {
-    const { catalogue, defaultK, itemIndex, metrics } = this.options;
+    const { catalogue, defaultK, items, metrics } = this.options;
     const unknown: string[] = [];
     const { adapter } = request;
     const adapters = this.options.learner.adapters ?? [];
@@ -70,20 +71,19 @@ export class Recommender {
     const query = { ...this.query(request, unknown), ...this.asking(request.behaviour) };
     const known = (list: readonly string[]): number[] =>
       list.flatMap((id) => {
-        const item = itemIndex.get(id);
+        const item = items.get(id);
         if (item === undefined) unknown.push(id);
         return item ?? [];
       });
     const excluded = new Set(known(request.exclude ?? []));
     if (!request.includeSeen && !request.candidates) for (const item of query.items) excluded.add(item);
-    const columns = catalogue.items.length;
     const candidates = request.candidates && new Set(known(request.candidates));
     const version = this.options.version();
     const scoring = this.scoring(request);
     const model = await this.modelScores(query, scoring);
     const scores = model ?? this.popularity;
     const barred = candidates ? { has: (i: number) => excluded.has(i) || !candidates.has(i) } : excluded;
-    const best = topK(scores, 0, columns, request.k ?? defaultK, barred);
+    const best = topK(scores, 0, items.size, request.k ?? defaultK, barred);
     metrics.recommendations.inc({ source: model ? 'model' : 'fallback' });
     return {
       ...(request.user === undefined ? {} : { user: request.user }),
@@ -132,7 +132,7 @@ export class Recommender {
   }
 
   private query(request: RecommendRequest, unknown: string[]): Query {
-    const { histories, itemIndex, behaviourIndex } = this.options;
+    const { histories, items: known, behaviourIndex } = this.options;
     const base = histories.query(request.user ?? '');
     if (!request.history || request.history.length === 0) return base;
     const items = [...base.items];
@@ -150,7 +150,7 @@ export class Recommender {
         throw invalid([
           { field: `history.${index}.time`, message: 'is missing; the model reads the times of events' },
         ]);
-      const item = itemIndex.get(id);
+      const item = known.get(id);
       if (item === undefined) {
         unknown.push(id);
         continue;

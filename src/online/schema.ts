@@ -58,6 +58,15 @@ export const learningSchema = z
       })
       .prefault({})
       .describe('weights of each user’s own, added to the state that the model makes of the history'),
+    newItems: z
+      .number()
+      .int()
+      .min(0)
+      .max(1_000_000)
+      .default(1000)
+      .describe(
+        'items that may come while they are served: the first event on one gives it a row of its own; 0, and those beyond, are skipped',
+      ),
     queue: z
       .number()
       .int()

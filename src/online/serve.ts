@@ -4,7 +4,8 @@ import type { BackendInfo } from '../compute/backend.js';
 import type { Dataset } from '../data/dataset.js';
 import { type Budget, withinBudget } from '../model/adaptation/budget.js';
 import { checkedAdapter } from '../model/adapted.js';
-import { restoreModel } from '../model/restore.js';
+import { type RestoredModel, restoreModel } from '../model/restore.js';
+import { takesItems, withRoom } from '../model/room.js';
 import type { StoredAdapter } from '../storage/adapter-files.js';
 import { withOutputDirectory } from '../storage/atomic.js';
 import { type Checkpoint, versionOf } from '../storage/checkpoint.js';
@@ -111,34 +112,35 @@ async function serveState(
   } as const;
   const { source, online } = await newestState(options.state, checkpoint, data, context);
   const baseVersion = online?.baseVersion ?? versionOf(checkpoint);
-  const sameOptimizer = online?.optimizer === learning.optimizer;
+  const restored = roomyModel(source, options);
+  const rows = restored.catalogue.items.length;
+  const sameOptimizer = online?.optimizer === learning.optimizer && online.rows === rows;
   if (online && !sameOptimizer) {
-    context.log(
-      'info',
-      `the optimizer changes from ${online.optimizer} to ${learning.optimizer}: it begins afresh`,
-    );
+    const from = `${online.optimizer} of ${online.rows} items`;
+    const to = `${learning.optimizer} of ${rows}`;
+    context.log('info', `the optimizer changes from ${from} to ${to}: it begins afresh`);
   }
   if (learning.enabled && values && learning.loss !== 'mse')
     context.log(
       'warn',
       `the model was trained to foretell values, and \`learning.loss: ${learning.loss}\` teaches it to rank: \`mse\` goes on as it was trained`,
     );
-  const restored = restoreModel(source);
   const adapters = [...options.adapters].map(
     ([name, stored]) => [name, checkedAdapter(stored, restored)] as const,
   );
   const scoring = await withinBudget(restored, options.budget, context);
-  const learner = modelLearner(
-    restored,
-    learning,
-    seed,
-    sameOptimizer ? online?.optimizerState : undefined,
-    new Map(adapters),
-    scoring.model,
-  );
+  const known = source.catalogue.items.length;
+  const learner = modelLearner(restored, learning, seed, {
+    optimizer: sameOptimizer ? online?.optimizerState : undefined,
+    known,
+    introduced: online?.introduced,
+    adapters: new Map(adapters),
+    scoring: scoring.model,
+  });
   const metrics = new ServiceMetrics();
   const service = await RecommenderService.start({
-    catalogue: checkpoint.catalogue,
+    catalogue: restored.catalogue,
+    known,
     learner,
     journal: join(options.state, 'journal'),
     durability: options.durability,
@@ -166,6 +168,7 @@ async function serveState(
       base: checkpoint,
       baseVersion,
       optimizer: learning.optimizer,
+      rows,
       config: { ...(options.config as object), learning },
       trainedBefore: source.trainedEvents,
     };
@@ -177,6 +180,19 @@ async function serveState(
   } finally {
     await service.close();
   }
+}
+
+/**
+ * The model with room for items that come. How many is counted from the checkpoint named, not from a snapshot of it, which may have taken
+ * some in: what is skipped for want of room must not depend on when the service was last started.
+ */
+function roomyModel(
+  source: Checkpoint,
+  { checkpoint, learning, adapters, seed }: ServeOptions,
+): RestoredModel {
+  const restored = restoreModel(source);
+  if (!learning.enabled || adapters.size > 0 || !takesItems(restored.inits)) return restored;
+  return withRoom(restored, checkpoint.catalogue.items.length + learning.newItems, seed, source.path);
 }
 
 /** Whether a checkpoint was trained, or has learned while it was served, by the error of values. */

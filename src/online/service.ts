@@ -10,6 +10,7 @@ import type { Durability } from './journal/options.js';
 import { Journal } from './journal.js';
 import type { FrozenModel, LearnerState, OnlineLearner } from './learner.js';
 import type { ServiceMetrics } from './metrics.js';
+import { OpenCatalogue } from './open-catalogue.js';
 import type { Prequential } from './prequential.js';
 import { LearnQueue } from './queue.js';
 import { type EventIds, RecentIds } from './recent.js';
@@ -37,6 +38,8 @@ export interface ServicePosition {
 
 export interface ServiceOptions {
   readonly catalogue: Catalogue;
+  /** Rows of the catalogue that have items, padding included; those behind are free for items that come. Default: all. */
+  readonly known?: number;
   readonly learner: OnlineLearner;
   /** Directory of the journal; held by this process alone. */
   readonly journal: string;
@@ -80,17 +83,15 @@ export class RecommenderService {
   private readonly histories: UserHistories;
   private readonly queue: LearnQueue;
   private readonly recent: RecentIds;
-  private readonly itemIndex = new Map<string, number>();
+  private readonly items: OpenCatalogue;
   private readonly behaviourIndex = new Map<string, number>();
   private readonly intake: Intake;
   private journal!: Journal;
   private stopping = false;
 
   private constructor(private readonly options: ServiceOptions) {
-    const { catalogue, learner, metrics, learning, retention, from } = options;
-    catalogue.items.forEach((item, i) => {
-      if (i > 0) this.itemIndex.set(item, i);
-    });
+    const { catalogue, learner, metrics, learning, retention } = options;
+    this.items = new OpenCatalogue(catalogue, options.known);
     catalogue.behaviours.forEach((behaviour, i) => {
       this.behaviourIndex.set(behaviour, i);
     });
@@ -121,9 +122,9 @@ export class RecommenderService {
       catalogue,
       learner,
       histories: this.histories,
-      itemIndex: this.itemIndex,
+      items: this.items,
       behaviourIndex: this.behaviourIndex,
-      popularity: from ? Float32Array.from(from.state.popularity) : Float32Array.from(catalogue.itemCounts),
+      popularity: this.popularity(),
       defaultK: options.requests.k,
       adaptation: this.adaptation.served,
       metrics,
@@ -131,7 +132,15 @@ export class RecommenderService {
       log: (level, message, fields) => options.context.log(level, message, fields),
     });
     const { popularity } = this.recommender;
-    this.elicitation = new Elicitation(catalogue, this.histories, popularity, options.questions);
+    this.elicitation = new Elicitation(catalogue, this.histories, popularity, options.questions, this.items);
+  }
+
+  /** Interactions of each item, with places for those that come. */
+  private popularity(): Float32Array {
+    const { catalogue, from } = this.options;
+    const counts = new Float32Array(catalogue.items.length);
+    counts.set(from?.state.popularity ?? catalogue.itemCounts);
+    return counts;
   }
 
   /** Opens the journal and brings the state up to it: the snapshot, if any, and every record after it. */
@@ -292,8 +301,9 @@ export class RecommenderService {
   private apply(seq: number, record: JournalRecord): void {
     if (record.type !== 'event') return;
     this.recent.add(record.id, seq);
-    const item = this.itemIndex.get(record.item);
     const behaviour = this.behaviourIndex.get(record.behaviour);
+    const known = this.items.size;
+    const item = behaviour === undefined ? this.items.get(record.item) : this.items.take(record.item);
     if (item === undefined || behaviour === undefined) {
       const reason = item === undefined ? 'unknown item' : 'unknown behaviour';
       this.queue.push({ seq, reason, user: record.user });
@@ -302,7 +312,7 @@ export class RecommenderService {
     const { type: _, ...event } = record;
     const weight = this.weight(event);
     const query = { ...this.histories.query(event.user), asks: behaviour };
-    this.queue.push({ seq, event, query, item, behaviour, weight });
+    this.queue.push({ seq, event, query, item, behaviour, weight, known });
     this.histories.append(record.user, item, behaviour, record.time, record.value);
     this.recommender.popularity[item]! += 1;
   }
@@ -343,7 +353,12 @@ export class RecommenderService {
   }
 
   /** The state between two updates, and the learner's in the same moment. All of it is a function of what the disk holds. */
-  async snapshot(): Promise<{ readonly state: ServicePosition; readonly learner: LearnerState }> {
+  async snapshot(): Promise<{
+    readonly state: ServicePosition;
+    /** Without the rows that are free. */
+    readonly catalogue: Catalogue;
+    readonly learner: LearnerState;
+  }> {
     const taken = await this.queue.between(async () => {
       const state: ServicePosition = {
         position: this.journal.lastSeq,
@@ -353,9 +368,10 @@ export class RecommenderService {
         ),
         ids: this.recent.snapshot(),
         histories: this.histories.snapshot(),
-        popularity: Float32Array.from(this.recommender.popularity),
+        popularity: this.recommender.popularity.slice(0, this.items.size),
       };
-      return { state, learner: await this.options.learner.snapshot() };
+      const catalogue = this.items.snapshot();
+      return { state, catalogue, learner: await this.options.learner.snapshot(catalogue.items.length) };
     });
     await this.journal.flush();
     return taken;

@@ -4,7 +4,7 @@ import { RecsysError } from '../errors.js';
 import { type Checkpoint, lineageOf, readExtra, writeCheckpoint } from '../storage/checkpoint.js';
 import { decodeSafetensors, encodeSafetensors } from '../storage/safetensors.js';
 import { machine } from '../storage/versions.js';
-import type { HostTensor, TensorMap } from '../types.js';
+import type { Catalogue, HostTensor, TensorMap } from '../types.js';
 import type { LearnerState } from './learner.js';
 import type { ServicePosition } from './service.js';
 import { decodeQueue, encodeQueue, queueFacts } from './waiting.js';
@@ -31,6 +31,8 @@ const factsSchema = z.object({
   /** What was served: a snapshot stands for this model with this dataset's histories at this position. */
   base: z.object({ model: z.string(), data: z.string().nullable() }),
   optimizer: z.string(),
+  /** Rows of items the model had, free ones too: what the optimizer's state is of. */
+  rows: z.number().int(),
   users: z.array(z.string()),
 });
 
@@ -46,6 +48,8 @@ export interface OnlineState
   > {
   readonly state: ServicePosition;
   readonly optimizerState: TensorMap;
+  /** [rows] which items have values of their own. */
+  readonly introduced: Uint8Array;
 }
 
 /** The online state of a checkpoint, or undefined where a training stage wrote it. */
@@ -61,10 +65,10 @@ export async function readOnlineState(checkpoint: Checkpoint): Promise<OnlineSta
   const tensors = decodeSafetensors(bytes, `${checkpoint.path}/${FILE.tensors}`);
   const { users, position, queue, ids, offsets, ...rest } = parsed.data;
   const popularity = tensors.get('popularity');
-  if (!popularity || COLUMNS.some((name) => !tensors.has(name))) {
+  if (!popularity || !tensors.has('introduced') || COLUMNS.some((name) => !tensors.has(name))) {
     throw new RecsysError(
       'CHECKPOINT_DAMAGED',
-      `${checkpoint.path}/${FILE.tensors} lacks histories or popularity`,
+      `${checkpoint.path}/${FILE.tensors} lacks histories, popularity or which items are known`,
     );
   }
   return {
@@ -78,6 +82,7 @@ export async function readOnlineState(checkpoint: Checkpoint): Promise<OnlineSta
       popularity: popularity.data as Float32Array,
     },
     optimizerState: prefixed(tensors, 'optimizer/'),
+    introduced: tensors.get('introduced')!.data as Uint8Array,
   };
 }
 
@@ -89,10 +94,14 @@ function prefixed(tensors: TensorMap, prefix: string): TensorMap {
 export interface ServedState {
   /** The checkpoint named by the user, and the one whose parameters were taken up (a snapshot of it, or itself). */
   readonly base: Checkpoint;
+  /** The base's, with the items that came. */
+  readonly catalogue: Catalogue;
   readonly journalId: string;
   readonly baseVersion: string;
   readonly data: string | null;
   readonly optimizer: string;
+  /** Rows of items of the model served, free ones too. */
+  readonly rows: number;
   readonly learner: LearnerState;
   readonly state: ServicePosition;
   readonly backend: BackendInfo;
@@ -111,6 +120,7 @@ export async function writeServed(dir: string, served: ServedState): Promise<voi
     ...state.histories.tensors,
     ...queue.tensors,
     ...Object.values(state.offsets).flatMap(({ tensors }) => [...tensors]),
+    ['introduced', { dtype: 'U8', shape: [learner.introduced.length], data: learner.introduced }],
     ['popularity', { dtype: 'F32', shape: [state.popularity.length], data: state.popularity }],
     ...[...learner.optimizer].map(([name, tensor]): [string, HostTensor] => [`optimizer/${name}`, tensor]),
   ]);
@@ -124,6 +134,7 @@ export async function writeServed(dir: string, served: ServedState): Promise<voi
     baseVersion: served.baseVersion,
     base: { model: base.manifestSha256, data: served.data },
     optimizer: served.optimizer,
+    rows: served.rows,
     users: [...state.histories.users],
   };
   await writeCheckpoint(dir, {
@@ -143,7 +154,7 @@ export async function writeServed(dir: string, served: ServedState): Promise<voi
     },
     config: served.config,
     tensors: learner.parameters,
-    catalogue: base.catalogue,
+    catalogue: served.catalogue,
     trainedEvents: served.trainedEvents,
     extra: new Map([
       [FILE.facts, new TextEncoder().encode(JSON.stringify(facts))],

@@ -11,7 +11,8 @@ import { snapshotPath } from './state-directory.js';
 const MINUTE_MS = 60_000;
 
 /** What all snapshots of a service have in common. */
-export interface SnapshotFacts extends Pick<ServedState, 'base' | 'baseVersion' | 'optimizer' | 'config'> {
+export interface SnapshotFacts
+  extends Pick<ServedState, 'base' | 'baseVersion' | 'optimizer' | 'rows' | 'config'> {
   readonly data: Dataset | undefined;
   /** State directory. */
   readonly state: string;
@@ -55,7 +56,7 @@ export class Snapshots {
   async take(): Promise<ServedState> {
     const { service, facts, context } = this;
     const start = performance.now();
-    const { state, learner } = await service.snapshot();
+    const { state, learner, catalogue } = await service.snapshot();
     if (this.written?.state.position === state.position) return this.written;
     const { count, values } = service.prequential;
     const served: ServedState = {
@@ -63,6 +64,7 @@ export class Snapshots {
       journalId: service.journalId,
       data: facts.data?.manifest.fingerprint ?? null,
       learner,
+      catalogue,
       state,
       metrics: {
         events: count,

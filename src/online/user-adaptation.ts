@@ -63,7 +63,8 @@ export class UserAdaptation {
     const queries = examples.map(({ query }) => query);
     const users = examples.map(({ event }) => event.user);
     const items = Int32Array.from(examples, ({ item }) => item);
-    const gradients = await this.states.gradients(await this.adapted(queries, users), items);
+    const known = Int32Array.from(examples, (example) => Math.max(example.known, example.item + 1));
+    const gradients = await this.states.gradients(await this.adapted(queries, users), items, known);
     for (const [row, user] of users.entries()) {
       const gradient = gradients.subarray(row * width, (row + 1) * width);
       // A loss that is no number must not outlast its event.

@@ -38,6 +38,7 @@ export const queueFacts = z.object({
         item: z.number().int(),
         behaviour: z.number().int(),
         weight: z.number(),
+        known: z.number().int(),
       }),
     ]),
   ),

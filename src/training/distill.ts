@@ -2,6 +2,7 @@ import { compileStep } from '../compute/compile.js';
 import { type ParameterInits, ParameterStore } from '../compute/parameters.js';
 import type { Dataset } from '../data/dataset.js';
 import { RecsysError } from '../errors.js';
+import { growTensors } from '../model/grow.js';
 import { glorot } from '../model/initial.js';
 import type { Model } from '../model/model.js';
 import { createModel } from '../model/registry.js';
@@ -12,7 +13,7 @@ import { teacherAnswers } from './distill/answers.js';
 import { distillObjective, PROJECTION, readsWhole } from './distill/objective.js';
 import type { DistillConfig } from './distill/schema.js';
 import { startAtTeacher } from './distill/start.js';
-import { growCatalogue, growTensors, requireSameItems } from './growth.js';
+import { growCatalogue, requireSameItems } from './growth.js';
 import { masked, masksOf } from './masks.js';
 import { fitToTeacher } from './ridge/stages.js';
 import {

@@ -3,6 +3,7 @@ import { hostTensor, type ParameterInits, ParameterStore } from '../compute/para
 import type { Dataset } from '../data/dataset.js';
 import { RecsysError } from '../errors.js';
 import { type AdapterConfig, adaptedModel, adapterInits, isAdapter } from '../model/adapted.js';
+import { growTensors } from '../model/grow.js';
 import { LOSSES } from '../model/losses/index.js';
 import { createModel, type ModelConfig } from '../model/registry.js';
 import type { RestoredModel } from '../model/restore.js';
@@ -10,7 +11,7 @@ import { Random } from '../random.js';
 import type { Catalogue, StageContext, TensorMap } from '../types.js';
 import { type AdversarialConfig, adversaryOf } from './adversarial.js';
 import { type ContrastiveConfig, requireDropout } from './contrastive.js';
-import { growCatalogue, growTensors } from './growth.js';
+import { growCatalogue } from './growth.js';
 import { type LayerConfig, layerPlan } from './layers.js';
 import { masked, masksOf } from './masks.js';
 import { labelObjective } from './objective.js';

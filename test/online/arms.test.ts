@@ -77,7 +77,7 @@ const states = (rows: readonly number[][]) => ({
   gradients: async (given: Float32Array) => given,
 });
 const example = (user: string): LearnExample =>
-  ({ event: { user }, query: {}, item: 1 }) as unknown as LearnExample;
+  ({ event: { user }, query: {}, item: 1, known: 9 }) as unknown as LearnExample;
 
 test('a user’s own weights: each step by hand, those of others untouched, and back from a snapshot', async () => {
   const adaptation = new UserAdaptation(states([[8, -4]]), { rate: 0.5, decay: 0.25 });
@@ -107,7 +107,7 @@ test('gradients of states are those of finite differences, and a step makes the 
     const scores = await of.rank(at);
     return logLossOf(scores, 0, scores.length, 7, new Set());
   };
-  const gradient = await of.gradients(state, Int32Array.of(7));
+  const gradient = await of.gradients(state, Int32Array.of(7), Int32Array.of(1000));
   for (let i = 0; i < of.width; i++) {
     const moved = (by: number) => state.map((x, j) => (j === i ? x + by : x));
     const found = ((await loss(moved(0.05))) - (await loss(moved(-0.05)))) / 0.1;
@@ -135,7 +135,13 @@ test('four arms on one stream: each is what it says, by an independent count', a
     catalogue: known,
     learner,
     learning: { batch: 1 },
-    frozen: { ...frozen, states: undefined as never, score: (q) => frozen.score(q), dispose() {} },
+    frozen: {
+      ...frozen,
+      states: undefined as never,
+      columns: known.items.length,
+      score: (q) => frozen.score(q),
+      dispose() {},
+    },
     quality: { includeSeen: true },
   });
   const events = stream(60);

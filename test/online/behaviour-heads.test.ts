@@ -62,7 +62,7 @@ test('an event teaches the head of its behaviour, and the others through what th
   await post(app, '/v1/events', [event('a', 'i3', 'ann'), { ...event('b', 'i5', 'ann'), behaviour: 'buy' }]);
   await service.idle();
   const example = (asks: number): LearnExample => ({
-    ...{ seq: 9, item: 7, behaviour: asks, weight: 1 },
+    ...{ seq: 9, item: 7, behaviour: asks, weight: 1, known: SHOP.items.length },
     event: { id: 'c', user: 'ann', item: 'i7', behaviour: SHOP.behaviours[asks]!, time: 1 },
     query: { user: 0, items: Int32Array.of(3), behaviours: Uint8Array.of(0), asks },
   });

@@ -76,6 +76,7 @@ export class CountingLearner implements OnlineLearner {
     return {
       parameters: new Map([['counts', { dtype: 'F32', shape: [counts.length], data: counts }]]),
       optimizer: new Map(),
+      introduced: new Uint8Array(this.of.items.length).fill(1),
     };
   }
 

@@ -57,6 +57,7 @@ const example = (seq: number, history: readonly number[], item: number): LearnEx
   item,
   behaviour: 0,
   weight: 1,
+  known: KNOWN.items.length,
 });
 
 const learning = (over: object = {}) => learningSchema.parse({ negatives: 8, ...over });
@@ -98,7 +99,7 @@ for (const name of ['linear', 'transformer', 'timed transformer', 'gru', 'two-to
     for (const [key, init] of base.inits) {
       base.inits.set(key, { ...init, data: parameters.get(key)!.data as Float32Array });
     }
-    const second = modelLearner(base, config, 3, optimizer);
+    const second = modelLearner(base, config, 3, { optimizer });
     for (const batch of events.slice(3)) await second.learn(batch);
     assert.deepEqual(await second.snapshot(), await straight.snapshot());
     for (const learner of [straight, first, second]) learner.dispose();
@@ -228,7 +229,7 @@ test('a catalogue of one item still learns: its draws are masked', async () => {
       learning({ loss }),
       3,
     );
-    const [outcome] = await learner.learn([example(1, [1], 1)]);
+    const [outcome] = await learner.learn([{ ...example(1, [1], 1), known: 2 }]);
     assert(outcome?.status === 'learned' && Number.isFinite(outcome.loss));
     learner.dispose();
   }

@@ -189,6 +189,49 @@ test('snapshots are taken while serving, free segments, and a kill at any moment
   assert.equal((await again.stop()).metrics.learned, 400);
 });
 
+test('an item that came is in the snapshot, in the checkpoint written, and in the next life', async (t) => {
+  const dir = await temporary(t);
+  const [model, state, out] = [join(dir, 'model'), join(dir, 'state'), join(dir, 'out')];
+  await writeTinyCheckpoint(model);
+  const base = (await readCheckpoint(model)).catalogue.items.length;
+  const novel = async (url: string, from: number): Promise<void> => {
+    const events = Array.from({ length: 8 }, (_, i) => ({
+      id: from + i,
+      user: `v${from}${i >> 1}`,
+      item: i % 2 ? 'novelty' : 'i7',
+      behaviour: 'view',
+    }));
+    const reply = await fetch(`${url}/v1/events`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(events),
+    });
+    assert.equal(reply.status, 200, await reply.text());
+    await caughtUp(url);
+  };
+  const first = await start(model, state, { out });
+  await novel(first.url, 0);
+  const expected = await lists(first.url);
+  await cp(join(state, 'journal'), join(dir, 'killed', 'journal'), { recursive: true });
+  await first.stop();
+  const written = await readCheckpoint(out);
+  assert.equal(written.catalogue.items.length, base + 1);
+  assert.equal(written.catalogue.items.at(-1), 'novelty');
+  for (const where of [state, join(dir, 'killed')]) {
+    const again = await start(model, where);
+    assert.equal(await lists(again.url), expected, where);
+    await novel(again.url, 100);
+    const more = await lists(again.url);
+    await again.stop();
+    const third = await start(model, where);
+    assert.equal(await lists(third.url), more, where);
+    await third.stop();
+  }
+  const served = await start(out, join(dir, 'elsewhere'));
+  assert.equal(await lists(served.url), expected, 'an ordinary checkpoint');
+  await served.stop();
+});
+
 test('a state directory in use, a damaged snapshot, an output that exists', async (t) => {
   const dir = await temporary(t);
   const [model, state, out] = [join(dir, 'model'), join(dir, 'state'), join(dir, 'out')];

@@ -184,6 +184,7 @@ test('events that wait keep what their users had done, whatever columns that has
         item: n,
         behaviour: 0,
         weight: n / 7,
+        known: n + 1,
       }));
   const plain = { noNullPrototype: true };
   const skipped = fc.record({ seq: fc.nat(), reason: text, user: text }, plain);

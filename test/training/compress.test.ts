@@ -192,7 +192,9 @@ onBackend('cpu', 'compress', () => {
     const before = (await learner.snapshot()).parameters;
     const event = { id: 'e', user: 'u1', item: 'i9', behaviour: 'view', time: 0 };
     const query = { user: 1, items: Int32Array.of(4, 5), behaviours: new Uint8Array(2) };
-    await learner.learn([{ seq: 1, event, query, item: 9, behaviour: 0, weight: 1 }]);
+    await learner.learn([
+      { seq: 1, event, query, item: 9, behaviour: 0, weight: 1, known: CATALOGUE.items.length },
+    ]);
     const after = (await learner.snapshot()).parameters;
     const moved = after
       .get('output.embedding')!

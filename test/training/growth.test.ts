@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { ParameterInits } from '../../src/compute/parameters.js';
 import { SPLIT } from '../../src/data/dataset.js';
-import { foreignWarning, growCatalogue, growTensors, requireSameItems } from '../../src/training/growth.js';
+import { growTensors } from '../../src/model/grow.js';
+import { foreignWarning, growCatalogue, requireSameItems } from '../../src/training/growth.js';
 import type { Catalogue, FeatureTable, TensorMap } from '../../src/types.js';
 import { catalogueOf, datasetOf, noFeatures } from '../suites/fixtures.js';
 
