@@ -92,10 +92,12 @@ const send = async (): Promise<void> => {
   waiting = [];
   await service.idle();
 };
-const trained = new Set(checkpoint.catalogue.users);
+const before = new Set<string>();
 const users = new Set<string>();
 for (const row of inOrder(dataset)) {
-  if (dataset.interactions.split[row] !== part || events >= Number(flags.limit)) continue;
+  const { split, user } = dataset.interactions;
+  if (split[row]! < part) before.add(dataset.catalogue.users[user[row]!]!);
+  if (split[row] !== part || events >= Number(flags.limit)) continue;
   const event = eventOf(dataset, row);
   users.add(event.user);
   waiting.push(event);
@@ -112,7 +114,7 @@ const result = {
   events,
   ranked: prequential.count,
   users: users.size,
-  unknownUsers: [...users].filter((user) => !trained.has(user)).length / users.size,
+  unknownUsers: [...users].filter((user) => !before.has(user)).length / users.size,
   unknownItems: prequential.unknown / prequential.count,
   arms: prequential.quality(),
   differences: prequential.differences('frozen'),
