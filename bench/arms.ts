@@ -17,6 +17,7 @@ import { withRoom } from '../src/model/room.js';
 import type { OnlineEvent } from '../src/online/events.js';
 import { frozenModel } from '../src/online/frozen.js';
 import type { Interval } from '../src/online/intervals.js';
+import { listsSchema } from '../src/online/lists/schema.js';
 import { ServiceMetrics } from '../src/online/metrics.js';
 import { modelLearner } from '../src/online/model-learner.js';
 import { learningSchema, qualitySchema, requestSchema, retentionSchema } from '../src/online/schema.js';
@@ -63,6 +64,7 @@ const service = await RecommenderService.start({
   retention: retentionSchema.parse(config.retention),
   requests: requestSchema.parse({}),
   quality,
+  lists: listsSchema.parse({}),
   warm: (histories) => {
     const rows = new Map(checkpoint.catalogue.items.map((id, i) => [id, i]));
     for (const row of inOrder(dataset)) {

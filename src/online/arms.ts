@@ -34,7 +34,9 @@ interface ArmsSource {
   readonly learner: Pick<OnlineLearner, 'score'>;
   readonly frozen?: FrozenModel | undefined;
   readonly quality: QualityConfig;
-  readonly from?: { readonly state: { readonly popularity: Float32Array; readonly queue: QueueState } };
+  readonly from?:
+    | { readonly state: { readonly popularity: Float32Array; readonly queue: QueueState } }
+    | undefined;
 }
 
 const K = 10;
@@ -111,14 +113,20 @@ function popular(counts: Float32Array, rows: number, item: number, excluded: Rea
   };
 }
 
+/** Interactions of each item where a service begins, [items + 1], with places for those that come. */
+export function countsOf({ catalogue, from }: Pick<ArmsSource, 'catalogue' | 'from'>): Float32Array {
+  const counts = new Float32Array(catalogue.itemCounts.length);
+  counts.set(from?.state.popularity ?? catalogue.itemCounts);
+  return counts;
+}
+
 /** The arms of a service. */
 export function armsOf(
   { catalogue, learner, frozen, quality, from }: ArmsSource,
   { served, adapted }: { readonly served?: UserAdaptation; readonly adapted?: UserAdaptation },
 ): Arms {
-  const columns = catalogue.itemCounts.length;
-  const popularity = new Float32Array(columns);
-  popularity.set(from?.state.popularity ?? catalogue.itemCounts);
+  const popularity = countsOf({ catalogue, from });
+  const columns = popularity.length;
   // Events that wait are in the popularity already, and come here again.
   for (const event of from?.state.queue.waiting ?? []) if ('item' in event) popularity[event.item]! -= 1;
   return new Arms({

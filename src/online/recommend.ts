@@ -1,9 +1,9 @@
-import { topK } from '../compute/topk.js';
 import { type UserState, userStates } from '../model/adaptation/basis.js';
 import type { RecommendRequest } from '../protocol/recommendations.js';
 import type { Catalogue, Query, StageContext } from '../types.js';
 import { invalid } from './events.js';
 import type { OnlineLearner } from './learner.js';
+import type { Lists } from './lists/lists.js';
 import type { ServiceMetrics } from './metrics.js';
 import type { OpenCatalogue } from './open-catalogue.js';
 import type { UserAdaptation } from './user-adaptation.js';
@@ -38,6 +38,8 @@ export interface RecommenderOptions {
   /** [items + 1] interactions by item: train rows and events. */
   readonly popularity: Float32Array;
   readonly defaultK: number;
+  /** The best of a row of scores that a list may hold. */
+  readonly best: Lists['best'];
   /** What was learned of each user. */
   readonly adaptation?: UserAdaptation | undefined;
   readonly metrics: ServiceMetrics;
@@ -83,7 +85,7 @@ export class Recommender {
     const model = await this.modelScores(query, scoring);
     const scores = model ?? this.popularity;
     const barred = candidates ? { has: (i: number) => excluded.has(i) || !candidates.has(i) } : excluded;
-    const best = topK(scores, 0, items.size, request.k ?? defaultK, barred);
+    const best = await this.options.best(scores, request.k ?? defaultK, barred, model === undefined);
     metrics.recommendations.inc({ source: model ? 'model' : 'fallback' });
     return {
       ...(request.user === undefined ? {} : { user: request.user }),

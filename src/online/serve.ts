@@ -17,6 +17,7 @@ import type { Questions } from './elicitation.js';
 import { frozenModel } from './frozen.js';
 import { buildServer, listen, tryAddress } from './http/server.js';
 import type { Durability } from './journal/options.js';
+import type { ListsConfig } from './lists/schema.js';
 import { ServiceMetrics } from './metrics.js';
 import { modelLearner } from './model-learner.js';
 import type { LearningConfig, QualityConfig, RequestConfig, RetentionConfig } from './schema.js';
@@ -48,6 +49,7 @@ export interface ServeOptions {
   readonly retention: RetentionConfig;
   readonly requests: RequestConfig;
   readonly quality: QualityConfig;
+  readonly lists: ListsConfig;
   /** Absent: everyone is let in, on loopback alone. */
   readonly security?: Security;
   readonly backend: BackendInfo;
@@ -150,6 +152,7 @@ async function serveState(
     retention: options.retention,
     requests: options.requests,
     quality: options.quality,
+    lists: options.lists,
     frozen: options.quality.arms ? frozenModel(restoreModel(checkpoint)) : undefined,
     questions: options.questions,
     ...(data ? { warm: (histories) => warmHistories(histories, data, checkpoint.catalogue) } : {}),

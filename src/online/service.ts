@@ -1,7 +1,7 @@
 import { RecsysError } from '../errors.js';
 import type { RecommendRequest } from '../protocol/recommendations.js';
 import type { Catalogue, StageContext } from '../types.js';
-import { type Arms, armsOf } from './arms.js';
+import { type Arms, armsOf, countsOf } from './arms.js';
 import { Elicitation, type Questions } from './elicitation.js';
 import type { OnlineEvent } from './events.js';
 import { type EventReceipt, Intake } from './intake.js';
@@ -9,6 +9,8 @@ import type { JournalFiles } from './journal/files.js';
 import type { Durability } from './journal/options.js';
 import { Journal } from './journal.js';
 import type { FrozenModel, LearnerState, OnlineLearner } from './learner.js';
+import { Lists } from './lists/lists.js';
+import type { ListsConfig } from './lists/schema.js';
 import type { ServiceMetrics } from './metrics.js';
 import { OpenCatalogue } from './open-catalogue.js';
 import type { Prequential } from './prequential.js';
@@ -54,6 +56,7 @@ export interface ServiceOptions {
   readonly retention: RetentionConfig;
   readonly requests: RequestConfig;
   readonly quality: QualityConfig;
+  readonly lists: ListsConfig;
   /** The model as it was first served, where arms are measured. */
   readonly frozen?: FrozenModel | undefined;
   /** What to ask new users about; popular items where there is no list. */
@@ -87,6 +90,7 @@ export class RecommenderService {
   private readonly behaviourIndex = new Map<string, number>();
   private readonly intake: Intake;
   private journal!: Journal;
+  private lists!: Lists;
   private stopping = false;
 
   private constructor(private readonly options: ServiceOptions) {
@@ -124,7 +128,8 @@ export class RecommenderService {
       histories: this.histories,
       items: this.items,
       behaviourIndex: this.behaviourIndex,
-      popularity: this.popularity(),
+      popularity: countsOf(options),
+      best: (...asked) => this.lists.best(...asked),
       defaultK: options.requests.k,
       adaptation: this.adaptation.served,
       metrics,
@@ -133,14 +138,6 @@ export class RecommenderService {
     });
     const { popularity } = this.recommender;
     this.elicitation = new Elicitation(catalogue, this.histories, popularity, options.questions, this.items);
-  }
-
-  /** Interactions of each item, with places for those that come. */
-  private popularity(): Float32Array {
-    const { catalogue, from } = this.options;
-    const counts = new Float32Array(catalogue.items.length);
-    counts.set(from?.state.popularity ?? catalogue.itemCounts);
-    return counts;
   }
 
   /** Opens the journal and brings the state up to it: the snapshot, if any, and every record after it. */
@@ -169,6 +166,7 @@ export class RecommenderService {
         for (const [i, record] of records.entries()) this.apply(first + i, record as JournalRecord);
       },
     });
+    this.lists = await Lists.open(this.options.lists, this.options.catalogue, this.items, context.log);
     const { cut } = this.journal;
     if (cut) {
       context.log(

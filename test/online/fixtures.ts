@@ -6,6 +6,7 @@ import type { FastifyInstance } from 'fastify';
 import { buildServer } from '../../src/online/http/server.js';
 import type { Timeouts } from '../../src/online/http/timeouts.js';
 import type { LearnExample, LearnerState, LearnOutcome, OnlineLearner } from '../../src/online/learner.js';
+import { listsSchema } from '../../src/online/lists/schema.js';
 import { ServiceMetrics } from '../../src/online/metrics.js';
 import { learningSchema, qualitySchema, requestSchema, retentionSchema } from '../../src/online/schema.js';
 import type { Security } from '../../src/online/security/security.js';
@@ -118,6 +119,7 @@ export type Overrides = Partial<
     retention: object;
     requests: object;
     quality: object;
+    lists: object;
   }
 >;
 
@@ -140,6 +142,7 @@ export async function startService(journal: string, overrides: Overrides = {}) {
     retention: retentionSchema.parse(overrides.retention),
     requests: requestSchema.parse(overrides.requests),
     quality: qualitySchema.parse(overrides.quality),
+    lists: listsSchema.parse(overrides.lists),
   });
   return { service, learner, metrics };
 }

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { before, test } from 'node:test';
 import type { BackendInfo } from '../../src/compute/backend.js';
 import { selectBackend } from '../../src/compute/select.js';
+import { listsSchema } from '../../src/online/lists/schema.js';
 import { learningSchema, qualitySchema, requestSchema, retentionSchema } from '../../src/online/schema.js';
 import { type ServeOptions, serve } from '../../src/online/serve.js';
 import { readCheckpoint } from '../../src/storage/checkpoint.js';
@@ -45,6 +46,7 @@ async function start(model: string, state: string, over: Partial<ServeOptions> =
         retention: retentionSchema.parse({}),
         requests: requestSchema.parse({}),
         quality: qualitySchema.parse({}),
+        lists: listsSchema.parse({}),
         backend,
         config: {},
         out: undefined,
