@@ -32,6 +32,8 @@ describe('the dashboard', { skip: built ? false : 'not built (npm run build)' },
     const { child, ended } = start(['serve-online', ...flags, '--ready-file', ready, ...more], dir);
     t.after(async () => {
       child.kill('SIGTERM');
+      const late = sleep(15_000, 'late', { ref: false });
+      if ((await Promise.race([ended, late])) === 'late') child.kill('SIGKILL');
       assert.equal((await ended).code, 0);
     });
     while (!existsSync(ready)) await sleep(20);
@@ -64,6 +66,7 @@ describe('the dashboard', { skip: built ? false : 'not built (npm run build)' },
   });
 
   test('a person sees what the service does', inBrowser, async (t) => {
+    const browser = await browse(t);
     const url = await serve(t, 'seen', '--set', 'learning.user.rate=0.1');
     const client = new RecsysClient({ url });
     t.after(() => client.close());
@@ -77,7 +80,6 @@ describe('the dashboard', { skip: built ? false : 'not built (npm run build)' },
     for (let n = 0; n < 8; n++) await client.recommendations(`u${n}`, { k: 3 });
     while (!/^recsys_learner_lag_events 0$/m.test(await client.metrics())) await sleep(20);
 
-    const browser = await browse(t);
     const text = () => browser.evaluate<string>('document.getElementById("figures").innerText');
     await browser.goto(`${url}/`);
     await browser.until('document.querySelectorAll("#quality svg").length === 6');
@@ -143,8 +145,8 @@ describe('the dashboard', { skip: built ? false : 'not built (npm run build)' },
   });
 
   test('what goes wrong in a page is seen by these tests', inBrowser, async (t) => {
-    const url = await serve(t, 'wrong');
     const browser = await browse(t);
+    const url = await serve(t, 'wrong');
     await browser.goto(`${url}/`);
     await browser.until('document.querySelector(".well")');
     assert.deepEqual(browser.errors, []);
@@ -161,6 +163,7 @@ describe('the dashboard', { skip: built ? false : 'not built (npm run build)' },
   });
 
   test('with keys it asks for one, keeps it in the tab, and lets it be forgotten', inBrowser, async (t) => {
+    const browser = await browse(t);
     const make = async (scope: string) => {
       const { code, stdout, stderr } = await recsys(
         ['serve-online', 'keys', 'create', '--scope', scope],
@@ -171,7 +174,6 @@ describe('the dashboard', { skip: built ? false : 'not built (npm run build)' },
     };
     const [read, write] = [await make('read'), await make('write')];
     const url = await serve(t, 'keyed', '--keys', 'keys.json');
-    const browser = await browse(t);
     const visible = (id: string) => `document.getElementById("${id}").checkVisibility()`;
     const type = (key: string) =>
       browser.evaluate(

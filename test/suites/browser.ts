@@ -124,9 +124,10 @@ export class Browser {
   }
 
   async close(): Promise<void> {
-    const ended = new Promise((done) => this.child.once('close', done));
+    const ended = new Promise((done) => this.child.once('exit', done));
     this.child.kill('SIGKILL');
     await ended;
+    for (const pipe of this.child.stdio) pipe?.destroy();
     await rm(this.profile, { recursive: true, force: true, maxRetries: 5 });
   }
 

@@ -7,12 +7,15 @@ import type { FastifyInstance } from 'fastify';
  */
 export function hangUpOnClose(app: FastifyInstance, tls: boolean): void {
   const silent = new Set<Socket>();
+  let closing = false;
   app.server.on(tls ? 'secureConnection' : 'connection', (socket: Socket) => {
+    if (closing) return void socket.destroy();
     silent.add(socket);
     socket.once('close', () => silent.delete(socket));
   });
   app.server.on('request', ({ socket }: { readonly socket: Socket }) => silent.delete(socket));
   app.addHook('preClose', async () => {
+    closing = true;
     for (const socket of silent) socket.destroy();
   });
 }
