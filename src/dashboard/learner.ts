@@ -42,6 +42,7 @@ export function learnerHtml(window: Window): string {
     const rate = perSecond(total(select(rise, OUTCOME, { outcome, reason })), seconds);
     return [reason === '' ? outcome : `${outcome}: ${reason}`, rateText(rate), value];
   });
+  rows.sort(([a], [b]) => String(a).localeCompare(String(b)));
   const columns = ['events', 'now', { name: 'in this process', format: 'count' as const }];
   const outcomes = rows.length === 0 ? '' : tableToHtml({ columns, rows });
   return `${figures}${version === undefined ? '' : versionHtml(version, learned)}${outcomes}`;
