@@ -149,7 +149,7 @@ describe('the dashboard', { skip: built ? false : 'not built (npm run build)' },
     const url = await serve(t, 'wrong');
     await browser.goto(`${url}/`);
     await browser.until('document.querySelector(".well")');
-    assert.deepEqual(browser.errors, []);
+    assert.equal(browser.errors.length, 0, `${browser.errors}`);
     await browser.evaluate(
       'console.error("said"); document.body.setAttribute("style", "color: red"); fetch("v1/nothing"); 1',
     );
