@@ -1,5 +1,5 @@
 /** src → dist: compiles with tsc, copies what is not TypeScript, and replaces dist only when that succeeded. */
-import { cpSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { buildStamp, distIsCurrent, filesUnder, isMain, ROOT, runTool, sourcesHash } from './project.mjs';
 
@@ -8,8 +8,12 @@ export function build(root = ROOT) {
   const draft = join(root, 'dist.partial');
   const hash = sourcesHash(root);
   rmSync(draft, { recursive: true, force: true });
-  const args = ['-p', 'tsconfig.json', '--outDir', draft, '--noEmitOnError'];
-  if (runTool('typescript/bin/tsc', args, { root }) !== 0) {
+  // What runs in a browser is compiled apart: it knows the page, and nothing of Node.
+  for (const project of ['tsconfig.json', 'tsconfig.page.json'].filter((name) =>
+    existsSync(join(root, name)),
+  )) {
+    const args = ['-p', project, '--outDir', draft, '--noEmitOnError'];
+    if (runTool('typescript/bin/tsc', args, { root }) === 0) continue;
     rmSync(draft, { recursive: true, force: true });
     return false;
   }

@@ -72,7 +72,9 @@ export const buildStamp = (root) => join(root, 'dist', '.sources');
 
 /** Hash of all that a build is made from. */
 export function sourcesHash(root = ROOT) {
-  const settings = ['tsconfig.json', 'package-lock.json'].map((name) => join(root, name)).filter(existsSync);
+  const settings = ['tsconfig.json', 'tsconfig.page.json', 'package-lock.json']
+    .map((name) => join(root, name))
+    .filter(existsSync);
   return hashFiles(root, [...settings, ...filesUnder(join(root, 'src'))]);
 }
 

@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import { elicitationReplySchema } from '../protocol/elicitation.js';
 import { type eventSchema, receiptsSchema } from '../protocol/events.js';
-import { qualityReplySchema } from '../protocol/quality.js';
+import { type QualityReply, qualityReplySchema } from '../protocol/quality.js';
 import {
   type RecommendQuery,
   recommendReplySchema,
@@ -20,7 +20,7 @@ export type Receipts = z.output<typeof receiptsSchema>;
 export type RecommendationRequest = z.input<typeof recommendSchema>;
 export type Recommendations = z.output<typeof recommendReplySchema>;
 export type Questions = z.output<typeof elicitationReplySchema>;
-export type Quality = z.output<typeof qualityReplySchema>;
+export type Quality = QualityReply;
 export type State = z.output<typeof stateReplySchema>;
 
 export interface ClientOptions {

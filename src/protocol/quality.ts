@@ -23,3 +23,5 @@ export const qualityReplySchema = z.object({
     .array(z.object({ arm: z.string(), against: z.string(), ndcg: interval, logLoss: interval }))
     .describe('each arm minus another, event by event'),
 });
+
+export type QualityReply = z.output<typeof qualityReplySchema>;

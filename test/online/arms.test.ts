@@ -221,3 +221,20 @@ test('GET /v1/quality says what each arm is at', async (t) => {
   const metrics = (await app.inject({ url: '/metrics' })).body;
   assert.match(metrics, /recsys_quality\{arm="learned",metric="ndcg",bound="mean"\} 0\.\d+/);
 });
+
+test('GET /v1/quality of a service without events, and of one user: what is not known is null', async (t) => {
+  const { app, service } = await startServer(t);
+  const unknown = { mean: null, low: null, high: null };
+  const fresh = await app.inject({ url: '/v1/quality' });
+  assert.equal(fresh.statusCode, 200, fresh.body);
+  const { arms, differences } = fresh.json();
+  assert.deepEqual(arms[0], { arm: 'popularity', ndcg: unknown, hr: unknown, logLoss: unknown });
+  assert.deepEqual([differences[0].ndcg, differences[0].logLoss], [unknown, unknown]);
+  await service.accept([
+    { id: 'a', user: 'u1', item: 'i1', behaviour: 'view', time: NOW },
+    { id: 'b', user: 'u1', item: 'i2', behaviour: 'view', time: NOW + 1 },
+  ]);
+  await service.idle();
+  const [popularity] = (await app.inject({ url: '/v1/quality' })).json().arms;
+  assert.deepEqual(popularity.hr, { mean: 1, low: null, high: null });
+});

@@ -17,11 +17,22 @@ const PAGES = {
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 };
 
+/** The page at / runs and loads nothing but files of this service, and asks this service alone. */
+const DASHBOARD = {
+  ...API,
+  'content-security-policy':
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+};
+
 const TLS = { 'strict-transport-security': 'max-age=31536000' };
 
 /** Headers that a reply carries whatever comes of the request: its id, and what browsers are told. */
 export function setHeaders(request: FastifyRequest, reply: FastifyReply, tls: boolean): void {
   reply.header('x-request-id', request.id);
-  const isPage = /^\/docs(?:[/?]|$)/.test(request.url);
-  reply.headers({ ...(isPage ? PAGES : API), ...(tls ? TLS : {}) });
+  const own = /^\/docs(?:[/?]|$)/.test(request.url)
+    ? PAGES
+    : /^\/(?:assets\/|\?|$)/.test(request.url)
+      ? DASHBOARD
+      : API;
+  reply.headers({ ...own, ...(tls ? TLS : {}) });
 }

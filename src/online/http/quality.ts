@@ -1,7 +1,12 @@
 import type { FastifyInstance } from 'fastify';
 import { qualityReplySchema } from '../../protocol/quality.js';
+import type { Interval } from '../intervals.js';
 import type { RecommenderService } from '../service.js';
 import { jsonSchema } from './schemas.js';
+
+const known = (value: number): number | null => (Number.isFinite(value) ? value : null);
+/** NaN, of too few events or users, is null in JSON. */
+const bounds = ({ mean, low, high }: Interval) => ({ mean: known(mean), low: known(low), high: known(high) });
 
 /** `GET /v1/quality`: what each kind of learning earns. */
 export function qualityRoutes(app: FastifyInstance, service: RecommenderService): void {
@@ -23,8 +28,15 @@ export function qualityRoutes(app: FastifyInstance, service: RecommenderService)
         window,
         events: count,
         unknown,
-        arms: service.prequential.quality(),
-        differences: service.prequential.differences(arms.includes('frozen') ? 'frozen' : 'popularity'),
+        arms: service.prequential.quality().map(({ arm, ndcg, hr, logLoss }) => ({
+          arm,
+          ndcg: bounds(ndcg),
+          hr: bounds(hr),
+          logLoss: bounds(logLoss),
+        })),
+        differences: service.prequential
+          .differences(arms.includes('frozen') ? 'frozen' : 'popularity')
+          .map(({ ndcg, logLoss, ...of }) => ({ ...of, ndcg: bounds(ndcg), logLoss: bounds(logLoss) })),
       };
     },
   );

@@ -10,6 +10,8 @@ import type { ServiceMetrics } from '../metrics.js';
 import type { Security } from '../security/security.js';
 import type { RecommenderService } from '../service.js';
 import { installAccess } from './access.js';
+import { hangUpOnClose } from './closing.js';
+import { dashboardRoutes } from './dashboard.js';
 import { describeAccess, SCHEME } from './description.js';
 import { elicitationRoutes } from './elicitation.js';
 import { installErrors, refuseEarly, refuseUnreadable } from './errors.js';
@@ -54,6 +56,7 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
     // Requests are checked by the zod schemas the documented JSON Schemas come from.
     routerOptions: { maxParamLength: 512 },
   });
+  hangUpOnClose(app, tls !== undefined);
   // Bodies are JSON: without this fastify takes plain text too.
   app.removeContentTypeParser('text/plain');
   app.setValidatorCompiler(() => (value) => ({ value }));
@@ -102,6 +105,7 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
     stateRoutes(routes, service);
     operationRoutes(routes, service, metrics);
     qualityRoutes(routes, service);
+    dashboardRoutes(routes, options.version);
   });
   await app.ready();
   return app;

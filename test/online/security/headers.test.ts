@@ -139,3 +139,16 @@ test('what is no HTTP is answered in the form of every error', async (t) => {
     assert(body.code === 'REQUEST_INVALID' && body.message && body.remedy);
   }
 });
+
+test('a connection on which nothing was asked does not keep the server from closing', {
+  timeout: 20_000,
+}, async (t) => {
+  const { app } = await startServer(t);
+  const url = await listen(app, '127.0.0.1', 0);
+  const silent = connect(Number(new URL(url).port), '127.0.0.1').on('error', () => {});
+  await once(silent, 'connect');
+  assert.equal((await fetch(`${url}/readyz`)).status, 200);
+  const closed = once(silent, 'close');
+  await app.close();
+  await closed;
+});
