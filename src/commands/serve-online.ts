@@ -19,6 +19,7 @@ import { maskingLog } from '../online/security/mask.js';
 import { securitySchema } from '../online/security/schema.js';
 import { openSecurity } from '../online/security/security.js';
 import { serve } from '../online/serve.js';
+import { DATA_PARTS } from '../online/warm.js';
 import { readAdapter } from '../storage/adapter-files.js';
 import { writeFileAtomic } from '../storage/atomic.js';
 import { readCheckpoint } from '../storage/checkpoint.js';
@@ -35,6 +36,12 @@ const schema = z.strictObject({
     .describe('by name: adapters of `model`; a request may ask for one'),
   elicitation: path('directory that `recsys elicit` wrote: what new users are asked about').optional(),
   data: path('dataset whose histories are known from the start').optional(),
+  dataPart: z
+    .enum(DATA_PARTS)
+    .default('test')
+    .describe(
+      'rows of `data` that are known: those up to this part of its split. `validation` where the test rows come as events',
+    ),
   state: path('state directory: the event journal and the snapshot'),
   host: z.string().min(1).default('127.0.0.1').describe('address to listen on'),
   port: z.number().int().min(0).max(65535).default(8080).describe('port to listen on; 0 = any free one'),
@@ -59,6 +66,11 @@ export default defineStage({
   flags: {
     model: { key: 'model', describe: 'checkpoint to serve', type: 'string', stdin: true },
     data: { key: 'data', describe: 'dataset whose histories are known from the start', type: 'string' },
+    'data-part': {
+      key: 'dataPart',
+      describe: 'rows of --data that are known: those up to this part of its split',
+      type: 'string',
+    },
     state: { key: 'state', describe: 'state directory: journal and snapshot', type: 'string' },
     host: { key: 'host', describe: 'address to listen on', type: 'string' },
     port: { key: 'port', describe: 'port to listen on; 0 = any free one', type: 'number' },

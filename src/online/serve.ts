@@ -26,7 +26,7 @@ import { RecommenderService } from './service.js';
 import { writeServed } from './snapshot.js';
 import { Snapshots } from './snapshots.js';
 import { newestState, snapshotPath } from './state-directory.js';
-import { warmHistories } from './warm.js';
+import { type DataPart, warmedBy, warmHistories } from './warm.js';
 
 export interface ServeOptions {
   readonly checkpoint: Checkpoint;
@@ -36,6 +36,8 @@ export interface ServeOptions {
   readonly questions: Questions | undefined;
   /** Histories known before the first event. */
   readonly data: Dataset | undefined;
+  /** Up to which part of its split. */
+  readonly dataPart: DataPart;
   /** State directory: journal and snapshot. Held by one process at a time. */
   readonly state: string;
   readonly host: string;
@@ -112,7 +114,12 @@ async function serveState(
     ...options.learning,
     loss: options.learning.loss ?? (values ? 'mse' : 'softmax'),
   } as const;
-  const { source, online } = await newestState(options.state, checkpoint, data, context);
+  const { source, online } = await newestState(
+    options.state,
+    checkpoint,
+    warmedBy(data, options.dataPart),
+    context,
+  );
   const baseVersion = online?.baseVersion ?? versionOf(checkpoint);
   const restored = roomyModel(source, options);
   const rows = restored.catalogue.items.length;
@@ -155,7 +162,9 @@ async function serveState(
     lists: options.lists,
     frozen: options.quality.arms ? frozenModel(restoreModel(checkpoint)) : undefined,
     questions: options.questions,
-    ...(data ? { warm: (histories) => warmHistories(histories, data, checkpoint.catalogue) } : {}),
+    ...(data
+      ? { warm: (histories) => warmHistories(histories, data, checkpoint.catalogue, options.dataPart) }
+      : {}),
     ...(online ? { from: online } : {}),
     metrics,
     context,

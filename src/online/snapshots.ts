@@ -7,6 +7,7 @@ import type { RetentionConfig } from './schema.js';
 import type { RecommenderService } from './service.js';
 import { type ServedState, writeServed } from './snapshot.js';
 import { snapshotPath } from './state-directory.js';
+import { type DataPart, warmedBy } from './warm.js';
 
 const MINUTE_MS = 60_000;
 
@@ -14,6 +15,7 @@ const MINUTE_MS = 60_000;
 export interface SnapshotFacts
   extends Pick<ServedState, 'base' | 'baseVersion' | 'optimizer' | 'rows' | 'config'> {
   readonly data: Dataset | undefined;
+  readonly dataPart: DataPart;
   /** State directory. */
   readonly state: string;
   readonly seed: number;
@@ -62,7 +64,7 @@ export class Snapshots {
     const served: ServedState = {
       ...facts,
       journalId: service.journalId,
-      data: facts.data?.manifest.fingerprint ?? null,
+      data: warmedBy(facts.data, facts.dataPart),
       learner,
       catalogue,
       state,

@@ -1,6 +1,5 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Dataset } from '../data/dataset.js';
 import { RecsysError } from '../errors.js';
 import { recoverOutput } from '../storage/atomic.js';
 import { type Checkpoint, readCheckpoint } from '../storage/checkpoint.js';
@@ -15,7 +14,7 @@ export const snapshotPath = (state: string): string => join(state, 'snapshot');
 export async function newestState(
   state: string,
   checkpoint: Checkpoint,
-  data: Dataset | undefined,
+  warmed: string | null,
   context: StageContext,
 ): Promise<{ source: Checkpoint; online: OnlineState | undefined }> {
   const path = snapshotPath(state);
@@ -24,12 +23,8 @@ export async function newestState(
     try {
       const snapshot = await readCheckpoint(path);
       const online = await readOnlineState(snapshot);
-      const { model, data: fingerprint } = online?.base ?? {};
-      if (
-        online &&
-        model === checkpoint.manifestSha256 &&
-        fingerprint === (data?.manifest.fingerprint ?? null)
-      ) {
+      const { model, data } = online?.base ?? {};
+      if (online && model === checkpoint.manifestSha256 && data === warmed) {
         context.log('info', `going on from the snapshot at journal record ${online.state.position}`);
         return { source: snapshot, online };
       }

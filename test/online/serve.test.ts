@@ -36,6 +36,7 @@ async function start(model: string, state: string, over: Partial<ServeOptions> =
         budget: {},
         questions: undefined,
         data: undefined,
+        dataPart: 'test',
         state,
         host: '127.0.0.1',
         port: 0,

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { SPLIT } from '../../src/data/dataset.js';
 import type { OnlineLearner } from '../../src/online/learner.js';
 import { UserHistories } from '../../src/online/users.js';
-import { warmHistories } from '../../src/online/warm.js';
+import { DATA_PARTS, warmedBy, warmHistories } from '../../src/online/warm.js';
 import type { Query } from '../../src/types.js';
 import { catalogueOf, datasetOf } from '../suites/fixtures.js';
 import { CountingLearner, catalogue, NOW, startServer, startService, temporary } from './fixtures.js';
@@ -107,4 +108,21 @@ test('a dataset warms histories with its times; one that has none is refused', (
     message: /relativeTime.*made-up has none/,
   });
   warmHistories(new UserHistories(known, 10), datasetOf(known, events), known);
+});
+
+test('a dataset warms histories up to a part of its split', () => {
+  const known = catalogueOf(2, 5);
+  const data = datasetOf(
+    known,
+    [1, 2, 3].map((item) => ({ user: 1, item, time: item })),
+    'epoch',
+  );
+  data.interactions.split.set([SPLIT.train, SPLIT.validation, SPLIT.test]);
+  for (const [n, part] of DATA_PARTS.entries()) {
+    const histories = new UserHistories(known, 10);
+    warmHistories(histories, data, known, part);
+    assert.equal(histories.query('u1').items.length, n + 1, part);
+  }
+  assert.notEqual(warmedBy(data, 'validation'), warmedBy(data, 'test'));
+  assert.equal(warmedBy(undefined, 'test'), null);
 });
