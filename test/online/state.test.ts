@@ -154,6 +154,23 @@ test('a snapshot taken while events wait, with the journal after it, equals the 
   }
 });
 
+test('a snapshot is taken while events come that are not yet on the disk', async () => {
+  const files = new FaultyFiles();
+  const { service } = await startService('/state/journal', { files, durability: 'none' });
+  let taken = false;
+  const sending = (async () => {
+    for (let n = 0; !taken; n++) await service.accept(stream(1, n));
+  })();
+  for (let n = 0; n < 5; n++) await service.snapshot();
+  taken = true;
+  await sending;
+  await service.accept(stream(1, 9000));
+  await service.idle();
+  files.failingSyncs = 1;
+  await assert.rejects(service.snapshot(), { code: 'DISK' });
+  await service.close();
+});
+
 test('events that wait keep what their users had done, whatever columns that has', () => {
   const text = fc.string({ maxLength: 5 });
   const example = (times: boolean, values: boolean) =>
