@@ -13,7 +13,15 @@ import { learningSchema } from '../../src/online/schema.js';
 import { UserAdaptation } from '../../src/online/user-adaptation.js';
 import { readCheckpoint } from '../../src/storage/checkpoint.js';
 import { writeTinyCheckpoint } from './checkpoint-fixture.js';
-import { CountingLearner, catalogue, NOW, startServer, startService, temporary } from './fixtures.js';
+import {
+  CountingLearner,
+  catalogue,
+  NOW,
+  recordingContext,
+  startServer,
+  startService,
+  temporary,
+} from './fixtures.js';
 
 before(async () => {
   await selectBackend('cpu');
@@ -165,6 +173,39 @@ test('four arms on one stream: each is what it says, by an independent count', a
   assert(Math.abs(quality.popularity! - total / 60) < 1e-9, `${quality.popularity} ${total / 60}`);
   assert(quality.learned! > quality.frozen!, 'the learner has learned which item follows which');
   await service.close();
+});
+
+test('an arm that cannot be asked keeps nothing from being learned, and is spoken of once', async (t) => {
+  const dir = await temporary(t);
+  const known = catalogue(3, 20);
+  const made = () => ({
+    catalogue: known,
+    context: recordingContext(),
+    frozen: {
+      columns: known.items.length,
+      states: undefined as never,
+      score: async () => Promise.reject(new Error('out of memory')),
+      dispose() {},
+    },
+  });
+  const first = made();
+  const { service, learner } = await startService(dir, first);
+  for (const event of stream(6)) {
+    await service.accept([event]);
+    await service.idle();
+  }
+  assert.equal((learner as CountingLearner).updates.length, 6);
+  assert.equal(first.context.lines.filter((line) => line.includes('out of memory')).length, 1);
+  await service.close();
+  // A replay measures nothing: it must come to the same.
+  const second = made();
+  const again = await startService(dir, second);
+  assert.deepEqual((again.learner as CountingLearner).updates, (learner as CountingLearner).updates);
+  assert.deepEqual(
+    second.context.lines.filter((line) => line.startsWith('warn')),
+    [],
+  );
+  await again.service.close();
 });
 
 test('a share of the users is measured; the frozen model and weights of users survive a restart', async (t) => {
