@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import fc from 'fast-check';
 import { selectBackend } from '../../src/compute/select.js';
+import { createModel, modelSchema } from '../../src/model/registry.js';
 import { restoreModel } from '../../src/model/restore.js';
 import type { OnlineEvent } from '../../src/online/events.js';
 import { frozenModel } from '../../src/online/frozen.js';
@@ -10,8 +11,10 @@ import type { LearnExample } from '../../src/online/learner.js';
 import { modelLearner } from '../../src/online/model-learner.js';
 import { logLossOf, Prequential, rankOf } from '../../src/online/prequential.js';
 import { learningSchema } from '../../src/online/schema.js';
-import { UserAdaptation } from '../../src/online/user-adaptation.js';
+import { UserAdaptation, userAdaptation } from '../../src/online/user-adaptation.js';
+import { Random } from '../../src/random.js';
 import { readCheckpoint } from '../../src/storage/checkpoint.js';
+import { withNoise } from '../suites/fixtures.js';
 import { writeTinyCheckpoint } from './checkpoint-fixture.js';
 import {
   CountingLearner,
@@ -103,6 +106,31 @@ test('a user’s own weights: each step by hand, those of others untouched, and 
   const spoiled = new UserAdaptation(states([[Number.NaN, 1]]), { rate: 1, decay: 0 });
   await spoiled.learn([example('ann')]);
   assert.equal(spoiled.has('ann'), false, 'a gradient that is no number is not kept');
+});
+
+test('what is learned of a user does not depend on what a list may cost', async () => {
+  const shop = catalogue(4, 20);
+  const made = (steps: number) => {
+    const config = modelSchema.parse({ name: 'fast-weights', width: 4, hidden: [4], steps, length: 6 });
+    const model = createModel(config, shop);
+    return { model, config, catalogue: shop, inits: withNoise(model.init(new Random(1)), 2) };
+  };
+  const query = { user: 0, items: Int32Array.of(3, 5), behaviours: new Uint8Array(2) };
+  const one = { event: { user: 'ann' }, query, item: 7, known: 21 } as unknown as LearnExample;
+  const learned = await Promise.all(
+    [3, 0].map(async (steps) => {
+      const learner = modelLearner(made(3), learningSchema.parse({}), 1, { scoring: made(steps).model });
+      const { served } = userAdaptation({ learning: { user: { rate: 0.5, decay: 0 } }, learner });
+      const before = await learner.score([query]);
+      await served!.learn([one]);
+      const after = await served!.score([query], ['ann']);
+      return { before, after, offsets: served!.snapshot('served').tensors };
+    }),
+  );
+  const [own, fewer] = learned;
+  assert.deepEqual(fewer!.offsets, own!.offsets);
+  assert.notDeepEqual(fewer!.before, own!.before, 'lists keep to the budget');
+  assert.notDeepEqual(fewer!.after, own!.after, 'also those with what was learned');
 });
 
 test('gradients of states are those of finite differences, and a step makes the item likelier', async (t) => {
