@@ -225,9 +225,8 @@ async function listenUntilStopped(
     context.log('info', 'stopping: answering requests under way, learning what waits', {
       waiting: service.lag,
     });
-    const drained = service.drain();
-    await app.close();
-    await drained;
+    // Both at once: a request may take its time, and a drain that fails meanwhile must find someone who hears it.
+    await Promise.all([service.drain(), app.close()]);
   } finally {
     await app.close();
   }

@@ -1,13 +1,15 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { cp, readdir, rm, writeFile } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
+import { cp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
 import type { BackendInfo } from '../../src/compute/backend.js';
 import { selectBackend } from '../../src/compute/select.js';
+import { RecsysError } from '../../src/errors.js';
 import { learningSchema, qualitySchema, requestSchema, retentionSchema } from '../../src/online/schema.js';
 import { type ServeOptions, serve } from '../../src/online/serve.js';
+import { RecommenderService } from '../../src/online/service.js';
 import { readCheckpoint } from '../../src/storage/checkpoint.js';
 import { writeTinyCheckpoint } from './checkpoint-fixture.js';
 import { recordingContext, temporary } from './fixtures.js';
@@ -246,7 +248,8 @@ test('a state directory in use, a damaged snapshot, an output that exists', asyn
 
   await writeFile(join(state, 'snapshot', 'model.safetensors'), 'nonsense');
   const second = await start(model, state);
-  assert(second.lines.some((line) => /the snapshot cannot be used/.test(line)));
+  assert(second.lines.some((line) => /the snapshot cannot be used.*kept as .*snapshot\.unusable/.test(line)));
+  assert.equal(await readFile(join(state, 'snapshot.unusable', 'model.safetensors'), 'utf8'), 'nonsense');
   assert.equal(await lists(second.url), expected);
   await second.stop();
 
@@ -255,6 +258,29 @@ test('a state directory in use, a damaged snapshot, an output that exists', asyn
   const other = await start(out, state);
   assert(other.lines.some((line) => /another checkpoint or dataset/.test(line)));
   await other.stop();
+});
+
+test('events that could not be learned before the stop are spoken of once the last request is answered', async (t) => {
+  const dir = await temporary(t);
+  await writeTinyCheckpoint(join(dir, 'model'));
+  const { url, stop } = await start(join(dir, 'model'), join(dir, 'state'));
+  t.mock.method(RecommenderService.prototype, 'drain', async () => {
+    throw new RecsysError('DISK', '3 events could not be learned');
+  });
+  // A request whose body takes its time keeps the server from closing.
+  const slow = connect(Number(new URL(url).port), '127.0.0.1');
+  slow.write(
+    'POST /v1/events HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n[',
+  );
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  const stopped = assert.rejects(stop(), { code: 'DISK' });
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  slow.end(']');
+  await stopped;
+  // The state directory is free again.
+  t.mock.restoreAll();
+  const again = await start(join(dir, 'model'), join(dir, 'state'));
+  await again.stop();
 });
 
 test('a busy port is found before anything is written', async (t) => {
