@@ -191,6 +191,24 @@ test('snapshots are taken while serving, free segments, and a kill at any moment
   assert.equal((await again.stop()).metrics.learned, 400);
 });
 
+test('while nothing happens no snapshot is taken', async (t) => {
+  const dir = await temporary(t);
+  await writeTinyCheckpoint(join(dir, 'model'));
+  const taken = t.mock.method(RecommenderService.prototype, 'snapshot');
+  const retention = retentionSchema.parse({ snapshotMinutes: 0.0005 });
+  const running = await start(join(dir, 'model'), join(dir, 'state'), { retention });
+  await send(running.url, 0, 5);
+  await caughtUp(running.url);
+  const written = () => running.lines.filter((line) => /info: snapshot at journal record/.test(line)).length;
+  await new Promise((resolve) => setTimeout(resolve, 1000));
+  const [before, wrote] = [taken.mock.callCount(), written()];
+  assert(before > 0 && wrote > 0, `${before} ${wrote}`);
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  assert.equal(taken.mock.callCount(), before);
+  assert.equal((await running.stop()).metrics.learned, 5);
+  assert.equal(written(), wrote);
+});
+
 test('an item that came is in the snapshot, in the checkpoint written, and in the next life', async (t) => {
   const dir = await temporary(t);
   const [model, state, out] = [join(dir, 'model'), join(dir, 'state'), join(dir, 'out')];
