@@ -11,6 +11,7 @@ import { learningSchema, qualitySchema, requestSchema, retentionSchema } from '.
 import { type ServeOptions, serve } from '../../src/online/serve.js';
 import { RecommenderService } from '../../src/online/service.js';
 import { readCheckpoint } from '../../src/storage/checkpoint.js';
+import { decodeSafetensors } from '../../src/storage/safetensors.js';
 import { writeTinyCheckpoint } from './checkpoint-fixture.js';
 import { recordingContext, temporary } from './fixtures.js';
 
@@ -189,6 +190,62 @@ test('snapshots are taken while serving, free segments, and a kill at any moment
   );
   assert.equal(await lists(again.url), expected);
   assert.equal((await again.stop()).metrics.learned, 400);
+});
+
+test('however often it is stopped, measured or not: the same bits as from one journal replayed whole', async (t) => {
+  const dir = await temporary(t);
+  const model = join(dir, 'model');
+  await writeTinyCheckpoint(model);
+  const learning = learningSchema.parse({ learningRate: 0.1, newItems: 2, user: { rate: 0.5 } });
+  const retention = retentionSchema.parse({ history: 5 });
+  const life = async (state: string, from: number, to: number, arms: boolean): Promise<void> => {
+    const running = await start(join(dir, 'model'), state, {
+      ...{ learning, retention },
+      quality: qualitySchema.parse({ arms }),
+    });
+    for (let n = from; n < to; n++) {
+      const reply = await fetch(`${running.url}/v1/events`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({
+          id: n,
+          user: `user${n % 5}`,
+          item: n % 4 === 3 ? `new${n % 3}` : `i${((n * 11) % 40) + 1}`,
+          behaviour: n % 3 ? 'view' : 'buy',
+          time: 1_700_000_000_000 + n,
+        }),
+      });
+      assert.equal(reply.status, 200, await reply.text());
+      await caughtUp(running.url);
+    }
+    await running.stop();
+  };
+  const [often, whole] = [join(dir, 'often'), join(dir, 'whole')];
+  let from = 0;
+  for (const to of [1, 8, 9, 24]) {
+    await life(often, from, to, to % 2 === 0);
+    from = to;
+  }
+  await cp(join(often, 'journal'), join(whole, 'journal'), { recursive: true });
+  await life(whole, 24, 24, false);
+  for (const file of [
+    'model.safetensors',
+    'online.safetensors',
+    'vocabulary/items.jsonl',
+    'trained_events.bin',
+  ]) {
+    const [a, b] = [often, whole].map((state) => readFile(join(state, 'snapshot', file)));
+    const tensors = file.startsWith('online')
+      ? ['history', 'introduced', 'optimizer', 'popularity', 'served']
+      : [];
+    if (tensors.length === 0) assert(Buffer.compare(await a!, await b!) === 0, file);
+    else {
+      const [x, y] = [decodeSafetensors(await a!, file), decodeSafetensors(await b!, file)];
+      const names = [...x.keys()].filter((name) => tensors.some((kind) => name.startsWith(kind)));
+      assert(names.length > tensors.length, `${names}`);
+      for (const name of names) assert.deepEqual(y.get(name), x.get(name), name);
+    }
+  }
 });
 
 test('a start with other settings than those of the snapshot says which', async (t) => {
