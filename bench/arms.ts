@@ -13,7 +13,7 @@ import { selectBackend } from '../src/compute/select.js';
 import { type Dataset, SPLIT } from '../src/data/dataset.js';
 import { readDataset } from '../src/data/read.js';
 import { restoreModel } from '../src/model/restore.js';
-import { withRoom } from '../src/model/room.js';
+import { takesItems, withRoom } from '../src/model/room.js';
 import type { OnlineEvent } from '../src/online/events.js';
 import { frozenModel } from '../src/online/frozen.js';
 import type { Interval } from '../src/online/intervals.js';
@@ -42,14 +42,19 @@ if (flags.model === undefined || flags.data === undefined || !(flags.part in SPL
 const part = SPLIT[flags.part as keyof typeof SPLIT];
 const config = flags.config ? parse(await readFile(flags.config, 'utf8')) : {};
 const learning = learningSchema.parse({ ...config.learning, ...JSON.parse(flags.learning) });
-const quality = qualitySchema.parse({ ...config.quality, arms: true, share: 1, window: 100_000 });
+const quality = {
+  ...qualitySchema.parse({ ...config.quality, arms: true, share: 1 }),
+  window: Number.POSITIVE_INFINITY,
+};
 const seed = Number(flags.seed);
 
 await selectBackend();
 const checkpoint = await readCheckpoint(flags.model);
 const dataset = await readDataset(flags.data);
 const known = checkpoint.catalogue.items.length;
-const restored = withRoom(restoreModel(checkpoint), known + learning.newItems, seed, flags.model);
+const model = restoreModel(checkpoint);
+const room = takesItems(model.inits) ? learning.newItems : 0;
+const restored = withRoom(model, known + room, seed, flags.model);
 const directory = await mkdtemp(join(tmpdir(), 'recsys-arms-'));
 const service = await RecommenderService.start({
   catalogue: restored.catalogue,

@@ -1,5 +1,5 @@
 import { Random } from '../random.js';
-import type { Catalogue, Query } from '../types.js';
+import type { Catalogue, Query, StageContext } from '../types.js';
 import type { FrozenModel, LearnExample, OnlineLearner } from './learner.js';
 import { logLossOf, Prequential, type Ranked, rankOf } from './prequential.js';
 import type { QualityConfig } from './schema.js';
@@ -26,6 +26,7 @@ export interface ArmsOptions {
   /** Whose events are measured. */
   measures(user: string): boolean;
   readonly window: number;
+  readonly log: StageContext['log'];
 }
 
 /** What of a service its arms are made from. */
@@ -34,6 +35,7 @@ interface ArmsSource {
   readonly learner: Pick<OnlineLearner, 'score'>;
   readonly frozen?: FrozenModel | undefined;
   readonly quality: QualityConfig;
+  readonly context: Pick<StageContext, 'log'>;
   readonly from?:
     | { readonly state: { readonly popularity: Float32Array; readonly queue: QueueState } }
     | undefined;
@@ -44,11 +46,13 @@ const MISS: Ranked = { rank: Number.POSITIVE_INFINITY, logLoss: Number.NaN };
 
 /**
  * What each kind of learning earns, on one stream of events: popularity updated live; the model as it was, with live histories; that with what
- * was learned of each user; and the model as served, whose shared weights have learned, too.
+ * was learned of each user; and the model as served, whose shared weights have learned, too. An arm that fails is logged: what is served must not
+ * depend on whether, and with what luck, it is measured.
  */
 export class Arms {
   readonly prequential: Prequential;
   private readonly scorings: readonly Scoring[];
+  private failing = false;
 
   constructor(private readonly options: ArmsOptions) {
     const { frozen, adapted, learned, window } = options;
@@ -60,7 +64,31 @@ export class Arms {
   }
 
   /** Ranks each event's item as each arm's list stood before the batch. Items already seen are not in it unless lists hold them. */
-  async measure(batch: readonly WaitingEvent[]): Promise<void> {
+  measure(batch: readonly WaitingEvent[]): Promise<void> {
+    return this.aside(() => this.ranked(batch));
+  }
+
+  /** Counts the batch's items, and adapts the arm that has adapted to their users. */
+  async learn(batch: readonly WaitingEvent[], wanted: readonly LearnExample[]): Promise<void> {
+    for (const event of batch) if ('item' in event) this.options.popularity[event.item]! += 1;
+    const { adapted } = this.options;
+    if (!adapted) return;
+    const known = wanted.filter(({ item }) => item < adapted.columns);
+    if (known.length > 0) await this.aside(() => adapted.learn(known));
+  }
+
+  private async aside(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+      this.failing = false;
+    } catch (error) {
+      if (!this.failing)
+        this.options.log('warn', `quality cannot be measured: ${String(error)}; learning goes on`);
+      this.failing = true;
+    }
+  }
+
+  private async ranked(batch: readonly WaitingEvent[]): Promise<void> {
     const { includeSeen, popularity, measures } = this.options;
     const asked: LearnExample[] = [];
     for (const event of batch) {
@@ -92,15 +120,6 @@ export class Arms {
       this.prequential.record(users[row]!, [popular(popularity, known, item, excluded), ...ranked]);
     }
   }
-
-  /** Counts the batch's items, and adapts the arm that has adapted to their users. */
-  async learn(batch: readonly WaitingEvent[], wanted: readonly LearnExample[]): Promise<void> {
-    for (const event of batch) if ('item' in event) this.options.popularity[event.item]! += 1;
-    const { adapted } = this.options;
-    if (!adapted) return;
-    const known = wanted.filter(({ item }) => item < adapted.columns);
-    if (known.length > 0) await adapted.learn(known);
-  }
 }
 
 /** Popularity as a distribution over the first `rows`: p(item) ∝ count + 1. */
@@ -122,7 +141,7 @@ export function countsOf({ catalogue, from }: Pick<ArmsSource, 'catalogue' | 'fr
 
 /** The arms of a service. */
 export function armsOf(
-  { catalogue, learner, frozen, quality, from }: ArmsSource,
+  { catalogue, learner, frozen, quality, context, from }: ArmsSource,
   { served, adapted }: { readonly served?: UserAdaptation; readonly adapted?: UserAdaptation },
 ): Arms {
   const popularity = countsOf({ catalogue, from });
@@ -148,5 +167,6 @@ export function armsOf(
     measures: (user) =>
       quality.share >= 1 || Random.of(0, 'quality of a share of users', user).uniform() < quality.share,
     window: quality.window,
+    log: (level, message) => context.log(level, message),
   });
 }

@@ -1,6 +1,6 @@
 import { ParameterStore } from '../compute/parameters.js';
 import type { RestoredModel } from '../model/restore.js';
-import { scoreQueries } from '../model/scorer.js';
+import { paramsScorer } from '../model/scorer.js';
 import { paramsAdapter } from '../model/user-states.js';
 import type { Query } from '../types.js';
 import type { FrozenModel } from './learner.js';
@@ -11,6 +11,7 @@ export function frozenModel({ model, inits, catalogue }: RestoredModel): FrozenM
   const store = new ParameterStore(inits, model.constants());
   const params = store.reader();
   const columns = catalogue.items.length;
+  const scorer = paramsScorer(model, params, columns - 1, model.name);
   const { width, adapt, rank } = paramsAdapter(model, params);
   const known = (queries: readonly Query[]) => queries.map((query) => before(query, columns));
   return {
@@ -21,7 +22,7 @@ export function frozenModel({ model, inits, catalogue }: RestoredModel): FrozenM
       rank,
       gradients: stateGradients(model, params),
     },
-    score: (queries) => scoreQueries(model, params, known(queries)),
+    score: (queries) => scorer.score(known(queries)),
     dispose: () => store.dispose(),
   };
 }

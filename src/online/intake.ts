@@ -29,7 +29,8 @@ export interface IntakeOptions {
 
 /** The way of events into the journal: each once, however often it is sent. */
 export class Intake {
-  private readonly inFlight = new Map<string, Promise<number>>();
+  /** Events being written: number of the first record of their request, and which of its events each is. */
+  private readonly inFlight = new Map<string, { readonly first: Promise<number>; readonly at: number }>();
   private accepting = 0;
   /** The last append failed. */
   private failing = false;
@@ -48,22 +49,29 @@ export class Intake {
     }
     const fresh = new Map<string, OnlineEvent>();
     const repeated = new Set<number>();
+    // Taken now: by the time all is written the oldest ids may be forgotten again.
+    const known = new Map<string, number>();
     for (const [i, event] of events.entries()) {
-      const known = fresh.has(event.id) || this.inFlight.has(event.id) || recent.get(event.id) !== undefined;
-      if (known) repeated.add(i);
-      else fresh.set(event.id, event);
+      const { id } = event;
+      const seq = recent.get(id);
+      if (seq !== undefined) known.set(id, seq);
+      if (seq !== undefined || fresh.has(id) || this.inFlight.has(id)) repeated.add(i);
+      else fresh.set(id, event);
     }
     // A request of nothing but known events writes nothing, but must not overtake the one that brought them.
-    const first = fresh.size > 0 ? this.journalEvents([...fresh.values()]) : undefined;
-    const others = events.filter((e) => !fresh.has(e.id)).map((e) => this.inFlight.get(e.id));
-    await Promise.all([first, ...others]);
+    const written = fresh.size > 0 ? this.journalEvents([...fresh.values()]) : undefined;
+    const numbers = events.map(async ({ id }) => {
+      const { first, at } = this.inFlight.get(id) ?? { first: known.get(id)!, at: 0 };
+      return (await first) + at;
+    });
+    const [seqs] = await Promise.all([Promise.all(numbers), written]);
     const { received } = metrics;
     if (fresh.size > 0) received.inc({ result: 'accepted' }, fresh.size);
     if (repeated.size > 0) received.inc({ result: 'duplicate' }, repeated.size);
     return events.map((event, i) => ({
       id: event.id,
       status: repeated.has(i) ? 'duplicate' : 'accepted',
-      seq: recent.get(event.id)!,
+      seq: seqs[i]!,
     }));
   }
 
@@ -89,12 +97,12 @@ export class Intake {
 
   /** Resolves when every event taken so far is in the journal or refused. */
   async settled(): Promise<void> {
-    await Promise.allSettled(this.inFlight.values());
+    await Promise.allSettled([...this.inFlight.values()].map(({ first }) => first));
   }
 
   private async journalEvents(events: readonly OnlineEvent[]): Promise<number> {
     const written = this.append(events.map((event) => ({ type: 'event', ...event })));
-    for (const event of events) this.inFlight.set(event.id, written);
+    for (const [at, event] of events.entries()) this.inFlight.set(event.id, { first: written, at });
     this.accepting += events.length;
     try {
       return await written;

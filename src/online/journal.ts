@@ -156,12 +156,14 @@ export class Journal {
     });
   }
 
-  /** Brings everything appended to the disk, whatever `durability` says. @throws RecsysError DISK */
+  /** Brings everything appended so far to the disk, whatever `durability` says. @throws RecsysError DISK */
   async flush(): Promise<void> {
+    const { file, bytes } = this;
     this.syncDue = true;
     this.wake();
     await this.working;
-    if (this.synced < this.bytes) throw this.trouble;
+    // What was appended meanwhile may wait for the next sync; of a segment that has ended everything is on the disk.
+    if (this.file === file && this.synced < bytes) throw this.trouble;
   }
 
   /** The records numbered `from` and later, in order. Call before the first append. */

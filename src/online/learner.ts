@@ -77,8 +77,10 @@ export interface OnlineLearner {
    * model with the adapter's weights added.
    */
   score(queries: readonly Query[], adapter?: string): Promise<Float32Array>;
-  /** Of a learner whose users have states. */
-  readonly states?: States & Partial<LearnableStates>;
+  /** Of a learner whose users have states: those that lists are made from. */
+  readonly states?: States;
+  /** States that what is learned of each user starts from, of the same width: a function of parameters and history alone, whatever a list may cost. */
+  readonly learnable?: LearnableStates;
   /** @param rows of the catalogue that have items: parameters have no more. Default: all. */
   snapshot(rows?: number): Promise<LearnerState>;
   dispose(): void;

@@ -74,10 +74,10 @@ export function modelLearner(
     columns: { times: model.readsTimes ?? false, values: model.readsValues !== undefined },
     adapters: [...adapters.keys()],
     score: (queries, adapter) => (adapter === undefined ? scorer : adapted.get(adapter)!).score(queries),
-    states: {
-      ...paramsAdapter(scoring, params),
-      ...(kind === 'mse' ? {} : { gradients: stateGradients(scoring, params) }),
-    },
+    states: paramsAdapter(scoring, params),
+    ...(kind === 'mse'
+      ? {}
+      : { learnable: { ...paramsAdapter(model, params), gradients: stateGradients(model, params) } }),
     async learn(examples) {
       const taught = kind === 'mse' ? examples.filter(({ event }) => event.value !== undefined) : examples;
       const weight = taught.reduce((sum, example) => sum + example.weight, 0);

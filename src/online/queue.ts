@@ -77,8 +77,10 @@ export class LearnQueue {
 
   /** Compares an outcome read from the journal with what the replay came to. @returns whether they agree */
   confirm(recorded: OutcomeRecord): boolean {
-    const found = this.unrecorded.shift();
-    return found !== undefined && sameOutcome(found, recorded);
+    // Where a repair of the journal lost an outcome, the later ones still speak of their own updates.
+    this.unrecorded = this.unrecorded.filter(({ through }) => through >= recorded.through);
+    if (this.unrecorded[0]?.through !== recorded.through) return false;
+    return sameOutcome(this.unrecorded.shift()!, recorded);
   }
 
   /** What a snapshot must hold of the queue. Only between updates. */

@@ -13,6 +13,7 @@ import { diskError } from '../storage/disk.js';
 import { acquireLock } from '../storage/lock.js';
 import { versions } from '../storage/versions.js';
 import type { StageContext } from '../types.js';
+import { changedSettings } from './changed-settings.js';
 import type { Questions } from './elicitation.js';
 import { frozenModel } from './frozen.js';
 import { buildServer, listen, tryAddress } from './http/server.js';
@@ -129,6 +130,15 @@ async function serveState(
     const to = `${learning.optimizer} of ${rows}`;
     context.log('info', `the optimizer changes from ${from} to ${to}: it begins afresh`);
   }
+  if (online) {
+    const config = { ...(options.config as object), learning, seed };
+    const changed = changedSettings({ ...(source.config as object), seed: source.manifest.seed }, config);
+    if (changed.length > 0)
+      context.log(
+        'warn',
+        `settings have changed since the snapshot (${changed.join('; ')}): they hold from its journal record on, and a replay of the whole journal would give another model`,
+      );
+  }
   if (learning.enabled && values && learning.loss !== 'mse')
     context.log(
       'warn',
@@ -237,9 +247,8 @@ async function listenUntilStopped(
     context.log('info', 'stopping: answering requests under way, learning what waits', {
       waiting: service.lag,
     });
-    const drained = service.drain();
-    await app.close();
-    await drained;
+    // Both at once: a request may take its time, and a drain that fails meanwhile must find someone who hears it.
+    await Promise.all([service.drain(), app.close()]);
   } finally {
     await app.close();
   }

@@ -180,7 +180,7 @@ export class RecommenderService {
     await this.replay(from?.journalId === this.journal.id ? from.state.position : 0);
     metrics.watch({
       lag: () => this.queue.lag,
-      journalPosition: () => this.journal.lastSeq,
+      journalPosition: () => this.position,
       journalWritable: () => this.journal.writable,
       users: () => this.histories.size,
       prequential: this.prequential,
@@ -260,6 +260,11 @@ export class RecommenderService {
 
   get journalId(): string {
     return this.journal.id;
+  }
+
+  /** Number of the last journal record. */
+  get position(): number {
+    return this.journal.lastSeq;
   }
 
   /** False once the service stops. */

@@ -27,7 +27,8 @@ export interface SnapshotFacts
 
 /** The snapshots of a running service: each replaces the one before, and then frees the journal segments it covers. */
 export class Snapshots {
-  private written: ServedState | undefined;
+  /** Journal position of the newest one. The state itself, as large as the model and all users, is not held on to. */
+  private written: number | undefined;
   private running: Promise<unknown> | undefined;
 
   constructor(
@@ -40,6 +41,7 @@ export class Snapshots {
   async during(work: () => Promise<void>): Promise<void> {
     const { snapshotMinutes } = this.facts.retention;
     const timer = setInterval(() => {
+      if (this.written === this.service.position) return;
       this.running ??= this.take()
         .catch((error: unknown) => this.context.log('warn', `no snapshot could be taken: ${String(error)}`))
         .finally(() => {
@@ -54,12 +56,11 @@ export class Snapshots {
     }
   }
 
-  /** Writes what the service is now into the state directory, unless nothing has happened since the last time. */
+  /** What the service is now, written into the state directory unless nothing has happened since the last time. */
   async take(): Promise<ServedState> {
     const { service, facts, context } = this;
     const start = performance.now();
     const { state, learner, catalogue } = await service.snapshot();
-    if (this.written?.state.position === state.position) return this.written;
     const { count, values } = service.prequential;
     const served: ServedState = {
       ...facts,
@@ -76,9 +77,10 @@ export class Snapshots {
       },
       trainedEvents: service.trained.merged(facts.trainedBefore),
     };
+    if (this.written === state.position) return served;
     const path = snapshotPath(facts.state);
     await withOutputDirectory(path, { force: true, resume: false }, (into) => writeServed(into, served));
-    this.written = served;
+    this.written = state.position;
     const removed = await service.prune(state.position);
     const seconds = (performance.now() - start) / 1000;
     context.log('info', `snapshot at journal record ${state.position}`, { seconds });

@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises';
+import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RecsysError } from '../errors.js';
 import { recoverOutput } from '../storage/atomic.js';
@@ -34,8 +34,14 @@ export async function newestState(
       );
     } catch (error) {
       if (!(error instanceof RecsysError)) throw error;
-      context.log('warn', `the snapshot cannot be used (${error.message}): replaying the journal`);
-      await rm(path, { recursive: true, force: true });
+      // Where the journal was pruned it is all there is: another version, or a person, may still read it.
+      const aside = `${path}.unusable`;
+      await rm(aside, { recursive: true, force: true });
+      await rename(path, aside);
+      context.log(
+        'warn',
+        `the snapshot cannot be used (${error.message}): kept as ${aside}, replaying the journal`,
+      );
     }
   }
   return { source: checkpoint, online: await readOnlineState(checkpoint) };

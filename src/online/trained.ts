@@ -14,6 +14,7 @@ export class TrainedEvents {
 
   add(events: readonly OnlineEvent[]): void {
     const n = events.length;
+    if (n === 0) return;
     const first = (pick: (event: OnlineEvent) => string): string[] => ['', ...events.map(pick)];
     const numbers = Int32Array.from(events, (_, i) => i + 1);
     const { behaviours } = this.catalogue;

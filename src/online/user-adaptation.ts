@@ -1,5 +1,5 @@
 import type { HostTensor, Query, TensorMap } from '../types.js';
-import type { LearnableStates, LearnExample } from './learner.js';
+import type { LearnableStates, LearnExample, States } from './learner.js';
 
 /** How far a user's own weights go with each of their events. */
 export interface UserRates {
@@ -15,15 +15,15 @@ const WIDEST = 4096;
 /** The two adaptations of a service that adapts to users: of the model as it learns, and of the one that stays as it was. */
 export function userAdaptation(of: {
   readonly learning: { readonly user: UserRates };
-  readonly learner: { readonly states?: Partial<LearnableStates> };
+  readonly learner: { readonly states?: States; readonly learnable?: LearnableStates };
   readonly frozen?: { readonly states: LearnableStates } | undefined;
 }): { readonly served?: UserAdaptation; readonly adapted?: UserAdaptation } {
   const { user: rates } = of.learning;
   if (rates.rate === 0) return {};
-  const states = of.learner.states as LearnableStates | undefined;
-  if (!states?.gradients || states.width > WIDEST) return {};
+  const { states, learnable } = of.learner;
+  if (!learnable || learnable.width > WIDEST) return {};
   return {
-    served: new UserAdaptation(states, rates),
+    served: new UserAdaptation(learnable, rates, states),
     ...(of.frozen ? { adapted: new UserAdaptation(of.frozen.states, rates) } : {}),
   };
 }
@@ -42,9 +42,14 @@ export interface OffsetSnapshot {
 export class UserAdaptation {
   private readonly offsets = new Map<string, Float32Array>();
 
+  /**
+   * @param states that offsets are learned from
+   * @param lists states that lists are made from, where those are others
+   */
   constructor(
     private readonly states: LearnableStates,
     private readonly rates: UserRates,
+    private readonly lists: States = states,
   ) {}
 
   has(user: string): boolean {
@@ -53,7 +58,7 @@ export class UserAdaptation {
 
   /** Scores [queries × (items + 1)] of users with what was learned of them. */
   async score(queries: readonly Query[], users: readonly string[]): Promise<Float32Array> {
-    return this.states.rank(await this.adapted(queries, users));
+    return this.lists.rank(await this.adapted(this.lists, queries, users));
   }
 
   /** One step for each example's user; examples of one user in a batch all start from the same offset. */
@@ -64,7 +69,11 @@ export class UserAdaptation {
     const users = examples.map(({ event }) => event.user);
     const items = Int32Array.from(examples, ({ item }) => item);
     const known = Int32Array.from(examples, (example) => Math.max(example.known, example.item + 1));
-    const gradients = await this.states.gradients(await this.adapted(queries, users), items, known);
+    const gradients = await this.states.gradients(
+      await this.adapted(this.states, queries, users),
+      items,
+      known,
+    );
     for (const [row, user] of users.entries()) {
       const gradient = gradients.subarray(row * width, (row + 1) * width);
       // A loss that is no number must not outlast its event.
@@ -91,9 +100,12 @@ export class UserAdaptation {
       this.offsets.set(user, data.slice(row * width, (row + 1) * width));
   }
 
-  private async adapted(queries: readonly Query[], users: readonly string[]): Promise<Float32Array> {
-    const { width } = this.states;
-    const states = Float32Array.from(await this.states.adapt(queries));
+  private async adapted(
+    { width, adapt }: States,
+    queries: readonly Query[],
+    users: readonly string[],
+  ): Promise<Float32Array> {
+    const states = Float32Array.from(await adapt(queries));
     for (const [row, user] of users.entries()) {
       const offset = this.offsets.get(user);
       if (!offset) continue;

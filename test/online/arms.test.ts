@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import fc from 'fast-check';
 import { selectBackend } from '../../src/compute/select.js';
+import { createModel, modelSchema } from '../../src/model/registry.js';
 import { restoreModel } from '../../src/model/restore.js';
 import type { OnlineEvent } from '../../src/online/events.js';
 import { frozenModel } from '../../src/online/frozen.js';
@@ -10,10 +11,20 @@ import type { LearnExample } from '../../src/online/learner.js';
 import { modelLearner } from '../../src/online/model-learner.js';
 import { logLossOf, Prequential, rankOf } from '../../src/online/prequential.js';
 import { learningSchema } from '../../src/online/schema.js';
-import { UserAdaptation } from '../../src/online/user-adaptation.js';
+import { UserAdaptation, userAdaptation } from '../../src/online/user-adaptation.js';
+import { Random } from '../../src/random.js';
 import { readCheckpoint } from '../../src/storage/checkpoint.js';
+import { withNoise } from '../suites/fixtures.js';
 import { writeTinyCheckpoint } from './checkpoint-fixture.js';
-import { CountingLearner, catalogue, NOW, startServer, startService, temporary } from './fixtures.js';
+import {
+  CountingLearner,
+  catalogue,
+  NOW,
+  recordingContext,
+  startServer,
+  startService,
+  temporary,
+} from './fixtures.js';
 
 before(async () => {
   await selectBackend('cpu');
@@ -97,6 +108,31 @@ test('a user’s own weights: each step by hand, those of others untouched, and 
   assert.equal(spoiled.has('ann'), false, 'a gradient that is no number is not kept');
 });
 
+test('what is learned of a user does not depend on what a list may cost', async () => {
+  const shop = catalogue(4, 20);
+  const made = (steps: number) => {
+    const config = modelSchema.parse({ name: 'fast-weights', width: 4, hidden: [4], steps, length: 6 });
+    const model = createModel(config, shop);
+    return { model, config, catalogue: shop, inits: withNoise(model.init(new Random(1)), 2) };
+  };
+  const query = { user: 0, items: Int32Array.of(3, 5), behaviours: new Uint8Array(2) };
+  const one = { event: { user: 'ann' }, query, item: 7, known: 21 } as unknown as LearnExample;
+  const learned = await Promise.all(
+    [3, 0].map(async (steps) => {
+      const learner = modelLearner(made(3), learningSchema.parse({}), 1, { scoring: made(steps).model });
+      const { served } = userAdaptation({ learning: { user: { rate: 0.5, decay: 0 } }, learner });
+      const before = await learner.score([query]);
+      await served!.learn([one]);
+      const after = await served!.score([query], ['ann']);
+      return { before, after, offsets: served!.snapshot('served').tensors };
+    }),
+  );
+  const [own, fewer] = learned;
+  assert.deepEqual(fewer!.offsets, own!.offsets);
+  assert.notDeepEqual(fewer!.before, own!.before, 'lists keep to the budget');
+  assert.notDeepEqual(fewer!.after, own!.after, 'also those with what was learned');
+});
+
 test('gradients of states are those of finite differences, and a step makes the item likelier', async (t) => {
   const dir = await temporary(t);
   await writeTinyCheckpoint(dir);
@@ -165,6 +201,39 @@ test('four arms on one stream: each is what it says, by an independent count', a
   assert(Math.abs(quality.popularity! - total / 60) < 1e-9, `${quality.popularity} ${total / 60}`);
   assert(quality.learned! > quality.frozen!, 'the learner has learned which item follows which');
   await service.close();
+});
+
+test('an arm that cannot be asked keeps nothing from being learned, and is spoken of once', async (t) => {
+  const dir = await temporary(t);
+  const known = catalogue(3, 20);
+  const made = () => ({
+    catalogue: known,
+    context: recordingContext(),
+    frozen: {
+      columns: known.items.length,
+      states: undefined as never,
+      score: async () => Promise.reject(new Error('out of memory')),
+      dispose() {},
+    },
+  });
+  const first = made();
+  const { service, learner } = await startService(dir, first);
+  for (const event of stream(6)) {
+    await service.accept([event]);
+    await service.idle();
+  }
+  assert.equal((learner as CountingLearner).updates.length, 6);
+  assert.equal(first.context.lines.filter((line) => line.includes('out of memory')).length, 1);
+  await service.close();
+  // A replay measures nothing: it must come to the same.
+  const second = made();
+  const again = await startService(dir, second);
+  assert.deepEqual((again.learner as CountingLearner).updates, (learner as CountingLearner).updates);
+  assert.deepEqual(
+    second.context.lines.filter((line) => line.startsWith('warn')),
+    [],
+  );
+  await again.service.close();
 });
 
 test('a share of the users is measured; the frozen model and weights of users survive a restart', async (t) => {

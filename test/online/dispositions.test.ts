@@ -145,6 +145,29 @@ test('a replay that comes to other outcomes says so', async (t) => {
   );
 });
 
+test('an outcome that a repair of the journal lost is missing alone: those after it are confirmed, none is recorded again', async () => {
+  const files = new FaultyFiles();
+  const { service } = await startService('/state/journal', { files });
+  for (const id of ['a', 'b', 'c']) {
+    await service.accept([sent(id, 'i1')]);
+    await service.idle();
+  }
+  await service.close();
+  const whole = await recordsIn('/state/journal', files);
+  const at = whole.findIndex(({ type }) => type === 'outcome');
+  const repaired = whole.with(at, { type: 'lost' });
+  const journal = await Journal.open('/other/journal', { segmentBytes: 1 << 20, files });
+  await journal.append(repaired);
+  await journal.close();
+  const context = recordingContext();
+  const again = await startService('/other/journal', { files, context });
+  await again.service.idle();
+  await again.service.close();
+  assert.deepEqual(await recordsIn('/other/journal', files), repaired);
+  const warned = context.lines.filter((line) => line.startsWith('warn'));
+  assert.deepEqual(warned, ['warn: 1 journal records were lost before a repair']);
+});
+
 test('outcomes are equal when they say the same of each event, in whatever order', () => {
   const skips = fc.array(fc.tuple(fc.constantFrom('x', 'y', 'z'), fc.nat(50)), { maxLength: 20 });
   fc.assert(

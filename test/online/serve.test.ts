@@ -1,15 +1,18 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { cp, readdir, rm, writeFile } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
+import { cp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
 import type { BackendInfo } from '../../src/compute/backend.js';
 import { selectBackend } from '../../src/compute/select.js';
+import { RecsysError } from '../../src/errors.js';
 import { listsSchema } from '../../src/online/lists/schema.js';
 import { learningSchema, qualitySchema, requestSchema, retentionSchema } from '../../src/online/schema.js';
 import { type ServeOptions, serve } from '../../src/online/serve.js';
+import { RecommenderService } from '../../src/online/service.js';
 import { readCheckpoint } from '../../src/storage/checkpoint.js';
+import { decodeSafetensors } from '../../src/storage/safetensors.js';
 import { writeTinyCheckpoint } from './checkpoint-fixture.js';
 import { recordingContext, temporary } from './fixtures.js';
 
@@ -192,6 +195,104 @@ test('snapshots are taken while serving, free segments, and a kill at any moment
   assert.equal((await again.stop()).metrics.learned, 400);
 });
 
+test('however often it is stopped, measured or not: the same bits as from one journal replayed whole', async (t) => {
+  const dir = await temporary(t);
+  const model = join(dir, 'model');
+  await writeTinyCheckpoint(model);
+  const learning = learningSchema.parse({ learningRate: 0.1, newItems: 2, user: { rate: 0.5 } });
+  const retention = retentionSchema.parse({ history: 5 });
+  const life = async (state: string, from: number, to: number, arms: boolean): Promise<void> => {
+    const running = await start(join(dir, 'model'), state, {
+      ...{ learning, retention },
+      quality: qualitySchema.parse({ arms }),
+    });
+    for (let n = from; n < to; n++) {
+      const reply = await fetch(`${running.url}/v1/events`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({
+          id: n,
+          user: `user${n % 5}`,
+          item: n % 4 === 3 ? `new${n % 3}` : `i${((n * 11) % 40) + 1}`,
+          behaviour: n % 3 ? 'view' : 'buy',
+          time: 1_700_000_000_000 + n,
+        }),
+      });
+      assert.equal(reply.status, 200, await reply.text());
+      await caughtUp(running.url);
+    }
+    await running.stop();
+  };
+  const [often, whole] = [join(dir, 'often'), join(dir, 'whole')];
+  let from = 0;
+  for (const to of [1, 8, 9, 24]) {
+    await life(often, from, to, to % 2 === 0);
+    from = to;
+  }
+  await cp(join(often, 'journal'), join(whole, 'journal'), { recursive: true });
+  await life(whole, 24, 24, false);
+  for (const file of [
+    'model.safetensors',
+    'online.safetensors',
+    'vocabulary/items.jsonl',
+    'trained_events.bin',
+  ]) {
+    const [a, b] = [often, whole].map((state) => readFile(join(state, 'snapshot', file)));
+    const tensors = file.startsWith('online')
+      ? ['history', 'introduced', 'optimizer', 'popularity', 'served']
+      : [];
+    if (tensors.length === 0) assert(Buffer.compare(await a!, await b!) === 0, file);
+    else {
+      const [x, y] = [decodeSafetensors(await a!, file), decodeSafetensors(await b!, file)];
+      const names = [...x.keys()].filter((name) => tensors.some((kind) => name.startsWith(kind)));
+      assert(names.length > tensors.length, `${names}`);
+      for (const name of names) assert.deepEqual(y.get(name), x.get(name), name);
+    }
+  }
+});
+
+test('a start with other settings than those of the snapshot says which', async (t) => {
+  const dir = await temporary(t);
+  const [model, state] = [join(dir, 'model'), join(dir, 'state')];
+  await writeTinyCheckpoint(model);
+  const said = async (learning: object, over: Partial<ServeOptions> = {}): Promise<string[]> => {
+    const running = await start(model, state, { learning: learningSchema.parse(learning), ...over });
+    await running.stop();
+    return running.lines.filter((line) => line.includes('settings have changed'));
+  };
+  assert.deepEqual(await said({}), [], 'nothing was before');
+  assert.deepEqual(await said({ batch: 4, queue: 7 }), [], 'they do not matter');
+  const [line] = await said({ learningRate: 0.2, weights: { buy: 2 }, minimumValue: 3 }, { seed: 8 });
+  for (const one of [
+    'seed: 7 → 8',
+    'learning.learningRate: 0.005 → 0.2',
+    'learning.weights.buy: none → 2',
+    'learning.minimumValue: none → 3',
+  ])
+    assert(line!.includes(one), `${line}`);
+  assert.equal(line!.split('→').length, 5, line);
+});
+
+test('while nothing happens no snapshot is taken', async (t) => {
+  const dir = await temporary(t);
+  await writeTinyCheckpoint(join(dir, 'model'));
+  const taken = t.mock.method(RecommenderService.prototype, 'snapshot');
+  const retention = retentionSchema.parse({ snapshotMinutes: 0.0005 });
+  const running = await start(join(dir, 'model'), join(dir, 'state'), { retention });
+  await send(running.url, 0, 5);
+  await caughtUp(running.url);
+  const written = () => running.lines.filter((line) => /info: snapshot at journal record/.test(line)).length;
+  let before = -1;
+  for (let n = 0; n < 20 && (taken.mock.callCount() > before || written() < before); n++) {
+    before = taken.mock.callCount();
+    await new Promise((resolve) => setTimeout(resolve, 300));
+  }
+  assert(before > 0);
+  assert.equal(taken.mock.callCount(), before);
+  assert.equal((await running.stop()).metrics.learned, 5);
+  assert.equal(written(), before, 'nor when it stops');
+});
+
 test('an item that came is in the snapshot, in the checkpoint written, and in the next life', async (t) => {
   const dir = await temporary(t);
   const [model, state, out] = [join(dir, 'model'), join(dir, 'state'), join(dir, 'out')];
@@ -249,7 +350,8 @@ test('a state directory in use, a damaged snapshot, an output that exists', asyn
 
   await writeFile(join(state, 'snapshot', 'model.safetensors'), 'nonsense');
   const second = await start(model, state);
-  assert(second.lines.some((line) => /the snapshot cannot be used/.test(line)));
+  assert(second.lines.some((line) => /the snapshot cannot be used.*kept as .*snapshot\.unusable/.test(line)));
+  assert.equal(await readFile(join(state, 'snapshot.unusable', 'model.safetensors'), 'utf8'), 'nonsense');
   assert.equal(await lists(second.url), expected);
   await second.stop();
 
@@ -258,6 +360,29 @@ test('a state directory in use, a damaged snapshot, an output that exists', asyn
   const other = await start(out, state);
   assert(other.lines.some((line) => /another checkpoint or dataset/.test(line)));
   await other.stop();
+});
+
+test('events that could not be learned before the stop are spoken of once the last request is answered', async (t) => {
+  const dir = await temporary(t);
+  await writeTinyCheckpoint(join(dir, 'model'));
+  const { url, stop } = await start(join(dir, 'model'), join(dir, 'state'));
+  t.mock.method(RecommenderService.prototype, 'drain', async () => {
+    throw new RecsysError('DISK', '3 events could not be learned');
+  });
+  // A request whose body takes its time keeps the server from closing.
+  const slow = connect(Number(new URL(url).port), '127.0.0.1');
+  slow.write(
+    'POST /v1/events HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n[',
+  );
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  const stopped = assert.rejects(stop(), { code: 'DISK' });
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  slow.end(']');
+  await stopped;
+  // The state directory is free again.
+  t.mock.restoreAll();
+  const again = await start(join(dir, 'model'), join(dir, 'state'));
+  await again.stop();
 });
 
 test('a busy port is found before anything is written', async (t) => {

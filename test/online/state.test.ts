@@ -154,6 +154,39 @@ test('a snapshot taken while events wait, with the journal after it, equals the 
   }
 });
 
+test('every event is answered with its number, also when more come at once than ids are remembered', async () => {
+  const files = new FaultyFiles();
+  const made = { files, retention: { eventIds: 10_000 }, learning: { enabled: false, batch: 256 } };
+  const { service } = await startService('/state/journal', made);
+  const requests = Array.from({ length: 12 }, (_, n) => stream(1000, 1000 * n));
+  const twice = [...requests.slice(0, 3), ...requests];
+  const receipts = (await Promise.all(twice.map((events) => service.accept(events)))).flat();
+  assert.deepEqual(
+    receipts.map(({ id, status, seq }) => [id, status, seq]),
+    twice.flatMap((events, n) =>
+      events.map(({ id }) => [id, n >= 3 && n < 6 ? 'duplicate' : 'accepted', 1 + Number(id.slice(1))]),
+    ),
+  );
+  await service.close();
+});
+
+test('a snapshot is taken while events come that are not yet on the disk', async () => {
+  const files = new FaultyFiles();
+  const { service } = await startService('/state/journal', { files, durability: 'none' });
+  let taken = false;
+  const sending = (async () => {
+    for (let n = 0; !taken; n++) await service.accept(stream(1, n));
+  })();
+  for (let n = 0; n < 5; n++) await service.snapshot();
+  taken = true;
+  await sending;
+  await service.accept(stream(1, 9000));
+  await service.idle();
+  files.failingSyncs = 1;
+  await assert.rejects(service.snapshot(), { code: 'DISK' });
+  await service.close();
+});
+
 test('events that wait keep what their users had done, whatever columns that has', () => {
   const text = fc.string({ maxLength: 5 });
   const example = (times: boolean, values: boolean) =>
