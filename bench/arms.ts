@@ -15,6 +15,7 @@ import { readDataset } from '../src/data/read.js';
 import { restoreModel } from '../src/model/restore.js';
 import type { OnlineEvent } from '../src/online/events.js';
 import { frozenModel } from '../src/online/frozen.js';
+import { guardSchema } from '../src/online/guard/schema.js';
 import type { Interval } from '../src/online/intervals.js';
 import { ServiceMetrics } from '../src/online/metrics.js';
 import { modelLearner } from '../src/online/model-learner.js';
@@ -59,6 +60,7 @@ const service = await RecommenderService.start({
   retention: retentionSchema.parse(config.retention),
   requests: requestSchema.parse({}),
   quality,
+  guard: guardSchema.parse({ action: 'alert' }),
   warm: (histories) => {
     const known = new Map(checkpoint.catalogue.items.map((id, i) => [id, i]));
     for (const row of inOrder(dataset)) {

@@ -6,6 +6,7 @@ import { path, seed } from '../config/fields.js';
 import { readDataset } from '../data/read.js';
 import { readQuestions } from '../evaluation/elicitation/results.js';
 import { budgetSchema } from '../model/adaptation/budget.js';
+import { guardSchema } from '../online/guard/schema.js';
 import {
   durabilitySchema,
   learningSchema,
@@ -47,6 +48,7 @@ const schema = z.strictObject({
   retention: retentionSchema,
   requests: requestSchema,
   quality: qualitySchema,
+  guard: guardSchema,
   security: securitySchema,
 });
 

@@ -74,5 +74,7 @@ export interface OnlineLearner {
   /** Of a learner whose users have states. */
   readonly states?: States & Partial<LearnableStates>;
   snapshot(): Promise<LearnerState>;
+  /** Becomes what `snapshot` gave. */
+  restore(state: LearnerState): void;
   dispose(): void;
 }

@@ -84,6 +84,11 @@ export function modelLearner(
     async snapshot() {
       return { parameters: await store.export(), optimizer: await step.export() };
     },
+    restore({ parameters, optimizer }) {
+      store.load(parameters);
+      step.load(optimizer);
+      params.refresh();
+    },
     dispose() {
       params.refresh();
       step.dispose();

@@ -14,6 +14,8 @@ import { versions } from '../storage/versions.js';
 import type { StageContext } from '../types.js';
 import type { Questions } from './elicitation.js';
 import { frozenModel } from './frozen.js';
+import { GoodState } from './guard/good.js';
+import type { GuardConfig } from './guard/schema.js';
 import { buildServer, listen, tryAddress } from './http/server.js';
 import type { Durability } from './journal/options.js';
 import { ServiceMetrics } from './metrics.js';
@@ -23,7 +25,7 @@ import { checkExposure, type Security } from './security/security.js';
 import { RecommenderService } from './service.js';
 import { writeServed } from './snapshot.js';
 import { Snapshots } from './snapshots.js';
-import { newestState, snapshotPath } from './state-directory.js';
+import { goodPath, newestState, snapshotPath } from './state-directory.js';
 import { warmHistories } from './warm.js';
 
 export interface ServeOptions {
@@ -47,6 +49,7 @@ export interface ServeOptions {
   readonly retention: RetentionConfig;
   readonly requests: RequestConfig;
   readonly quality: QualityConfig;
+  readonly guard: GuardConfig;
   /** Absent: everyone is let in, on loopback alone. */
   readonly security?: Security;
   readonly backend: BackendInfo;
@@ -137,6 +140,11 @@ async function serveState(
     scoring.model,
   );
   const metrics = new ServiceMetrics();
+  const good = await GoodState.open(
+    goodPath(options.state),
+    { base: checkpoint, data: data?.manifest.fingerprint ?? null, optimizer: learning.optimizer },
+    context.log,
+  );
   const service = await RecommenderService.start({
     catalogue: checkpoint.catalogue,
     learner,
@@ -148,6 +156,8 @@ async function serveState(
     retention: options.retention,
     requests: options.requests,
     quality: options.quality,
+    guard: options.guard,
+    good,
     frozen: options.quality.arms ? frozenModel(restoreModel(checkpoint)) : undefined,
     questions: options.questions,
     ...(data ? { warm: (histories) => warmHistories(histories, data, checkpoint.catalogue) } : {}),
@@ -168,6 +178,7 @@ async function serveState(
       optimizer: learning.optimizer,
       config: { ...(options.config as object), learning },
       trainedBefore: source.trainedEvents,
+      good,
     };
     const snapshots = new Snapshots(service, facts, context);
     await snapshots.during(() => listenUntilStopped(options, context, service, metrics));

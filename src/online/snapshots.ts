@@ -3,6 +3,7 @@ import type { BackendInfo } from '../compute/backend.js';
 import type { Dataset } from '../data/dataset.js';
 import { withOutputDirectory } from '../storage/atomic.js';
 import type { StageContext } from '../types.js';
+import type { GoodState } from './guard/good.js';
 import type { RetentionConfig } from './schema.js';
 import type { RecommenderService } from './service.js';
 import { type ServedState, writeServed } from './snapshot.js';
@@ -17,6 +18,8 @@ export interface SnapshotFacts extends Pick<ServedState, 'base' | 'baseVersion' 
   readonly state: string;
   readonly seed: number;
   readonly retention: RetentionConfig;
+  /** Where those are copied that nothing is known against. */
+  readonly good: GoodState;
   readonly backend: BackendInfo;
   /** Hashes of the events that what the service began with had been trained on. */
   readonly trainedBefore: BigUint64Array;
@@ -35,7 +38,9 @@ export class Snapshots {
 
   /** Takes snapshots at the configured times while `work` runs. One that fails is logged, and the one before stays. */
   async during(work: () => Promise<void>): Promise<void> {
-    const { snapshotMinutes } = this.facts.retention;
+    const { good, retention } = this.facts;
+    if (good.position(this.service.journalId) === undefined) await this.take();
+    const { snapshotMinutes } = retention;
     const timer = setInterval(() => {
       this.running ??= this.take()
         .catch((error: unknown) => this.context.log('warn', `no snapshot could be taken: ${String(error)}`))
@@ -55,7 +60,7 @@ export class Snapshots {
   async take(): Promise<ServedState> {
     const { service, facts, context } = this;
     const start = performance.now();
-    const { state, learner } = await service.snapshot();
+    const { state, learner, good } = await service.snapshot();
     if (this.written?.state.position === state.position) return this.written;
     const { count, values } = service.prequential;
     const served: ServedState = {
@@ -75,10 +80,19 @@ export class Snapshots {
     const path = snapshotPath(facts.state);
     await withOutputDirectory(path, { force: true, resume: false }, (into) => writeServed(into, served));
     this.written = served;
+    if (good) await this.keep(path, state.position);
     const removed = await service.prune(state.position);
     const seconds = (performance.now() - start) / 1000;
     context.log('info', `snapshot at journal record ${state.position}`, { seconds });
     if (removed > 0) context.log('info', `removed ${removed} journal segments that the snapshot covers`);
     return served;
+  }
+
+  /** Makes a snapshot the one to go back to, unless something was taken back since. */
+  private async keep(path: string, position: number): Promise<void> {
+    const { service, facts } = this;
+    await facts.good.exclusive(async () => {
+      if (service.guard.rolledBack <= position) await facts.good.take(path, service.journalId, position);
+    });
   }
 }

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { FastifyInstance } from 'fastify';
+import { guardSchema } from '../../src/online/guard/schema.js';
 import { buildServer } from '../../src/online/http/server.js';
 import type { Timeouts } from '../../src/online/http/timeouts.js';
 import type { LearnExample, LearnerState, LearnOutcome, OnlineLearner } from '../../src/online/learner.js';
@@ -79,6 +80,10 @@ export class CountingLearner implements OnlineLearner {
     };
   }
 
+  restore({ parameters }: LearnerState): void {
+    this.counts.set(parameters.get('counts')!.data as Float32Array);
+  }
+
   dispose(): void {}
 }
 
@@ -108,6 +113,7 @@ export type Overrides = Partial<
     | 'syncInterval'
     | 'files'
     | 'frozen'
+    | 'good'
   > & {
     learning: object;
     /** Of `startServer`. */
@@ -117,6 +123,7 @@ export type Overrides = Partial<
     retention: object;
     requests: object;
     quality: object;
+    guard: object;
   }
 >;
 
@@ -139,6 +146,7 @@ export async function startService(journal: string, overrides: Overrides = {}) {
     retention: retentionSchema.parse(overrides.retention),
     requests: requestSchema.parse(overrides.requests),
     quality: qualitySchema.parse(overrides.quality),
+    guard: guardSchema.parse(overrides.guard),
   });
   return { service, learner, metrics };
 }

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { before, test } from 'node:test';
 import type { BackendInfo } from '../../src/compute/backend.js';
 import { selectBackend } from '../../src/compute/select.js';
+import { guardSchema } from '../../src/online/guard/schema.js';
 import { learningSchema, qualitySchema, requestSchema, retentionSchema } from '../../src/online/schema.js';
 import { type ServeOptions, serve } from '../../src/online/serve.js';
 import { readCheckpoint } from '../../src/storage/checkpoint.js';
@@ -45,6 +46,7 @@ async function start(model: string, state: string, over: Partial<ServeOptions> =
         retention: retentionSchema.parse({}),
         requests: requestSchema.parse({}),
         quality: qualitySchema.parse({}),
+        guard: guardSchema.parse({}),
         backend,
         config: {},
         out: undefined,
@@ -199,7 +201,7 @@ test('a state directory in use, a damaged snapshot, an output that exists', asyn
   await caughtUp(first.url);
   const expected = await lists(first.url);
   await first.stop();
-  assert.deepEqual((await readdir(state)).sort(), ['journal', 'snapshot']);
+  assert.deepEqual((await readdir(state)).sort(), ['good', 'journal', 'snapshot']);
 
   await writeFile(join(state, 'snapshot', 'model.safetensors'), 'nonsense');
   const second = await start(model, state);

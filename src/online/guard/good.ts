@@ -1,0 +1,86 @@
+import { constants } from 'node:fs';
+import { cp } from 'node:fs/promises';
+import { RecsysError } from '../../errors.js';
+import { recoverOutput, withOutputDirectory } from '../../storage/atomic.js';
+import { type Checkpoint, readCheckpoint } from '../../storage/checkpoint.js';
+import { kindOf } from '../../storage/disk.js';
+import type { StageContext, TensorMap } from '../../types.js';
+import { type OnlineState, readOnlineState } from '../snapshot.js';
+import type { LearnedState } from './learned.js';
+
+/** What a snapshot must have been made from to stand for a position of this service. */
+export interface GoodFacts {
+  readonly base: Pick<Checkpoint, 'manifestSha256'>;
+  /** Fingerprint of the dataset of `--data`. */
+  readonly data: string | null;
+  readonly optimizer: string;
+}
+
+/** The last good snapshot: one that was taken while nothing was known against what had been learned. A copy of its own. */
+export class GoodState {
+  private last: Promise<unknown> = Promise.resolve();
+  private held: { readonly journalId: string; readonly position: number } | undefined;
+
+  private constructor(
+    private readonly path: string,
+    private readonly facts: GoodFacts,
+  ) {}
+
+  static async open(path: string, facts: GoodFacts, log: StageContext['log']): Promise<GoodState> {
+    const good = new GoodState(path, facts);
+    await recoverOutput(path);
+    if ((await kindOf(path)) !== 'directory') return good;
+    try {
+      const found = await good.load();
+      good.held = found && { journalId: found.online.journalId, position: found.online.state.position };
+    } catch (error) {
+      if (!(error instanceof RecsysError)) throw error;
+      log('warn', `the last good snapshot cannot be used (${error.message})`);
+    }
+    return good;
+  }
+
+  /** Its position in a journal; undefined where there is none. */
+  position(journalId: string): number | undefined {
+    return this.held?.journalId === journalId ? this.held.position : undefined;
+  }
+
+  /** What had been learned at a position; undefined where it is not this one's. @throws what reading a checkpoint throws */
+  async read(journalId: string, position: number): Promise<LearnedState | undefined> {
+    if (this.position(journalId) !== position) return undefined;
+    const found = await this.load();
+    if (found?.online.state.position !== position) return undefined;
+    const { state, optimizerState } = found.online;
+    return {
+      learner: { parameters: found.checkpoint.tensors as TensorMap, optimizer: optimizerState },
+      offsets: state.offsets,
+      learned: state.queue.learned,
+    };
+  }
+
+  /** Makes a copy of a snapshot the last good one. */
+  async take(snapshot: string, journalId: string, position: number): Promise<void> {
+    await withOutputDirectory(this.path, { force: true, resume: false }, (into) =>
+      cp(snapshot, into, { recursive: true, mode: constants.COPYFILE_FICLONE }),
+    );
+    this.held = { journalId, position };
+  }
+
+  /** Runs one thing at a time: no good snapshot may be replaced while one goes back to it. */
+  exclusive<T>(work: () => Promise<T>): Promise<T> {
+    const next = this.last.then(work);
+    this.last = next.catch(() => undefined);
+    return next;
+  }
+
+  private async load(): Promise<{ checkpoint: Checkpoint; online: OnlineState } | undefined> {
+    const checkpoint = await readCheckpoint(this.path);
+    const online = await readOnlineState(checkpoint);
+    const { base, data, optimizer } = this.facts;
+    const own =
+      online?.base.model === base.manifestSha256 &&
+      online.base.data === data &&
+      online.optimizer === optimizer;
+    return own ? { checkpoint, online } : undefined;
+  }
+}

@@ -1,0 +1,146 @@
+import type { StageContext } from '../../types.js';
+import type { OnlineLearner } from '../learner.js';
+import type { ServiceMetrics } from '../metrics.js';
+import type { LearnQueue } from '../queue.js';
+import type { RecentIds } from '../recent.js';
+import { ReplyError } from '../replies.js';
+import { type AlertKind, Alerts } from './alerts.js';
+import type { ControlRecord, PauseReason } from './controls.js';
+import type { GoodState } from './good.js';
+import { type Adaptations, type LearnedState, loadOffsets, offsetsOf } from './learned.js';
+import type { LearningState } from './learning-state.js';
+import type { GuardConfig } from './schema.js';
+
+export interface GuardOptions {
+  readonly config: GuardConfig;
+  readonly state: LearningState;
+  readonly learner: OnlineLearner;
+  readonly adaptations: Adaptations;
+  readonly recent: RecentIds;
+  readonly good: GoodState | undefined;
+  readonly metrics: ServiceMetrics;
+  queue(): LearnQueue;
+  /** Which journal, and its last record. */
+  journal(): { readonly id: string; readonly lastSeq: number };
+  readonly log: StageContext['log'];
+}
+
+/** Most event ids in an alert. */
+const NAMED = 100;
+
+/**
+ * Watches over learning. What it decides is measured, and no function of the journal: so its verdicts are written into the journal before they
+ * take effect, and a replay takes them from there.
+ */
+export class Guard {
+  readonly alerts: Alerts;
+  /** Journal record of the last rollback; 0 where there was none. */
+  rolledBack = 0;
+  private failing = false;
+
+  constructor(private readonly options: GuardOptions) {
+    this.alerts = new Alerts(options.log, Date.now, () => {});
+  }
+
+  /** Position of the last good snapshot, if there is one. */
+  get good(): number | undefined {
+    return this.options.good?.position(this.options.journal().id);
+  }
+
+  /** Whether nothing is known against what has been learned: a snapshot taken now is a good one. */
+  get fine(): boolean {
+    const { paused } = this.options.state;
+    return !this.failing && (paused === undefined || paused.reason === 'paused by an operator');
+  }
+
+  /** A control record's effect. `learned`: what a rollback goes back to. */
+  apply(record: ControlRecord, seq: number, learned?: LearnedState): void {
+    const { state, metrics } = this.options;
+    state.apply(seq, record);
+    if (learned) this.restore(learned);
+    if (record.type === 'rollback') this.rolledBack = seq;
+    metrics.paused.set(Number(state.paused !== undefined));
+  }
+
+  /** What has been learned. Only between updates. */
+  async learned(): Promise<LearnedState> {
+    const { learner, adaptations, queue } = this.options;
+    return {
+      learner: await learner.snapshot(),
+      offsets: offsetsOf(adaptations),
+      learned: queue().learned,
+    };
+  }
+
+  /** Stops learning until `resume`. Resolves when it has taken effect. */
+  pause(reason: PauseReason = 'paused by an operator'): Promise<void> {
+    return this.order([{ type: 'pause', reason }]);
+  }
+
+  resume(): Promise<void> {
+    return this.order([{ type: 'resume' }]);
+  }
+
+  /**
+   * Takes back what was learned since the last good snapshot. Resolves with its position when that has taken effect.
+   * @throws ReplyError CONFLICT where there is none · RecsysError where it cannot be read
+   */
+  async rollback(): Promise<number> {
+    const { good, journal } = this.options;
+    const none = () => new ReplyError('CONFLICT', 'there is no good snapshot to go back to');
+    if (!good) throw none();
+    return good.exclusive(async () => {
+      const { id } = journal();
+      const to = good.position(id);
+      const learned = to === undefined ? undefined : await good.read(id, to);
+      if (to === undefined || learned === undefined) throw none();
+      await this.order([{ type: 'rollback', to }], learned);
+      this.options.log('warn', `what was learned is again what it was at journal record ${to}`);
+      return to;
+    });
+  }
+
+  /** An update failed in a way that it had better not go on: learning pauses, and what was learned goes back where that is configured. */
+  failed(reason: PauseReason, message: string): void {
+    this.fail('failure', reason, message);
+  }
+
+  private fail(kind: AlertKind, reason: PauseReason, message: string): void {
+    if (this.failing) return;
+    const since = this.good ?? 0;
+    this.raise(kind, `${reason}: ${message}`, since);
+    const { action } = this.options.config;
+    if (action === 'alert' && kind !== 'failure') return;
+    this.failing = true;
+    // In the queue before anything is awaited: the next update already finds it.
+    const paused = this.pause(reason);
+    void this.after(paused, action === 'rollback').finally(() => {
+      this.failing = false;
+    });
+  }
+
+  private async after(paused: Promise<void>, rollback: boolean): Promise<void> {
+    try {
+      await paused;
+      if (rollback) await this.rollback();
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      this.options.log('warn', `guard: what was learned stays as it is: ${why}`);
+    }
+  }
+
+  private raise(kind: AlertKind, message: string, since: number): void {
+    const { recent, journal } = this.options;
+    this.alerts.raise({ kind, message, position: journal().lastSeq, since, ...recent.since(since, NAMED) });
+  }
+
+  private order(records: readonly ControlRecord[], learned?: LearnedState): Promise<void> {
+    return this.options.queue().order(records, (record, seq) => this.apply(record, seq, learned));
+  }
+
+  private restore({ learner, offsets, learned }: LearnedState): void {
+    this.options.learner.restore(learner);
+    loadOffsets(this.options.adaptations, offsets);
+    this.options.queue().learned = learned;
+  }
+}
