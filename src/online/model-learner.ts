@@ -8,7 +8,7 @@ import { directScorer, paramsScorer } from '../model/scorer.js';
 import { paramsAdapter } from '../model/user-states.js';
 import type { Scorer, TensorMap } from '../types.js';
 import { CachedParams } from './cached-params.js';
-import type { LearnOutcome, OnlineLearner } from './learner.js';
+import type { Judge, LearnOutcome, OnlineLearner } from './learner.js';
 import { PopularityProposal } from './negatives.js';
 import { nextItemLoss, packExamples } from './next-item-loss.js';
 import type { LearningConfig } from './schema.js';
@@ -46,11 +46,18 @@ export function modelLearner(
     ]),
   );
   const kind = config.loss ?? 'softmax';
+  /** Of the update under way: who judges it, the weight of its events, and why it is refused. */
+  const under: { judge?: Judge | undefined; weight: number; refused?: string | undefined } = { weight: 1 };
   const step = compileStep({
     store,
     optimizer: OPTIMIZERS[config.optimizer](),
     loss: kind === 'mse' ? valueLoss(model) : nextItemLoss(kind, model),
     clipNorm: config.maxUpdateNorm,
+    accepts({ loss, gradientNorm }) {
+      const { judge, weight } = under;
+      under.refused = judge?.({ loss: loss / weight, gradientNorm: gradientNorm / weight });
+      return under.refused === undefined;
+    },
     seed,
     // Batches here have many shapes and few steps each: recording one would cost more than it saves.
     compile: false,
@@ -68,18 +75,26 @@ export function modelLearner(
       ...paramsAdapter(scoring, params),
       ...(kind === 'mse' ? {} : { gradients: stateGradients(scoring, params) }),
     },
-    async learn(examples) {
+    async learn(examples, judge) {
       const taught = kind === 'mse' ? examples.filter(({ event }) => event.value !== undefined) : examples;
       const weight = taught.reduce((sum, example) => sum + example.weight, 0);
       let learned: LearnOutcome = { status: 'skipped', reason: 'no value' };
       if (taught.length > 0) {
         const batch = kind === 'mse' ? packValues(taught, model) : packExamples(taught, model, negatives);
+        Object.assign(under, { judge, weight, refused: undefined });
         const { loss } = await step.run([batch], config.learningRate);
         params.refresh();
-        learned = { status: 'learned', loss: loss / weight };
+        learned =
+          under.refused === undefined
+            ? { status: 'learned', loss: loss / weight }
+            : { status: 'skipped', reason: under.refused };
       }
       const of = new Set(taught);
       return examples.map((one) => (of.has(one) ? learned : { status: 'skipped', reason: 'no value' }));
+    },
+    async finite() {
+      const all = await store.export();
+      return [...all.values()].every(({ data }) => data.every(Number.isFinite));
     },
     async snapshot() {
       return { parameters: await store.export(), optimizer: await step.export() };

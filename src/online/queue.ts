@@ -23,8 +23,11 @@ export interface LearnQueueOptions {
   readonly log: StageContext['log'];
   /** What the journal says of learning itself. */
   readonly state: LearningState;
-  /** Called when learning failed in a way that it had better not go on. */
-  failed(reason: PauseReason, detail: string): void;
+  /** Told of updates that fail, or are refused. */
+  readonly guard: {
+    failed(reason: PauseReason, detail: string): void;
+    refused(reason: string): Promise<void>;
+  };
   /** Journals records; resolves with the first one's number when they are durable. */
   journal(records: readonly JournalRecord[]): Promise<number>;
 }
@@ -202,7 +205,7 @@ export class LearnQueue {
       log('warn', `an update failed: ${what}`);
       log('warn', 'serving goes on with the model as it is; please report the lines above');
       // In a replay the journal says what followed.
-      if (measure) this.options.failed('learning failed', 'an update failed inside the service');
+      if (measure) this.options.guard.failed('learning failed', 'an update failed inside the service');
       for (const { seq } of wanted) ended.skip('learning failed', seq);
     }
     this.unrecorded.push(ended.record(batch.at(-1)!.seq));
@@ -211,9 +214,13 @@ export class LearnQueue {
   }
 
   private async learn(wanted: readonly LearnExample[], ended: Dispositions, live: boolean): Promise<void> {
-    const { learner, trained, metrics, adaptation } = this.options;
+    const { learner, trained, metrics, adaptation, state, guard } = this.options;
     await adaptation?.learn(wanted);
-    const outcomes = await learner.learn(wanted);
+    let refused: string | undefined;
+    const outcomes = await learner.learn(wanted, (update) => {
+      refused = state.check.judge(update);
+      return refused;
+    });
     const learned: LearnExample[] = [];
     for (const [i, example] of wanted.entries()) {
       const outcome = outcomes[i]!;
@@ -228,8 +235,9 @@ export class LearnQueue {
     this.count('learned', '', learned.length);
     trained.add(learned.map(({ event }) => event));
     const diverged = outcomes.some((o: LearnOutcome) => o.status === 'learned' && !Number.isFinite(o.loss));
+    if (live && refused !== undefined) await guard.refused(refused);
     if (live && diverged)
-      this.options.failed('learning diverged', 'the loss is no longer a number; lower learning.learningRate');
+      guard.failed('learning diverged', 'the loss is no longer a number; lower learning.learningRate');
   }
 
   private count(outcome: 'learned' | 'skipped', reason: string, n: number): void {

@@ -86,7 +86,7 @@ export class RecommenderService {
   private readonly arms: Arms;
   private readonly adaptation: Adaptations;
   readonly guard: Guard;
-  readonly learningState = new LearningState();
+  readonly learningState: LearningState;
   /** What was learned in this process, replays included. */
   readonly trained: TrainedEvents;
   private readonly histories: UserHistories;
@@ -111,6 +111,7 @@ export class RecommenderService {
     this.trained = new TrainedEvents(catalogue);
     this.adaptation = userAdaptation(options);
     this.arms = armsOf(options, this.adaptation);
+    this.learningState = new LearningState(options.guard);
     this.guard = new Guard({
       config: options.guard,
       state: this.learningState,
@@ -131,7 +132,7 @@ export class RecommenderService {
       adaptation: this.adaptation.served,
       trained: this.trained,
       state: this.learningState,
-      failed: (reason, detail) => this.guard.failed(reason, detail),
+      guard: this.guard,
       log: (level, message, fields) => options.context.log(level, message, fields),
       journal: (records) => this.intake.append(records),
     });

@@ -6,7 +6,13 @@ import type { FastifyInstance } from 'fastify';
 import { guardSchema } from '../../src/online/guard/schema.js';
 import { buildServer } from '../../src/online/http/server.js';
 import type { Timeouts } from '../../src/online/http/timeouts.js';
-import type { LearnExample, LearnerState, LearnOutcome, OnlineLearner } from '../../src/online/learner.js';
+import type {
+  Judge,
+  LearnExample,
+  LearnerState,
+  LearnOutcome,
+  OnlineLearner,
+} from '../../src/online/learner.js';
 import { ServiceMetrics } from '../../src/online/metrics.js';
 import { learningSchema, qualitySchema, requestSchema, retentionSchema } from '../../src/online/schema.js';
 import type { Security } from '../../src/online/security/security.js';
@@ -51,7 +57,7 @@ export class CountingLearner implements OnlineLearner {
     );
   }
 
-  async learn(examples: readonly LearnExample[]): Promise<LearnOutcome[]> {
+  async learn(examples: readonly LearnExample[], _judge?: Judge): Promise<LearnOutcome[]> {
     this.updates.push(examples.map(({ event }) => event.id));
     for (const { query, item, weight } of examples) {
       const last = query.items.at(-1) ?? 0;

@@ -5,7 +5,6 @@ export const PAUSES = [
   'paused by an operator',
   'learning failed',
   'learning diverged',
-  'updates refused',
   'worse than the frozen model',
 ] as const;
 export type PauseReason = (typeof PAUSES)[number];

@@ -55,6 +55,7 @@ export class GoodState {
       learner: { parameters: found.checkpoint.tensors as TensorMap, optimizer: optimizerState },
       offsets: state.offsets,
       learned: state.queue.learned,
+      norms: state.learning.norms,
     };
   }
 

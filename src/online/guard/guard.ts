@@ -10,6 +10,7 @@ import type { GoodState } from './good.js';
 import { type Adaptations, type LearnedState, loadOffsets, offsetsOf } from './learned.js';
 import type { LearningState } from './learning-state.js';
 import type { GuardConfig } from './schema.js';
+import { REFUSALS } from './update-check.js';
 
 export interface GuardOptions {
   readonly config: GuardConfig;
@@ -69,6 +70,7 @@ export class Guard {
       learner: await learner.snapshot(),
       offsets: offsetsOf(adaptations),
       learned: queue().learned,
+      norms: this.options.state.check.snapshot(),
     };
   }
 
@@ -105,6 +107,20 @@ export class Guard {
     this.fail('failure', reason, message);
   }
 
+  /** An update was refused, for a reason of `REFUSALS`. */
+  async refused(reason: string): Promise<void> {
+    const { learner, state, config } = this.options;
+    const broken = reason !== REFUSALS.large && (await learner.finite?.()) === false;
+    if (broken)
+      this.failed('learning diverged', 'weights are no longer numbers; lower learning.learningRate');
+    else if (state.check.refused === config.updates.refusals)
+      this.raise(
+        'updates',
+        `${state.check.refused} updates in a row were refused: ${reason}`,
+        this.good ?? 0,
+      );
+  }
+
   private fail(kind: AlertKind, reason: PauseReason, message: string): void {
     if (this.failing) return;
     const since = this.good ?? 0;
@@ -138,9 +154,10 @@ export class Guard {
     return this.options.queue().order(records, (record, seq) => this.apply(record, seq, learned));
   }
 
-  private restore({ learner, offsets, learned }: LearnedState): void {
+  private restore({ learner, offsets, learned, norms }: LearnedState): void {
     this.options.learner.restore(learner);
     loadOffsets(this.options.adaptations, offsets);
     this.options.queue().learned = learned;
+    this.options.state.check.load(norms);
   }
 }

@@ -12,6 +12,8 @@ export interface LearnedState {
   readonly offsets: Offsets;
   /** Events learned since the base checkpoint. */
   readonly learned: number;
+  /** Norms of the newest gradients. */
+  readonly norms: readonly number[];
 }
 
 export const offsetsOf = (adaptations: Adaptations): Offsets =>

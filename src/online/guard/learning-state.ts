@@ -1,5 +1,7 @@
 import { z } from 'zod';
 import type { ControlRecord } from './controls.js';
+import type { GuardConfig } from './schema.js';
+import { UpdateCheck } from './update-check.js';
 
 const pauseSchema = z.object({ reason: z.string(), since: z.number().int() });
 /** Why learning pauses, and since which journal record. */
@@ -9,6 +11,8 @@ export type Pause = Readonly<z.output<typeof pauseSchema>>;
 export const learningStateSchema = z.object({
   paused: pauseSchema.exactOptional(),
   rollbacks: z.number().int().default(0),
+  norms: z.array(z.number()).default([]),
+  refused: z.number().int().default(0),
 });
 export type LearningStateSnapshot = Readonly<z.output<typeof learningStateSchema>>;
 
@@ -17,6 +21,11 @@ export class LearningState {
   paused: Pause | undefined;
   /** How often what was learned has been taken back. */
   rollbacks = 0;
+  readonly check: UpdateCheck;
+
+  constructor({ updates }: GuardConfig) {
+    this.check = new UpdateCheck(updates.maxGradient);
+  }
 
   /** Names what is served: after a rollback the same number of events stands for another model. */
   version(base: string, learned: number): string {
@@ -31,12 +40,15 @@ export class LearningState {
   }
 
   snapshot(): LearningStateSnapshot {
-    return { rollbacks: this.rollbacks, ...(this.paused ? { paused: this.paused } : {}) };
+    const { paused, rollbacks, check } = this;
+    return { rollbacks, norms: [...check.snapshot()], refused: check.refused, ...(paused ? { paused } : {}) };
   }
 
   /** Takes up what `snapshot` gave. */
-  load({ paused, rollbacks }: LearningStateSnapshot): void {
+  load({ paused, rollbacks, norms, refused }: LearningStateSnapshot): void {
     this.paused = paused;
     this.rollbacks = rollbacks;
+    this.check.load(norms);
+    this.check.refused = refused;
   }
 }
