@@ -23,7 +23,11 @@ export interface ArmsOptions {
   /** Whose events are measured. */
   measures(user: string): boolean;
   readonly window: number;
+  /** Told of every event that is ranked: how what is served did, and the frozen model where there is one. */
+  readonly watch?: Watch | undefined;
 }
+
+export type Watch = (event: LearnExample, served: Ranked, frozen: Ranked | undefined) => void;
 
 /** What of a service its arms are made from. */
 interface ArmsSource {
@@ -31,6 +35,7 @@ interface ArmsSource {
   readonly learner: Pick<OnlineLearner, 'score'>;
   readonly frozen?: FrozenModel | undefined;
   readonly quality: QualityConfig;
+  readonly watch?: Watch;
   readonly from?: { readonly state: { readonly popularity: Float32Array; readonly queue: QueueState } };
 }
 
@@ -72,13 +77,17 @@ export class Arms {
     const users = asked.map(({ event }) => event.user);
     const scores: Float32Array[] = [];
     for (const scoring of this.scorings) scores.push(await scoring(queries, users));
-    for (const [row, { query, item }] of asked.entries()) {
+    const { frozen } = this.options;
+    for (const [row, event] of asked.entries()) {
+      const { query, item } = event;
       const excluded = new Set(includeSeen ? [] : query.items);
       const of = (one: Float32Array): Ranked => ({
         rank: rankOf(one, row * columns, columns, item, excluded),
         logLoss: logLossOf(one, row * columns, columns, item, excluded),
       });
-      this.prequential.record(users[row]!, [popular(popularity, item, excluded), ...scores.map(of)]);
+      const ranked = scores.map(of);
+      this.prequential.record(users[row]!, [popular(popularity, item, excluded), ...ranked]);
+      this.options.watch?.(event, ranked.at(-1)!, frozen && ranked[0]);
     }
   }
 
@@ -101,7 +110,7 @@ function popular(counts: Float32Array, item: number, excluded: ReadonlySet<numbe
 
 /** The arms of a service. */
 export function armsOf(
-  { catalogue, learner, frozen, quality, from }: ArmsSource,
+  { catalogue, learner, frozen, quality, from, watch }: ArmsSource,
   { served, adapted }: { readonly served?: UserAdaptation; readonly adapted?: UserAdaptation },
 ): Arms {
   const popularity = Float32Array.from(from?.state.popularity ?? catalogue.itemCounts);
@@ -116,5 +125,6 @@ export function armsOf(
     measures: (user) =>
       quality.share >= 1 || Random.of(0, 'quality of a share of users', user).uniform() < quality.share,
     window: quality.window,
+    watch,
   });
 }

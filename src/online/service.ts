@@ -110,10 +110,11 @@ export class RecommenderService {
     this.recent = new RecentIds(retention.eventIds);
     this.trained = new TrainedEvents(catalogue);
     this.adaptation = userAdaptation(options);
-    this.arms = armsOf(options, this.adaptation);
+    this.arms = armsOf({ ...options, watch: (...ranked) => this.guard.watch(...ranked) }, this.adaptation);
     this.learningState = new LearningState(options.guard);
     this.guard = new Guard({
       config: options.guard,
+      readsLogLoss: (learning.loss ?? 'softmax') === 'softmax',
       state: this.learningState,
       learner,
       adaptations: this.adaptation,

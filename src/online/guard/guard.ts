@@ -1,10 +1,12 @@
 import type { StageContext } from '../../types.js';
-import type { OnlineLearner } from '../learner.js';
+import type { LearnExample, OnlineLearner } from '../learner.js';
 import type { ServiceMetrics } from '../metrics.js';
+import type { Ranked } from '../prequential.js';
 import type { LearnQueue } from '../queue.js';
 import type { RecentIds } from '../recent.js';
 import { ReplyError } from '../replies.js';
 import { type AlertKind, Alerts } from './alerts.js';
+import { Comparison, saidOf } from './comparison.js';
 import type { ControlRecord, PauseReason } from './controls.js';
 import type { GoodState } from './good.js';
 import { type Adaptations, type LearnedState, loadOffsets, offsetsOf } from './learned.js';
@@ -14,6 +16,8 @@ import { REFUSALS } from './update-check.js';
 
 export interface GuardOptions {
   readonly config: GuardConfig;
+  /** Whether scores are logits of a softmax. */
+  readonly readsLogLoss: boolean;
   readonly state: LearningState;
   readonly learner: OnlineLearner;
   readonly adaptations: Adaptations;
@@ -35,12 +39,16 @@ const NAMED = 100;
  */
 export class Guard {
   readonly alerts: Alerts;
+  private readonly comparison: Comparison;
   /** Journal record of the last rollback; 0 where there was none. */
   rolledBack = 0;
   private failing = false;
+  /** Said once, until it is fine again. */
+  private worse = false;
 
   constructor(private readonly options: GuardOptions) {
     this.alerts = new Alerts(options.log, Date.now, () => {});
+    this.comparison = new Comparison(options.config.comparison, options.readsLogLoss);
   }
 
   /** Position of the last good snapshot, if there is one. */
@@ -51,13 +59,19 @@ export class Guard {
   /** Whether nothing is known against what has been learned: a snapshot taken now is a good one. */
   get fine(): boolean {
     const { paused } = this.options.state;
-    return !this.failing && (paused === undefined || paused.reason === 'paused by an operator');
+    const { state } = this.comparison.verdict();
+    const held = state === 'few' || state === 'fine';
+    return held && !this.failing && (paused === undefined || paused.reason === 'paused by an operator');
   }
 
   /** A control record's effect. `learned`: what a rollback goes back to. */
   apply(record: ControlRecord, seq: number, learned?: LearnedState): void {
     const { state, metrics } = this.options;
     state.apply(seq, record);
+    if (record.type !== 'pause') {
+      this.comparison.reset();
+      this.worse = false;
+    }
     if (learned) this.restore(learned);
     if (record.type === 'rollback') this.rolledBack = seq;
     metrics.paused.set(Number(state.paused !== undefined));
@@ -100,6 +114,16 @@ export class Guard {
       this.options.log('warn', `what was learned is again what it was at journal record ${to}`);
       return to;
     });
+  }
+
+  /** Takes in how an event was ranked before it is learned. */
+  watch({ event }: LearnExample, served: Ranked, frozen: Ranked | undefined): void {
+    if (!frozen || !this.comparison.add(event.user, served, frozen)) return;
+    const verdict = this.comparison.verdict();
+    if (verdict.state === 'fine') this.worse = false;
+    if (verdict.state !== 'worse' || this.worse || this.options.state.paused) return;
+    this.worse = true;
+    this.fail('quality', 'worse than the frozen model', saidOf(verdict));
   }
 
   /** An update failed in a way that it had better not go on: learning pauses, and what was learned goes back where that is configured. */

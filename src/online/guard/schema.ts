@@ -27,6 +27,28 @@ export const guardSchema = z
       })
       .prefault({})
       .describe('which updates are not made'),
+    comparison: z
+      .strictObject({
+        window: z.number().int().min(50).max(100_000).default(1000).describe('newest events that count'),
+        minimumEvents: z.number().int().min(10).default(200).describe('events without which nothing is said'),
+        minimumUsers: z
+          .number()
+          .int()
+          .min(5)
+          .default(20)
+          .describe('users without which nothing is said; each counts once'),
+        margin: z
+          .strictObject({
+            logLoss: z.number().min(0).default(0.05).describe('nats; of a model that learns by softmax'),
+            ndcg: z.number().min(0).max(1).default(0.01),
+          })
+          .prefault({})
+          .describe('how much worse is still taken for the same'),
+      })
+      .prefault({})
+      .describe(
+        'what is served against the model as it was, on recent events (needs `quality.arms`): it fails where the 95 % interval of the difference is beyond the margin',
+      ),
   })
   .prefault({})
   .describe('what watches over learning, and what it does');
