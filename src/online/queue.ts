@@ -4,6 +4,7 @@ import type { Arms } from './arms.js';
 import { Dispositions, sameOutcome } from './dispositions.js';
 import type { ControlRecord, PauseReason } from './guard/controls.js';
 import type { LearningState } from './guard/learning-state.js';
+import { OVER_BUDGET } from './guard/user-budget.js';
 import type { LearnExample, LearnOutcome, OnlineLearner } from './learner.js';
 import type { ServiceMetrics } from './metrics.js';
 import type { JournalRecord, OutcomeRecord } from './records.js';
@@ -184,21 +185,27 @@ export class LearnQueue {
 
   private async update(batch: readonly WaitingEvent[], measure: boolean): Promise<void> {
     if (batch.length === 0) return;
-    const { learning, metrics, log, arms } = this.options;
+    const { learning, metrics, log, arms, state } = this.options;
     const start = performance.now();
     const ended = new Dispositions();
     const known = batch.filter((event) => 'event' in event);
     for (const event of batch) if ('reason' in event) ended.skip(event.reason, event.seq);
-    const off = learning.enabled ? this.options.state.paused?.reason : 'learning is off';
+    const off = learning.enabled ? state.paused?.reason : 'learning is off';
     const wanted = known.filter(({ seq, weight }) => {
       const reason = weight > 0 ? off : 'weight 0';
       if (reason !== undefined) ended.skip(reason, seq);
       return reason === undefined;
     });
+    const shared = wanted.filter(({ seq, event }) => {
+      const within = state.budget.take(event.user);
+      if (!within) ended.skip(OVER_BUDGET, seq);
+      return within;
+    });
     try {
       if (measure) await arms.measure(batch);
       await arms.learn(batch, wanted);
-      if (wanted.length > 0) await this.learn(wanted, ended, measure);
+      if (wanted.length > 0) await this.options.adaptation?.learn(wanted);
+      if (shared.length > 0) await this.learn(shared, ended, measure);
     } catch (error) {
       // A bug must not take the recommendations down with it.
       const what = error instanceof Error ? (error.stack ?? error.message) : String(error);
@@ -206,23 +213,22 @@ export class LearnQueue {
       log('warn', 'serving goes on with the model as it is; please report the lines above');
       // In a replay the journal says what followed.
       if (measure) this.options.guard.failed('learning failed', 'an update failed inside the service');
-      for (const { seq } of wanted) ended.skip('learning failed', seq);
+      for (const { seq } of shared) ended.skip('learning failed', seq);
     }
     this.unrecorded.push(ended.record(batch.at(-1)!.seq));
     for (const [reason, seqs] of ended.reasons) this.count('skipped', reason, seqs.length);
     metrics.updateSeconds.observe((performance.now() - start) / 1000);
   }
 
-  private async learn(wanted: readonly LearnExample[], ended: Dispositions, live: boolean): Promise<void> {
-    const { learner, trained, metrics, adaptation, state, guard } = this.options;
-    await adaptation?.learn(wanted);
+  private async learn(shared: readonly LearnExample[], ended: Dispositions, live: boolean): Promise<void> {
+    const { learner, trained, metrics, state, guard } = this.options;
     let refused: string | undefined;
-    const outcomes = await learner.learn(wanted, (update) => {
+    const outcomes = await learner.learn(shared, (update) => {
       refused = state.check.judge(update);
       return refused;
     });
     const learned: LearnExample[] = [];
-    for (const [i, example] of wanted.entries()) {
+    for (const [i, example] of shared.entries()) {
       const outcome = outcomes[i]!;
       if (outcome.status === 'skipped') {
         ended.skip(outcome.reason, example.seq);

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { ControlRecord } from './controls.js';
 import type { GuardConfig } from './schema.js';
 import { UpdateCheck } from './update-check.js';
+import { UserBudget, userBudgetSchema } from './user-budget.js';
 
 const pauseSchema = z.object({ reason: z.string(), since: z.number().int() });
 /** Why learning pauses, and since which journal record. */
@@ -13,6 +14,7 @@ export const learningStateSchema = z.object({
   rollbacks: z.number().int().default(0),
   norms: z.array(z.number()).default([]),
   refused: z.number().int().default(0),
+  budget: userBudgetSchema.default({ users: [], order: [] }),
 });
 export type LearningStateSnapshot = Readonly<z.output<typeof learningStateSchema>>;
 
@@ -22,9 +24,12 @@ export class LearningState {
   /** How often what was learned has been taken back. */
   rollbacks = 0;
   readonly check: UpdateCheck;
+  /** Not taken back by a rollback: who has taught what is a fact. */
+  readonly budget: UserBudget;
 
-  constructor({ updates }: GuardConfig) {
+  constructor({ updates, userBudget }: GuardConfig) {
     this.check = new UpdateCheck(updates.maxGradient);
+    this.budget = new UserBudget(userBudget);
   }
 
   /** Names what is served: after a rollback the same number of events stands for another model. */
@@ -40,15 +45,22 @@ export class LearningState {
   }
 
   snapshot(): LearningStateSnapshot {
-    const { paused, rollbacks, check } = this;
-    return { rollbacks, norms: [...check.snapshot()], refused: check.refused, ...(paused ? { paused } : {}) };
+    const { paused, rollbacks, check, budget } = this;
+    return {
+      rollbacks,
+      norms: [...check.snapshot()],
+      refused: check.refused,
+      budget: budget.snapshot(),
+      ...(paused ? { paused } : {}),
+    };
   }
 
   /** Takes up what `snapshot` gave. */
-  load({ paused, rollbacks, norms, refused }: LearningStateSnapshot): void {
+  load({ paused, rollbacks, norms, refused, budget }: LearningStateSnapshot): void {
     this.paused = paused;
     this.rollbacks = rollbacks;
     this.check.load(norms);
     this.check.refused = refused;
+    this.budget.load(budget);
   }
 }

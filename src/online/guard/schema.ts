@@ -27,6 +27,28 @@ export const guardSchema = z
       })
       .prefault({})
       .describe('which updates are not made'),
+    userBudget: z
+      .strictObject({
+        events: z
+          .number()
+          .int()
+          .min(0)
+          .default(1000)
+          .describe(
+            'most events of one user that shared weights learn among the last `window`; 0 = no bound',
+          ),
+        window: z
+          .number()
+          .int()
+          .min(10)
+          .max(1_000_000)
+          .default(20_000)
+          .describe('newest events learned, of all users'),
+      })
+      .prefault({})
+      .describe(
+        'how far one user can move weights that all share: events beyond are kept, and move that user’s own history and weights alone',
+      ),
     comparison: z
       .strictObject({
         window: z.number().int().min(50).max(100_000).default(1000).describe('newest events that count'),
