@@ -7,6 +7,7 @@ import { readDataset } from '../data/read.js';
 import { readQuestions } from '../evaluation/elicitation/results.js';
 import { budgetSchema } from '../model/adaptation/budget.js';
 import { guardSchema } from '../online/guard/schema.js';
+import { alertsSchema, withoutSecrets } from '../online/guard/webhook.js';
 import {
   durabilitySchema,
   learningSchema,
@@ -49,6 +50,7 @@ const schema = z.strictObject({
   requests: requestSchema,
   quality: qualitySchema,
   guard: guardSchema,
+  alerts: alertsSchema,
   security: securitySchema,
 });
 
@@ -91,7 +93,7 @@ export default defineStage({
         questions,
         data,
         backend,
-        config,
+        config: { ...config, alerts: withoutSecrets(config.alerts) },
         out: flags.out,
         force: flags.force,
         async ready(address) {

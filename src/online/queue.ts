@@ -8,6 +8,7 @@ import { OVER_BUDGET } from './guard/user-budget.js';
 import type { LearnExample, LearnOutcome, OnlineLearner } from './learner.js';
 import type { ServiceMetrics } from './metrics.js';
 import type { JournalRecord, OutcomeRecord } from './records.js';
+import { ReplyError } from './replies.js';
 import type { LearningConfig } from './schema.js';
 import type { TrainedEvents } from './trained.js';
 import type { UserAdaptation } from './user-adaptation.js';
@@ -120,6 +121,7 @@ export class LearnQueue {
 
   /** Journals control records between two updates; then `effect` is called for each. Rejects where the service stops before. */
   order(records: readonly ControlRecord[], effect: Order['effect']): Promise<void> {
+    if (this.stopping) return Promise.reject(new ReplyError('NOT_READY', 'the service is stopping'));
     return new Promise((done, refused) => {
       this.orders.push({ records, effect, done, refused });
       this.wake();

@@ -16,6 +16,7 @@ import type { Questions } from './elicitation.js';
 import { frozenModel } from './frozen.js';
 import { GoodState } from './guard/good.js';
 import type { GuardConfig } from './guard/schema.js';
+import { type AlertsConfig, Webhook } from './guard/webhook.js';
 import { buildServer, listen, tryAddress } from './http/server.js';
 import type { Durability } from './journal/options.js';
 import { ServiceMetrics } from './metrics.js';
@@ -50,6 +51,7 @@ export interface ServeOptions {
   readonly requests: RequestConfig;
   readonly quality: QualityConfig;
   readonly guard: GuardConfig;
+  readonly alerts: AlertsConfig;
   /** Absent: everyone is let in, on loopback alone. */
   readonly security?: Security;
   readonly backend: BackendInfo;
@@ -145,6 +147,8 @@ async function serveState(
     { base: checkpoint, data: data?.manifest.fingerprint ?? null, optimizer: learning.optimizer },
     context.log,
   );
+  const { webhook: url } = options.alerts;
+  const webhook = url === undefined ? undefined : new Webhook(url, options.alerts, context.log);
   const service = await RecommenderService.start({
     catalogue: checkpoint.catalogue,
     learner,
@@ -158,6 +162,7 @@ async function serveState(
     quality: options.quality,
     guard: options.guard,
     good,
+    ...(webhook ? { alerted: (alert) => webhook.send(alert) } : {}),
     frozen: options.quality.arms ? frozenModel(restoreModel(checkpoint)) : undefined,
     questions: options.questions,
     ...(data ? { warm: (histories) => warmHistories(histories, data, checkpoint.catalogue) } : {}),
@@ -186,6 +191,7 @@ async function serveState(
     if (partial !== undefined) await writeServed(partial, served);
     return { path: snapshotPath(options.state), metrics: served.metrics };
   } finally {
+    await webhook?.close();
     await service.close();
   }
 }

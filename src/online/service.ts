@@ -4,6 +4,7 @@ import type { Catalogue, StageContext } from '../types.js';
 import { type Arms, armsOf } from './arms.js';
 import { Elicitation, type Questions } from './elicitation.js';
 import type { OnlineEvent } from './events.js';
+import type { Alert } from './guard/alerts.js';
 import type { GoodState } from './guard/good.js';
 import { Guard } from './guard/guard.js';
 import { type Adaptations, loadOffsets, type Offsets, offsetsOf } from './guard/learned.js';
@@ -61,6 +62,7 @@ export interface ServiceOptions {
   readonly guard: GuardConfig;
   /** Absent: there is nothing to go back to. */
   readonly good?: GoodState;
+  readonly alerted?: (alert: Alert) => void;
   /** The model as it was first served, where arms are measured. */
   readonly frozen?: FrozenModel | undefined;
   /** What to ask new users about; popular items where there is no list. */
@@ -120,6 +122,8 @@ export class RecommenderService {
       adaptations: this.adaptation,
       recent: this.recent,
       good: options.good,
+      alerted: options.alerted,
+      enabled: learning.enabled,
       metrics,
       queue: () => this.queue,
       journal: () => this.journal,

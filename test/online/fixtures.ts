@@ -120,6 +120,7 @@ export type Overrides = Partial<
     | 'files'
     | 'frozen'
     | 'good'
+    | 'alerted'
   > & {
     learning: object;
     /** Of `startServer`. */

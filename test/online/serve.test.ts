@@ -7,6 +7,7 @@ import { before, test } from 'node:test';
 import type { BackendInfo } from '../../src/compute/backend.js';
 import { selectBackend } from '../../src/compute/select.js';
 import { guardSchema } from '../../src/online/guard/schema.js';
+import { alertsSchema } from '../../src/online/guard/webhook.js';
 import { learningSchema, qualitySchema, requestSchema, retentionSchema } from '../../src/online/schema.js';
 import { type ServeOptions, serve } from '../../src/online/serve.js';
 import { readCheckpoint } from '../../src/storage/checkpoint.js';
@@ -47,6 +48,7 @@ async function start(model: string, state: string, over: Partial<ServeOptions> =
         requests: requestSchema.parse({}),
         quality: qualitySchema.parse({}),
         guard: guardSchema.parse({}),
+        alerts: alertsSchema.parse({}),
         backend,
         config: {},
         out: undefined,

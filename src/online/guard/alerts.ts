@@ -1,7 +1,8 @@
+import type { z } from 'zod';
+import type { alertSchema } from '../../protocol/learning.js';
 import type { StageContext } from '../../types.js';
 
-export const ALERTS = ['quality', 'updates', 'failure', 'drift'] as const;
-export type AlertKind = (typeof ALERTS)[number];
+export type AlertKind = z.output<typeof alertSchema>['kind'];
 
 /** Something that a person should look at. */
 export interface Alert {
@@ -19,6 +20,13 @@ export interface Alert {
   readonly count: number;
   readonly events: readonly string[];
 }
+
+/** An alert as it is sent. */
+export const sent = ({ time, events, ...rest }: Alert): z.output<typeof alertSchema> => ({
+  ...rest,
+  time: new Date(time).toISOString(),
+  events: [...events],
+});
 
 /** Most alerts remembered. */
 const REMEMBERED = 100;

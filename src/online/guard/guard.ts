@@ -5,7 +5,7 @@ import type { Ranked } from '../prequential.js';
 import type { LearnQueue } from '../queue.js';
 import type { RecentIds } from '../recent.js';
 import { ReplyError } from '../replies.js';
-import { type AlertKind, Alerts } from './alerts.js';
+import { type Alert, type AlertKind, Alerts } from './alerts.js';
 import { Comparison, saidOf } from './comparison.js';
 import type { ControlRecord, PauseReason } from './controls.js';
 import type { GoodState } from './good.js';
@@ -24,9 +24,13 @@ export interface GuardOptions {
   readonly recent: RecentIds;
   readonly good: GoodState | undefined;
   readonly metrics: ServiceMetrics;
+  /** Told of every alert. */
+  readonly alerted: ((alert: Alert) => void) | undefined;
+  /** Whether the service learns at all. */
+  readonly enabled: boolean;
   queue(): LearnQueue;
   /** Which journal, and its last record. */
-  journal(): { readonly id: string; readonly lastSeq: number };
+  journal(): { readonly id: string; readonly lastSeq: number; readonly writable: boolean };
   readonly log: StageContext['log'];
 }
 
@@ -47,13 +51,26 @@ export class Guard {
   private worse = false;
 
   constructor(private readonly options: GuardOptions) {
-    this.alerts = new Alerts(options.log, Date.now, () => {});
+    this.alerts = new Alerts(options.log, Date.now, (alert) => options.alerted?.(alert));
     this.comparison = new Comparison(options.config.comparison, options.readsLogLoss);
   }
 
   /** Position of the last good snapshot, if there is one. */
   get good(): number | undefined {
     return this.options.good?.position(this.options.journal().id);
+  }
+
+  /** Whether the service learns, and what stands against it. */
+  get view() {
+    const { state, enabled, queue } = this.options;
+    const { paused, rollbacks } = state;
+    return {
+      state: enabled ? (paused ? 'paused' : 'learning') : 'off',
+      ...paused,
+      learned: queue().learned,
+      rollbacks,
+      good: this.good ?? null,
+    } as const;
   }
 
   /** Whether nothing is known against what has been learned: a snapshot taken now is a good one. */
@@ -175,6 +192,8 @@ export class Guard {
   }
 
   private order(records: readonly ControlRecord[], learned?: LearnedState): Promise<void> {
+    if (!this.options.journal().writable && !this.failing)
+      throw new ReplyError('STORAGE', 'the journal cannot be written; nothing was done');
     return this.options.queue().order(records, (record, seq) => this.apply(record, seq, learned));
   }
 
