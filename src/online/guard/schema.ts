@@ -62,7 +62,7 @@ export const guardSchema = z
         margin: z
           .strictObject({
             logLoss: z.number().min(0).default(0.05).describe('nats; of a model that learns by softmax'),
-            ndcg: z.number().min(0).max(1).default(0.01),
+            ndcg: z.number().min(0).max(1).default(0.01).describe('NDCG@10'),
           })
           .prefault({})
           .describe('how much worse is still taken for the same'),
