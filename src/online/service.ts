@@ -116,6 +116,7 @@ export class RecommenderService {
     this.learningState = new LearningState(options.guard);
     this.guard = new Guard({
       config: options.guard,
+      items: catalogue.items.length - 1,
       readsLogLoss: (learning.loss ?? 'softmax') === 'softmax',
       state: this.learningState,
       learner,
@@ -228,7 +229,7 @@ export class RecommenderService {
     if (goesOn) {
       this.recent.load(ids);
       this.queue.restore(queue);
-      this.learningState.load(learning);
+      this.guard.load(learning);
       return;
     }
     this.queue.restore({ learned: queue.learned, waiting: [], unrecorded: [] });

@@ -8,9 +8,11 @@ import { ReplyError } from '../replies.js';
 import { type Alert, type AlertKind, Alerts } from './alerts.js';
 import { Comparison, saidOf } from './comparison.js';
 import type { ControlRecord, PauseReason } from './controls.js';
+import { DriftWatch } from './drift.js';
 import type { GoodState } from './good.js';
 import { type Adaptations, type LearnedState, loadOffsets, offsetsOf } from './learned.js';
-import type { LearningState } from './learning-state.js';
+import type { LearningState, LearningStateSnapshot } from './learning-state.js';
+import { GuardMetrics } from './metrics.js';
 import type { GuardConfig } from './schema.js';
 import { REFUSALS } from './update-check.js';
 
@@ -18,6 +20,8 @@ export interface GuardOptions {
   readonly config: GuardConfig;
   /** Whether scores are logits of a softmax. */
   readonly readsLogLoss: boolean;
+  /** Of the catalogue. */
+  readonly items: number;
   readonly state: LearningState;
   readonly learner: OnlineLearner;
   readonly adaptations: Adaptations;
@@ -44,6 +48,8 @@ const NAMED = 100;
 export class Guard {
   readonly alerts: Alerts;
   private readonly comparison: Comparison;
+  private readonly drift: DriftWatch;
+  private readonly metrics: GuardMetrics;
   /** Journal record of the last rollback; 0 where there was none. */
   rolledBack = 0;
   private failing = false;
@@ -51,8 +57,21 @@ export class Guard {
   private worse = false;
 
   constructor(private readonly options: GuardOptions) {
-    this.alerts = new Alerts(options.log, Date.now, (alert) => options.alerted?.(alert));
-    this.comparison = new Comparison(options.config.comparison, options.readsLogLoss);
+    const { config, readsLogLoss, items } = options;
+    this.comparison = new Comparison(config.comparison, readsLogLoss);
+    this.drift = new DriftWatch(config.drift, items, readsLogLoss);
+    const { registry } = options.metrics;
+    this.metrics = new GuardMetrics(registry, {
+      state: () => this.view.state,
+      verdict: () => this.comparison.verdict().state,
+      good: () => this.good,
+      rollbacks: () => options.state.rollbacks,
+      limited: () => options.state.budget.limited,
+    });
+    this.alerts = new Alerts(options.log, Date.now, (alert) => {
+      this.metrics.alerted(alert.kind);
+      options.alerted?.(alert);
+    });
   }
 
   /** Position of the last good snapshot, if there is one. */
@@ -87,10 +106,18 @@ export class Guard {
     state.apply(seq, record);
     if (record.type !== 'pause') {
       this.comparison.reset();
+      this.drift.reset();
       this.worse = false;
     }
     if (learned) this.restore(learned);
     if (record.type === 'rollback') this.rolledBack = seq;
+    metrics.paused.set(Number(state.paused !== undefined));
+  }
+
+  /** Takes up what a snapshot of this journal holds. */
+  load(snapshot: LearningStateSnapshot): void {
+    const { state, metrics } = this.options;
+    state.load(snapshot);
     metrics.paused.set(Number(state.paused !== undefined));
   }
 
@@ -134,7 +161,12 @@ export class Guard {
   }
 
   /** Takes in how an event was ranked before it is learned. */
-  watch({ event }: LearnExample, served: Ranked, frozen: Ranked | undefined): void {
+  watch({ event, seq }: LearnExample, served: Ranked, frozen: Ranked | undefined): void {
+    for (const { detector, before, after, since } of this.drift.add(seq, served)) {
+      this.metrics.drifted(detector);
+      const says = `the loss of what is served rose from ${before.toFixed(3)} to ${after.toFixed(3)}`;
+      this.raise('drift', `${detector}: ${says}`, since - 1);
+    }
     if (!frozen || !this.comparison.add(event.user, served, frozen)) return;
     const verdict = this.comparison.verdict();
     if (verdict.state === 'fine') this.worse = false;
@@ -194,7 +226,11 @@ export class Guard {
   private order(records: readonly ControlRecord[], learned?: LearnedState): Promise<void> {
     if (!this.options.journal().writable && !this.failing)
       throw new ReplyError('STORAGE', 'the journal cannot be written; nothing was done');
-    return this.options.queue().order(records, (record, seq) => this.apply(record, seq, learned));
+    return this.options.queue().order(records, (record, seq) => {
+      this.apply(record, seq, learned);
+      if (record.type === 'pause') this.options.log('warn', `learning is paused: ${record.reason}`, { seq });
+      if (record.type === 'resume') this.options.log('info', 'learning goes on', { seq });
+    });
   }
 
   private restore({ learner, offsets, learned, norms }: LearnedState): void {

@@ -49,6 +49,26 @@ export const guardSchema = z
       .describe(
         'how far one user can move weights that all share: events beyond are kept, and move that user’s own history and weights alone',
       ),
+    drift: z
+      .strictObject({
+        adwin: z
+          .number()
+          .min(0)
+          .max(1)
+          .default(0.002)
+          .describe('δ of ADWIN: chance that a window without a change is cut; 0 = off'),
+        pageHinkley: z
+          .strictObject({
+            delta: z.number().min(0).max(1).default(0.02).describe('rise of the mean that is taken for none'),
+            threshold: z.number().min(0).default(20).describe('λ: sum of rises at which it alarms; 0 = off'),
+          })
+          .prefault({})
+          .describe('the Page–Hinkley test'),
+      })
+      .prefault({})
+      .describe(
+        'whether events become harder to foretell: the loss of what is served, log-loss over twice that of guessing; an alert alone',
+      ),
     comparison: z
       .strictObject({
         window: z.number().int().min(50).max(100_000).default(1000).describe('newest events that count'),

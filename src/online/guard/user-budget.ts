@@ -19,6 +19,8 @@ export const userBudgetSchema = z.object({ users: z.array(z.string()), order: z.
 export class UserBudget {
   private readonly ring: string[] = [];
   private next = 0;
+  /** Events that were not let through, since the start. */
+  limited = 0;
   private readonly counts = new Map<string, number>();
 
   constructor(private readonly config: UserBudgetConfig) {}
@@ -30,7 +32,10 @@ export class UserBudget {
     const leaving = this.ring[this.next];
     // What leaves the window to make room does not count any more.
     const own = (this.counts.get(user) ?? 0) - Number(leaving === user);
-    if (own >= events) return false;
+    if (own >= events) {
+      this.limited++;
+      return false;
+    }
     if (leaving !== undefined) this.count(leaving, -1);
     this.ring[this.next] = user;
     this.count(user, 1);
