@@ -5,9 +5,8 @@ import { type Arms, armsOf } from './arms.js';
 import { Elicitation, type Questions } from './elicitation.js';
 import type { OnlineEvent } from './events.js';
 import type { Alert } from './guard/alerts.js';
-import type { GoodState } from './guard/good.js';
 import { Guard } from './guard/guard.js';
-import { type Adaptations, loadOffsets, type Offsets, offsetsOf } from './guard/learned.js';
+import { type Adaptations, type LastGood, loadOffsets, type Offsets, offsetsOf } from './guard/learned.js';
 import { LearningState, type LearningStateSnapshot } from './guard/learning-state.js';
 import type { GuardConfig } from './guard/schema.js';
 import { type EventReceipt, Intake } from './intake.js';
@@ -61,7 +60,7 @@ export interface ServiceOptions {
   readonly quality: QualityConfig;
   readonly guard: GuardConfig;
   /** Absent: there is nothing to go back to. */
-  readonly good?: GoodState;
+  readonly good?: LastGood;
   readonly alerted?: (alert: Alert) => void;
   /** The model as it was first served, where arms are measured. */
   readonly frozen?: FrozenModel | undefined;

@@ -36,23 +36,29 @@ export class Snapshots {
     private readonly context: StageContext,
   ) {}
 
-  /** Takes snapshots at the configured times while `work` runs. One that fails is logged, and the one before stays. */
+  /** Takes snapshots at the configured times while `work` runs, and one before it where there is none to go back to. */
   async during(work: () => Promise<void>): Promise<void> {
     const { good, retention } = this.facts;
-    if (good.position(this.service.journalId) === undefined) await this.take();
-    const { snapshotMinutes } = retention;
+    if (good.position(this.service.journalId) === undefined) await this.attempt();
     const timer = setInterval(() => {
-      this.running ??= this.take()
-        .catch((error: unknown) => this.context.log('warn', `no snapshot could be taken: ${String(error)}`))
-        .finally(() => {
-          this.running = undefined;
-        });
-    }, snapshotMinutes * MINUTE_MS).unref();
+      this.running ??= this.attempt().finally(() => {
+        this.running = undefined;
+      });
+    }, retention.snapshotMinutes * MINUTE_MS).unref();
     try {
       await work();
     } finally {
       clearInterval(timer);
       await this.running;
+    }
+  }
+
+  /** One that fails is logged, and the one before stays. */
+  private async attempt(): Promise<void> {
+    try {
+      await this.take();
+    } catch (error) {
+      this.context.log('warn', `no snapshot could be taken: ${String(error)}`);
     }
   }
 
@@ -90,9 +96,13 @@ export class Snapshots {
 
   /** Makes a snapshot the one to go back to, unless something was taken back since. */
   private async keep(path: string, position: number): Promise<void> {
-    const { service, facts } = this;
-    await facts.good.exclusive(async () => {
-      if (service.guard.rolledBack <= position) await facts.good.take(path, service.journalId, position);
-    });
+    const { service, facts, context } = this;
+    try {
+      await facts.good.exclusive(async () => {
+        if (service.guard.rolledBack <= position) await facts.good.take(path, service.journalId, position);
+      });
+    } catch (error) {
+      context.log('warn', `the snapshot could not be kept as the one to go back to: ${String(error)}`);
+    }
   }
 }

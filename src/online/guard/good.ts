@@ -6,7 +6,7 @@ import { type Checkpoint, readCheckpoint } from '../../storage/checkpoint.js';
 import { kindOf } from '../../storage/disk.js';
 import type { StageContext, TensorMap } from '../../types.js';
 import { type OnlineState, readOnlineState } from '../snapshot.js';
-import type { LearnedState } from './learned.js';
+import type { LastGood, LearnedState } from './learned.js';
 
 /** What a snapshot must have been made from to stand for a position of this service. */
 export interface GoodFacts {
@@ -16,8 +16,8 @@ export interface GoodFacts {
   readonly optimizer: string;
 }
 
-/** The last good snapshot: one that was taken while nothing was known against what had been learned. A copy of its own. */
-export class GoodState {
+/** The last good snapshot as a copy of its own on the disk. */
+export class GoodState implements LastGood {
   private last: Promise<unknown> = Promise.resolve();
   private held: { readonly journalId: string; readonly position: number } | undefined;
 
@@ -40,12 +40,10 @@ export class GoodState {
     return good;
   }
 
-  /** Its position in a journal; undefined where there is none. */
   position(journalId: string): number | undefined {
     return this.held?.journalId === journalId ? this.held.position : undefined;
   }
 
-  /** What had been learned at a position; undefined where it is not this one's. @throws what reading a checkpoint throws */
   async read(journalId: string, position: number): Promise<LearnedState | undefined> {
     if (this.position(journalId) !== position) return undefined;
     const found = await this.load();
@@ -67,7 +65,6 @@ export class GoodState {
     this.held = { journalId, position };
   }
 
-  /** Runs one thing at a time: no good snapshot may be replaced while one goes back to it. */
   exclusive<T>(work: () => Promise<T>): Promise<T> {
     const next = this.last.then(work);
     this.last = next.catch(() => undefined);

@@ -9,8 +9,7 @@ import { type Alert, type AlertKind, Alerts } from './alerts.js';
 import { Comparison, saidOf } from './comparison.js';
 import type { ControlRecord, PauseReason } from './controls.js';
 import { DriftWatch } from './drift.js';
-import type { GoodState } from './good.js';
-import { type Adaptations, type LearnedState, loadOffsets, offsetsOf } from './learned.js';
+import { type Adaptations, type LastGood, type LearnedState, loadOffsets, offsetsOf } from './learned.js';
 import type { LearningState, LearningStateSnapshot } from './learning-state.js';
 import { GuardMetrics } from './metrics.js';
 import type { GuardConfig } from './schema.js';
@@ -26,7 +25,7 @@ export interface GuardOptions {
   readonly learner: OnlineLearner;
   readonly adaptations: Adaptations;
   readonly recent: RecentIds;
-  readonly good: GoodState | undefined;
+  readonly good: LastGood | undefined;
   readonly metrics: ServiceMetrics;
   /** Told of every alert. */
   readonly alerted: ((alert: Alert) => void) | undefined;

@@ -16,6 +16,16 @@ export interface LearnedState {
   readonly norms: readonly number[];
 }
 
+/** The last good snapshot: one that was taken while nothing was known against what had been learned. */
+export interface LastGood {
+  /** Its position in a journal; undefined where there is none. */
+  position(journalId: string): number | undefined;
+  /** What had been learned at a position; undefined where it is not this one's. @throws what reading a checkpoint throws */
+  read(journalId: string, position: number): Promise<LearnedState | undefined>;
+  /** Runs one thing at a time: no good snapshot may be replaced while one goes back to it. */
+  exclusive<T>(work: () => Promise<T>): Promise<T>;
+}
+
 export const offsetsOf = (adaptations: Adaptations): Offsets =>
   Object.fromEntries(Object.entries(adaptations).map(([name, one]) => [name, one.snapshot(name)]));
 
