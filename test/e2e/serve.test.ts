@@ -190,7 +190,7 @@ describe('recsys serve-online', { skip: built ? false : 'not built (npm run buil
   }, async () => {
     const text = await readFile(join(ROOT, 'docs/serving.md'), 'utf8');
     const examples = [...text.matchAll(/```sh\n(curl[\s\S]*?)```/g)].map(([, block]) => block!);
-    assert.equal(examples.length, 8);
+    assert.equal(examples.length, 9);
     const { child, ended, url } = await serve(dir, '--state', join(dir, 'docs'));
     const replies: string[] = [];
     for (const example of examples) {

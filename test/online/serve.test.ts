@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { cp, readdir, rm, writeFile } from 'node:fs/promises';
+import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
@@ -255,4 +256,34 @@ test('a model of values learns from values, also when what it has become is serv
     ranked.lines.join('\n'),
     /warn: .*foretell values.*`learning.loss: softmax` teaches it to rank/,
   );
+});
+
+test('an alert reaches the webhook of the settings, with the ids of the events', async (t) => {
+  const dir = await temporary(t);
+  const model = join(dir, 'model');
+  await writeTinyCheckpoint(model, 1, { loss: 'mse' });
+  const bodies: string[] = [];
+  const receiver = createHttpServer((request, response) => {
+    request.on('data', (chunk: Buffer) => bodies.push(chunk.toString()));
+    request.on('end', () => response.end());
+  }).listen(0, '127.0.0.1');
+  t.after(() => {
+    receiver.closeAllConnections();
+    receiver.close();
+  });
+  await once(receiver, 'listening');
+  const { port } = receiver.address() as AddressInfo;
+  const running = await start(model, join(dir, 'state'), {
+    guard: guardSchema.parse({ updates: { refusals: 1 } }),
+    alerts: alertsSchema.parse({ webhook: `http://127.0.0.1:${port}/secret` }),
+  });
+  const absurd = { id: 'absurd', user: 'a', item: 'i1', behaviour: 'view', value: 1e300 };
+  const headers = { 'content-type': 'application/json' };
+  await fetch(`${running.url}/v1/events`, { method: 'POST', headers, body: JSON.stringify(absurd) });
+  while (bodies.length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+  const { alert, text } = JSON.parse(bodies.join(''));
+  assert.deepEqual([alert.kind, alert.events], ['updates', ['absurd']]);
+  assert.match(text, /^recsys: updates were refused, 1 in a row: loss not finite$/);
+  await running.stop();
+  assert(!running.lines.join('\n').includes('secret'));
 });

@@ -188,7 +188,7 @@ export class Guard {
     else if (state.check.refused === config.updates.refusals)
       this.raise(
         'updates',
-        `${state.check.refused} updates in a row were refused: ${reason}`,
+        `updates were refused, ${state.check.refused} in a row: ${reason}`,
         this.good ?? 0,
       );
   }
