@@ -16,6 +16,7 @@ import { restoreModel } from '../src/model/restore.js';
 import { takesItems, withRoom } from '../src/model/room.js';
 import type { OnlineEvent } from '../src/online/events.js';
 import { frozenModel } from '../src/online/frozen.js';
+import { guardSchema } from '../src/online/guard/schema.js';
 import type { Interval } from '../src/online/intervals.js';
 import { listsSchema } from '../src/online/lists/schema.js';
 import { ServiceMetrics } from '../src/online/metrics.js';
@@ -70,6 +71,7 @@ const service = await RecommenderService.start({
   requests: requestSchema.parse({}),
   quality,
   lists: listsSchema.parse({}),
+  guard: guardSchema.parse({ action: 'alert' }),
   warm: (histories) => {
     const rows = new Map(checkpoint.catalogue.items.map((id, i) => [id, i]));
     for (const row of inOrder(dataset)) {

@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import { elicitationReplySchema } from '../protocol/elicitation.js';
 import { type eventSchema, receiptsSchema } from '../protocol/events.js';
+import { type learningActionSchema, learningReplySchema } from '../protocol/learning.js';
 import { type QualityReply, qualityReplySchema } from '../protocol/quality.js';
 import {
   type RecommendQuery,
@@ -21,6 +22,8 @@ export type RecommendationRequest = z.input<typeof recommendSchema>;
 export type Recommendations = z.output<typeof recommendReplySchema>;
 export type Questions = z.output<typeof elicitationReplySchema>;
 export type Quality = QualityReply;
+export type Learning = z.output<typeof learningReplySchema>;
+export type LearningAction = z.input<typeof learningActionSchema>['action'];
 export type State = z.output<typeof stateReplySchema>;
 
 export interface ClientOptions {
@@ -118,6 +121,16 @@ export class RecsysClient {
   /** `GET /v1/quality`: what each kind of learning earns on the newest events. */
   quality(options?: CallOptions): Promise<Quality> {
     return this.ask(qualityReplySchema, 'GET', '/v1/quality', undefined, options);
+  }
+
+  /** `GET /v1/admin/learning`: whether the model learns, and what its guard has seen. */
+  learning(options?: CallOptions): Promise<Learning> {
+    return this.ask(learningReplySchema, 'GET', '/v1/admin/learning', undefined, options);
+  }
+
+  /** `POST /v1/admin/learning`: pause learning, resume it, or take back what was learned since the last good snapshot. */
+  setLearning(action: LearningAction, options?: CallOptions): Promise<Learning> {
+    return this.ask(learningReplySchema, 'POST', '/v1/admin/learning', { action }, options);
   }
 
   /** `GET /readyz`, asked once: false where the service is not there or not ready. */

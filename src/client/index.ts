@@ -3,6 +3,8 @@ export {
   type CallOptions,
   type ClientOptions,
   type Event,
+  type Learning,
+  type LearningAction,
   type Quality,
   type Questions,
   type Receipts,

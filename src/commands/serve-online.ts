@@ -6,6 +6,8 @@ import { path, seed } from '../config/fields.js';
 import { readDataset } from '../data/read.js';
 import { readQuestions } from '../evaluation/elicitation/results.js';
 import { budgetSchema } from '../model/adaptation/budget.js';
+import { guardSchema } from '../online/guard/schema.js';
+import { alertsSchema, withoutSecrets } from '../online/guard/webhook.js';
 import { listsSchema } from '../online/lists/schema.js';
 import {
   durabilitySchema,
@@ -56,6 +58,8 @@ const schema = z.strictObject({
   requests: requestSchema,
   quality: qualitySchema,
   lists: listsSchema,
+  guard: guardSchema,
+  alerts: alertsSchema,
   security: securitySchema,
 });
 
@@ -103,7 +107,7 @@ export default defineStage({
         questions,
         data,
         backend,
-        config,
+        config: { ...config, alerts: withoutSecrets(config.alerts) },
         out: flags.out,
         force: flags.force,
         async ready(address) {

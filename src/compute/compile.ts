@@ -14,7 +14,9 @@ import type { CompiledStep, StepOptions } from './step.js';
 export function compileStep(options: StepOptions): CompiledStep {
   const eager = new EagerStep(options);
   const native = nativeBackend();
-  return native && options.compile !== false ? new GraphStep(options, eager, native) : eager;
+  return native && options.compile !== false && !options.accepts
+    ? new GraphStep(options, eager, native)
+    : eager;
 }
 
 /** Whether steps are recorded on the active backend, so that batches do well to have few shapes. */

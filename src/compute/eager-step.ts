@@ -54,7 +54,7 @@ export class EagerStep implements CompiledStep {
       tf.dispose(previous.filter((g, i) => g !== undefined && g !== dense[i]) as tf.Tensor[]);
     }
     const rows = mergeRows(rowGradients, this.options.store.tables, share);
-    const gradientNorm = this.apply(dense, rows, this.state.numbers(learningRate, rates));
+    const gradientNorm = this.apply(loss, dense, rows, this.state.numbers(learningRate, rates));
     tf.dispose(dense.filter((g) => g !== undefined));
     return { loss, gradientNorm };
   }
@@ -99,8 +99,13 @@ export class EagerStep implements CompiledStep {
     return { loss: value, dense, rows };
   }
 
-  private apply(dense: (tf.Tensor | undefined)[], rows: MergedRows[], numbers: StepNumbers): number {
-    const { clipNorm = 0 } = this.options;
+  private apply(
+    loss: number,
+    dense: (tf.Tensor | undefined)[],
+    rows: MergedRows[],
+    numbers: StepNumbers,
+  ): number {
+    const { clipNorm = 0, accepts } = this.options;
     const of = (name: string): GroupNumbers => numbers.groups[this.state.groupOf(name)]!;
     const learns = (name: string): boolean => of(name).active === 1;
     const live = rows.filter((r) => this.state.tableSlots.has(r.name) && learns(r.name));
@@ -111,6 +116,10 @@ export class EagerStep implements CompiledStep {
       square += tf.tidy(() => tf.addN(present.map((g) => tf.sum(tf.square(g)))).dataSync()[0]!);
     }
     const norm = Math.sqrt(square);
+    if (accepts?.({ loss, gradientNorm: norm }) === false) {
+      this.state.count--;
+      return norm;
+    }
     const scale = clipNorm > 0 && norm > clipNorm ? clipNorm / norm : 1;
     this.state.names.forEach((name, i) => {
       if (own[i]) this.applyDense(name, this.state.trainable[i]!, own[i], scale, of(name));

@@ -29,6 +29,8 @@ export interface StepOptions {
   readonly l2Start?: { readonly strength: number; readonly from: TensorMap } | undefined;
   /** Largest global norm of the gradient; larger ones are scaled down to it. */
   readonly clipNorm?: number;
+  /** Asked before each update with what it would be made of: false leaves everything as it is. Such a step runs op by op. */
+  readonly accepts?: ((update: StepResult) => boolean) | undefined;
   /** Adds the loss under a perturbation of embedding tables, made anew for each batch. */
   readonly adversary?: Adversary | undefined;
   /** Keep moving averages of the weights, in which each step's weigh this share of the next one's; default 0 = none. */

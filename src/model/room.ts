@@ -2,6 +2,7 @@ import type { ParameterInits } from '../compute/parameters.js';
 import { Random } from '../random.js';
 import type { Catalogue, FeatureTable, HostTensor, TensorMap } from '../types.js';
 import { growTensors } from './grow.js';
+import type { Model } from './model.js';
 import { createModel } from './registry.js';
 import type { RestoredModel } from './restore.js';
 
@@ -29,10 +30,29 @@ export function withRoom(restored: RestoredModel, rows: number, seed: number, wh
     itemFeatures: featuresOf(catalogue.itemFeatures, rows),
   };
   const model = createModel(config, roomy);
-  const fresh = model.init(Random.of(seed, 'rows of new items'));
+  const fresh = freshInits(model, seed);
   const old: TensorMap = new Map();
   for (const [name, { shape, data }] of inits) old.set(name, { dtype: 'F32', shape, data });
   return { model, config, catalogue: roomy, inits: growTensors(fresh, old, where) };
+}
+
+/** First values of a model with room: those of rows that no item has yet. */
+export function freshInits(model: Pick<Model, 'init'>, seed: number): ParameterInits {
+  return model.init(Random.of(seed, 'rows of new items'));
+}
+
+/** Tensors that `firstRows` cut, with as many rows as `inits` say: those cut off are the fresh ones again. */
+export function allRows(tensors: TensorMap, inits: ParameterInits, fresh: () => ParameterInits): TensorMap {
+  let values: ParameterInits | undefined;
+  const whole = (name: string, tensor: HostTensor): HostTensor => {
+    const { shape, grows } = inits.get(name)!;
+    if (grows !== 'items' || tensor.shape[0] === shape[0]) return tensor;
+    values ??= fresh();
+    const data = Float32Array.from(values.get(name)!.data);
+    data.set(tensor.data);
+    return { dtype: 'F32', shape, data };
+  };
+  return new Map([...tensors].map(([name, tensor]) => [name, whole(name, tensor)]));
 }
 
 /** The first `rows` of everything that has a row an item. */

@@ -27,7 +27,11 @@ export interface ArmsOptions {
   measures(user: string): boolean;
   readonly window: number;
   readonly log: StageContext['log'];
+  /** Told of every event that is ranked: how what is served did, and the frozen model where there is one. */
+  readonly watch?: Watch | undefined;
 }
+
+export type Watch = (event: LearnExample, served: Ranked, frozen: Ranked | undefined) => void;
 
 /** What of a service its arms are made from. */
 interface ArmsSource {
@@ -35,6 +39,7 @@ interface ArmsSource {
   readonly learner: Pick<OnlineLearner, 'score'>;
   readonly frozen?: FrozenModel | undefined;
   readonly quality: QualityConfig;
+  readonly watch?: Watch;
   readonly context: Pick<StageContext, 'log'>;
   readonly from?:
     | { readonly state: { readonly popularity: Float32Array; readonly queue: QueueState } }
@@ -106,7 +111,9 @@ export class Arms {
     const users = asked.map(({ event }) => event.user);
     const scores: Float32Array[] = [];
     for (const scoring of this.scorings) scores.push(await scoring.score(queries, users));
-    for (const [row, { query, item, known }] of asked.entries()) {
+    const { frozen } = this.options;
+    for (const [row, event] of asked.entries()) {
+      const { query, item, known } = event;
       const excluded = new Set(includeSeen ? [] : query.items);
       const ranked = this.scorings.map(({ columns }, s): Ranked => {
         const rows = Math.min(columns, known);
@@ -118,6 +125,9 @@ export class Arms {
         };
       });
       this.prequential.record(users[row]!, [popular(popularity, known, item, excluded), ...ranked]);
+      // Of an item that came later the frozen model has nothing to say.
+      const before = frozen && ranked[0] !== MISS ? ranked[0] : undefined;
+      this.options.watch?.(event, ranked.at(-1)!, before);
     }
   }
 }
@@ -141,7 +151,7 @@ export function countsOf({ catalogue, from }: Pick<ArmsSource, 'catalogue' | 'fr
 
 /** The arms of a service. */
 export function armsOf(
-  { catalogue, learner, frozen, quality, context, from }: ArmsSource,
+  { catalogue, learner, frozen, quality, context, from, watch }: ArmsSource,
   { served, adapted }: { readonly served?: UserAdaptation; readonly adapted?: UserAdaptation },
 ): Arms {
   const popularity = countsOf({ catalogue, from });
@@ -168,5 +178,6 @@ export function armsOf(
       quality.share >= 1 || Random.of(0, 'quality of a share of users', user).uniform() < quality.share,
     window: quality.window,
     log: (level, message) => context.log(level, message),
+    watch,
   });
 }

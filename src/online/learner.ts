@@ -1,5 +1,6 @@
 import type { Query, TensorMap } from '../types.js';
 import type { OnlineEvent } from './events.js';
+import type { Update } from './guard/update-check.js';
 
 /** One event as the learner takes it: what the user had done before, and what came next. */
 export interface LearnExample {
@@ -48,6 +49,9 @@ export type LearnOutcome =
   | { readonly status: 'learned'; readonly loss: number }
   | { readonly status: 'skipped'; readonly reason: string };
 
+/** Why an update is not to be made, if so. */
+export type Judge = (update: Update) => string | undefined;
+
 /** Everything that scoring and learning depend on. */
 export interface LearnerState {
   readonly parameters: TensorMap;
@@ -70,8 +74,13 @@ export interface OnlineLearner {
   readonly asks?: boolean;
   /** With which columns histories must come, besides items and behaviours. */
   readonly columns?: { readonly times?: boolean; readonly values?: boolean };
-  /** One update from a batch; one outcome an example. */
-  learn(examples: readonly LearnExample[]): Promise<LearnOutcome[]>;
+  /**
+   * One update from a batch; one outcome an example.
+   * @param judge asked before the update: the reason it gives is why it is not made
+   */
+  learn(examples: readonly LearnExample[], judge?: Judge): Promise<LearnOutcome[]>;
+  /** Whether all parameters are numbers; absent where that cannot be otherwise. */
+  finite?(): Promise<boolean>;
   /**
    * Scores [queries × (items + 1)], row-major, higher is better; column 0 is meaningless. With the name of an adapter, those of the
    * model with the adapter's weights added.
@@ -83,5 +92,7 @@ export interface OnlineLearner {
   readonly learnable?: LearnableStates;
   /** @param rows of the catalogue that have items: parameters have no more. Default: all. */
   snapshot(rows?: number): Promise<LearnerState>;
+  /** Becomes what `snapshot` gave. Rows of items that came since are as they were when they came. */
+  restore(state: LearnerState): void;
   dispose(): void;
 }

@@ -4,12 +4,12 @@ import { type ParameterInits, ParameterStore, type Params } from '../compute/par
 import { type AdapterConfig, adaptedModel } from '../model/adapted.js';
 import type { Model } from '../model/model.js';
 import type { RestoredModel } from '../model/restore.js';
-import { firstRows } from '../model/room.js';
+import { allRows, firstRows, freshInits } from '../model/room.js';
 import { directScorer, paramsScorer } from '../model/scorer.js';
 import { paramsAdapter } from '../model/user-states.js';
 import type { Scorer, TensorMap } from '../types.js';
 import { CachedParams } from './cached-params.js';
-import type { LearnOutcome, OnlineLearner } from './learner.js';
+import type { Judge, LearnOutcome, OnlineLearner } from './learner.js';
 import { PopularityProposal } from './negatives.js';
 import { NewItems } from './new-items.js';
 import { nextItemLoss, packExamples } from './next-item-loss.js';
@@ -54,11 +54,18 @@ export function modelLearner(
     ]),
   );
   const kind = config.loss ?? 'softmax';
+  /** Of the update under way: who judges it, the weight of its events, and why it is refused. */
+  const under: { judge?: Judge | undefined; weight: number; refused?: string | undefined } = { weight: 1 };
   const step = compileStep({
     store,
     optimizer: OPTIMIZERS[config.optimizer](),
     loss: kind === 'mse' ? valueLoss(model) : nextItemLoss(kind, model),
     clipNorm: config.maxUpdateNorm,
+    accepts({ loss, gradientNorm }) {
+      const { judge, weight } = under;
+      under.refused = judge?.({ loss: loss / weight, gradientNorm: gradientNorm / weight });
+      return under.refused === undefined;
+    },
     seed,
     // Batches here have many shapes and few steps each: recording one would cost more than it saves.
     compile: false,
@@ -78,23 +85,38 @@ export function modelLearner(
     ...(kind === 'mse'
       ? {}
       : { learnable: { ...paramsAdapter(model, params), gradients: stateGradients(model, params) } }),
-    async learn(examples) {
+    async learn(examples, judge) {
       const taught = kind === 'mse' ? examples.filter(({ event }) => event.value !== undefined) : examples;
       const weight = taught.reduce((sum, example) => sum + example.weight, 0);
       let learned: LearnOutcome = { status: 'skipped', reason: 'no value' };
       if (taught.length > 0) {
-        newItems.introduce(taught);
+        // FTRL's weights are a function of its sums: first values would be gone with the first update.
+        if (config.optimizer !== 'ftrl') newItems.introduce(taught);
         const batch = kind === 'mse' ? packValues(taught, model) : packExamples(taught, model, negatives);
+        Object.assign(under, { judge, weight, refused: undefined });
         const { loss } = await step.run([batch], config.learningRate);
         params.refresh();
-        learned = { status: 'learned', loss: loss / weight };
+        learned =
+          under.refused === undefined
+            ? { status: 'learned', loss: loss / weight }
+            : { status: 'skipped', reason: under.refused };
       }
       const of = new Set(taught);
       return examples.map((one) => (of.has(one) ? learned : { status: 'skipped', reason: 'no value' }));
     },
+    async finite() {
+      const all = await store.export();
+      return [...all.values()].every(({ data }) => data.every(Number.isFinite));
+    },
     async snapshot(known = rows) {
       const parameters = firstRows(await store.export(), restored.inits, known);
       return { parameters, optimizer: await step.export(), introduced: newItems.snapshot(known) };
+    },
+    restore({ parameters, optimizer, introduced: had }) {
+      store.load(allRows(parameters, restored.inits, () => freshInits(model, seed)));
+      step.load(optimizer);
+      newItems.restore(had);
+      params.refresh();
     },
     dispose() {
       params.refresh();

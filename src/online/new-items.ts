@@ -47,6 +47,12 @@ export class NewItems {
     }
   }
 
+  /** Puts back what `snapshot` gave: items that came since have nothing. */
+  restore(introduced: Uint8Array): void {
+    this.introduced.fill(0);
+    this.introduced.set(introduced);
+  }
+
   /** Which of the first `rows` have values. */
   snapshot(rows: number): Uint8Array {
     return this.introduced.slice(0, rows);

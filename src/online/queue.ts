@@ -2,9 +2,13 @@ import { performance } from 'node:perf_hooks';
 import type { StageContext } from '../types.js';
 import type { Arms } from './arms.js';
 import { Dispositions, sameOutcome } from './dispositions.js';
+import type { ControlRecord, PauseReason } from './guard/controls.js';
+import type { LearningState } from './guard/learning-state.js';
+import { OVER_BUDGET } from './guard/user-budget.js';
 import type { LearnExample, LearnOutcome, OnlineLearner } from './learner.js';
 import type { ServiceMetrics } from './metrics.js';
 import type { JournalRecord, OutcomeRecord } from './records.js';
+import { ReplyError } from './replies.js';
 import type { LearningConfig } from './schema.js';
 import type { TrainedEvents } from './trained.js';
 import type { UserAdaptation } from './user-adaptation.js';
@@ -19,11 +23,26 @@ export interface LearnQueueOptions {
   readonly adaptation: UserAdaptation | undefined;
   readonly trained: TrainedEvents;
   readonly log: StageContext['log'];
-  /** Journals records; resolves when they are durable. */
-  journal(records: readonly JournalRecord[]): Promise<unknown>;
+  /** What the journal says of learning itself. */
+  readonly state: LearningState;
+  /** Told of updates that fail, or are refused. */
+  readonly guard: {
+    failed(reason: PauseReason, detail: string): void;
+    refused(reason: string): Promise<void>;
+  };
+  /** Journals records; resolves with the first one's number when they are durable. */
+  journal(records: readonly JournalRecord[]): Promise<number>;
 }
 
 const RETRY_MS = 1000;
+
+/** Control records that wait to be written, and then take effect together. */
+interface Order {
+  readonly records: readonly ControlRecord[];
+  readonly effect: (record: ControlRecord, seq: number) => void;
+  readonly done: () => void;
+  readonly refused: (error: unknown) => void;
+}
 
 /**
  * Events on their way into the model, in journal order, off the request path. What waits when an update begins goes into
@@ -33,11 +52,10 @@ const RETRY_MS = 1000;
 export class LearnQueue {
   /** Events learned since the base checkpoint. */
   learned = 0;
-  /** Why learning stopped, if it did. */
-  paused: string | undefined;
   private waiting: WaitingEvent[] = [];
   private unrecorded: OutcomeRecord[] = [];
   private readonly errands: (() => Promise<void>)[] = [];
+  private orders: Order[] = [];
   private busy = 0;
   private held = false;
   private stopping = false;
@@ -51,7 +69,7 @@ export class LearnQueue {
 
   /** Whether every event has gone through an update, and the journal says what became of it. */
   get settled(): boolean {
-    return this.lag === 0 && this.unrecorded.length === 0;
+    return this.lag === 0 && this.unrecorded.length === 0 && this.orders.length === 0;
   }
 
   push(event: WaitingEvent): void {
@@ -103,6 +121,15 @@ export class LearnQueue {
     });
   }
 
+  /** Journals control records between two updates; then `effect` is called for each. Rejects where the service stops before. */
+  order(records: readonly ControlRecord[], effect: Order['effect']): Promise<void> {
+    if (this.stopping) return Promise.reject(new ReplyError('NOT_READY', 'the service is stopping'));
+    return new Promise((done, refused) => {
+      this.orders.push({ records, effect, done, refused });
+      this.wake();
+    });
+  }
+
   /** Learns what waits, unless that cannot be recorded: then it stays in the journal for the next start. */
   async stop(): Promise<void> {
     this.stopping = true;
@@ -131,15 +158,27 @@ export class LearnQueue {
       const batch = this.waiting.slice(0, this.options.learning.batch);
       const through = batch.at(-1)?.seq;
       const boundary = through === undefined ? [] : [{ type: 'learn', through } as const];
+      const orders = [...this.orders];
+      let seq: number;
       try {
-        await this.options.journal([...this.unrecorded, ...boundary]);
-      } catch {
+        const controls = orders.flatMap(({ records }) => records);
+        seq = await this.options.journal([...this.unrecorded, ...controls, ...boundary]);
+      } catch (error) {
         // The disk is full: learning waits with the events until the boundary can be recorded, or the service stops.
-        if (this.stopping) return;
+        if (this.stopping) {
+          for (const order of this.orders.splice(0)) order.refused(error);
+          return;
+        }
         await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
         continue;
       }
+      seq += this.unrecorded.length;
       this.unrecorded = [];
+      this.orders.splice(0, orders.length);
+      for (const { records, effect, done } of orders) {
+        for (const record of records) effect(record, seq++);
+        done();
+      }
       this.waiting.splice(0, batch.length);
       this.busy = batch.length;
       await this.update(batch, true);
@@ -150,38 +189,59 @@ export class LearnQueue {
 
   private async update(batch: readonly WaitingEvent[], measure: boolean): Promise<void> {
     if (batch.length === 0) return;
-    const { learning, metrics, log, arms } = this.options;
+    const { learning, metrics, log, arms, state } = this.options;
     const start = performance.now();
     const ended = new Dispositions();
     const known = batch.filter((event) => 'event' in event);
     for (const event of batch) if ('reason' in event) ended.skip(event.reason, event.seq);
-    const off = learning.enabled ? this.paused : 'learning is off';
+    const off = learning.enabled ? state.paused?.reason : 'learning is off';
     const wanted = known.filter(({ seq, weight }) => {
       const reason = weight > 0 ? off : 'weight 0';
       if (reason !== undefined) ended.skip(reason, seq);
       return reason === undefined;
     });
+    const shared = wanted.filter(({ seq, event }) => {
+      const within = state.budget.take(event.user);
+      if (!within) ended.skip(OVER_BUDGET, seq);
+      return within;
+    });
+    if (measure) await this.measure(batch);
     try {
-      if (measure) await arms.measure(batch);
       await arms.learn(batch, wanted);
-      if (wanted.length > 0) await this.learn(wanted, ended);
+      if (wanted.length > 0) await this.options.adaptation?.learn(wanted);
+      if (shared.length > 0) await this.learn(shared, ended, measure);
     } catch (error) {
       // A bug must not take the recommendations down with it.
-      this.pause('learning failed', error instanceof Error ? (error.stack ?? error.message) : String(error));
+      const what = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      log('warn', `an update failed: ${what}`);
       log('warn', 'serving goes on with the model as it is; please report the lines above');
-      for (const { seq } of wanted) ended.skip('learning failed', seq);
+      // In a replay the journal says what followed.
+      if (measure) this.options.guard.failed('learning failed', 'an update failed inside the service');
+      for (const { seq } of shared) ended.skip('learning failed', seq);
     }
     this.unrecorded.push(ended.record(batch.at(-1)!.seq));
     for (const [reason, seqs] of ended.reasons) this.count('skipped', reason, seqs.length);
     metrics.updateSeconds.observe((performance.now() - start) / 1000);
   }
 
-  private async learn(wanted: readonly LearnExample[], ended: Dispositions): Promise<void> {
-    const { learner, trained, metrics, adaptation } = this.options;
-    await adaptation?.learn(wanted);
-    const outcomes = await learner.learn(wanted);
+  private async measure(batch: readonly WaitingEvent[]): Promise<void> {
+    try {
+      await this.options.arms.measure(batch);
+    } catch (error) {
+      // What is measured is no part of the state: a replay does not measure, and must learn the same.
+      this.options.log('warn', `events could not be ranked before they were learned: ${String(error)}`);
+    }
+  }
+
+  private async learn(shared: readonly LearnExample[], ended: Dispositions, live: boolean): Promise<void> {
+    const { learner, trained, metrics, state, guard } = this.options;
+    let refused: string | undefined;
+    const outcomes = await learner.learn(shared, (update) => {
+      refused = state.check.judge(update);
+      return refused;
+    });
     const learned: LearnExample[] = [];
-    for (const [i, example] of wanted.entries()) {
+    for (const [i, example] of shared.entries()) {
       const outcome = outcomes[i]!;
       if (outcome.status === 'skipped') {
         ended.skip(outcome.reason, example.seq);
@@ -193,15 +253,10 @@ export class LearnQueue {
     this.learned += learned.length;
     this.count('learned', '', learned.length);
     trained.add(learned.map(({ event }) => event));
-    if (outcomes.some((o: LearnOutcome) => o.status === 'learned' && !Number.isFinite(o.loss))) {
-      this.pause('learning diverged', 'the loss is no longer a number; lower learning.learningRate');
-    }
-  }
-
-  private pause(reason: string, detail: string): void {
-    this.paused = reason;
-    this.options.metrics.paused.set(1);
-    this.options.log('warn', `learning is paused: ${reason}: ${detail}`);
+    const diverged = outcomes.some((o: LearnOutcome) => o.status === 'learned' && !Number.isFinite(o.loss));
+    if (live && refused !== undefined) await guard.refused(refused);
+    if (live && diverged)
+      guard.failed('learning diverged', 'the loss is no longer a number; lower learning.learningRate');
   }
 
   private count(outcome: 'learned' | 'skipped', reason: string, n: number): void {

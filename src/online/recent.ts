@@ -19,6 +19,12 @@ export class RecentIds {
     if (this.numbers.size > this.limit) this.numbers.delete(this.numbers.keys().next().value!);
   }
 
+  /** How many events came after number `seq`, and the ids of the newest of them, at most `limit`, oldest first. */
+  since(seq: number, limit: number): { readonly count: number; readonly events: readonly string[] } {
+    const later = [...this.numbers].filter(([, number]) => number > seq);
+    return { count: later.length, events: later.slice(-limit).map(([id]) => id) };
+  }
+
   snapshot(): EventIds {
     return { ids: [...this.numbers.keys()], seqs: [...this.numbers.values()] };
   }

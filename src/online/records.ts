@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { RecsysError } from '../errors.js';
+import { pauseRecord, resumeRecord, rollbackRecord } from './guard/controls.js';
 
 /** A validated event as the journal holds it. */
 export const journalledEvent = z.object({
@@ -23,12 +24,16 @@ const recordSchema = z.discriminatedUnion('type', [
   journalledEvent.extend({ type: z.literal('event') }),
   z.object({ type: z.literal('learn'), through: z.number().int() }),
   outcomeRecord,
+  pauseRecord,
+  resumeRecord,
+  rollbackRecord,
   z.object({ type: z.literal('lost') }),
 ]);
 
 /**
  * What the journal holds. The service's state is a function of the base checkpoint and these records, in order: events
- * change histories and popularity at once; `learn` says which waiting events went into one update, and `outcome` what that made of them. `lost`
+ * change histories and popularity at once; `learn` says which waiting events went into one update, and `outcome` what that made of them; `pause`, `resume` and
+ * `rollback` come between two updates. `lost`
  * stands for a record that a repair of the journal could not save, so that those after it keep their numbers.
  */
 export type JournalRecord = Readonly<z.output<typeof recordSchema>>;

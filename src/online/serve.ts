@@ -16,6 +16,9 @@ import type { StageContext } from '../types.js';
 import { changedSettings } from './changed-settings.js';
 import type { Questions } from './elicitation.js';
 import { frozenModel } from './frozen.js';
+import { GoodState } from './guard/good.js';
+import type { GuardConfig } from './guard/schema.js';
+import { type AlertsConfig, Webhook } from './guard/webhook.js';
 import { buildServer, listen, tryAddress } from './http/server.js';
 import type { Durability } from './journal/options.js';
 import type { ListsConfig } from './lists/schema.js';
@@ -26,7 +29,7 @@ import { checkExposure, type Security } from './security/security.js';
 import { RecommenderService } from './service.js';
 import { writeServed } from './snapshot.js';
 import { Snapshots } from './snapshots.js';
-import { newestState, snapshotPath } from './state-directory.js';
+import { goodPath, newestState, snapshotPath } from './state-directory.js';
 import { type DataPart, warmedBy, warmHistories } from './warm.js';
 
 export interface ServeOptions {
@@ -53,6 +56,8 @@ export interface ServeOptions {
   readonly requests: RequestConfig;
   readonly quality: QualityConfig;
   readonly lists: ListsConfig;
+  readonly guard: GuardConfig;
+  readonly alerts: AlertsConfig;
   /** Absent: everyone is let in, on loopback alone. */
   readonly security?: Security;
   readonly backend: BackendInfo;
@@ -157,6 +162,18 @@ async function serveState(
     scoring: scoring.model,
   });
   const metrics = new ServiceMetrics();
+  const good = await GoodState.open(
+    goodPath(options.state),
+    {
+      base: checkpoint,
+      data: warmedBy(data, options.dataPart),
+      optimizer: learning.optimizer,
+      rows,
+    },
+    context.log,
+  );
+  const { webhook: url } = options.alerts;
+  const webhook = url === undefined ? undefined : new Webhook(url, options.alerts, context.log);
   const service = await RecommenderService.start({
     catalogue: restored.catalogue,
     known,
@@ -170,6 +187,9 @@ async function serveState(
     requests: options.requests,
     quality: options.quality,
     lists: options.lists,
+    guard: options.guard,
+    good,
+    ...(webhook ? { alerted: (alert) => webhook.send(alert) } : {}),
     frozen: options.quality.arms ? frozenModel(restoreModel(checkpoint)) : undefined,
     questions: options.questions,
     ...(data
@@ -193,6 +213,7 @@ async function serveState(
       rows,
       config: { ...(options.config as object), learning },
       trainedBefore: source.trainedEvents,
+      good,
     };
     const snapshots = new Snapshots(service, facts, context);
     await snapshots.during(() => listenUntilStopped(options, context, service, metrics));
@@ -200,6 +221,7 @@ async function serveState(
     if (partial !== undefined) await writeServed(partial, served);
     return { path: snapshotPath(options.state), metrics: served.metrics };
   } finally {
+    await webhook?.close();
     await service.close();
   }
 }

@@ -4,6 +4,11 @@ import type { Catalogue, StageContext } from '../types.js';
 import { type Arms, armsOf, countsOf } from './arms.js';
 import { Elicitation, type Questions } from './elicitation.js';
 import type { OnlineEvent } from './events.js';
+import type { Alert } from './guard/alerts.js';
+import { Guard } from './guard/guard.js';
+import { type Adaptations, type LastGood, loadOffsets, type Offsets, offsetsOf } from './guard/learned.js';
+import { LearningState, type LearningStateSnapshot } from './guard/learning-state.js';
+import type { GuardConfig } from './guard/schema.js';
 import { type EventReceipt, Intake } from './intake.js';
 import type { JournalFiles } from './journal/files.js';
 import type { Durability } from './journal/options.js';
@@ -17,11 +22,12 @@ import type { Prequential } from './prequential.js';
 import { LearnQueue } from './queue.js';
 import { type EventIds, RecentIds } from './recent.js';
 import { type Recommendation, Recommender } from './recommend.js';
-import { type JournalRecord, parseRecord } from './records.js';
+import type { JournalRecord } from './records.js';
+import { replayJournal } from './replay.js';
 import { ReplyError } from './replies.js';
 import type { LearningConfig, QualityConfig, RequestConfig, RetentionConfig } from './schema.js';
 import { TrainedEvents } from './trained.js';
-import { type OffsetSnapshot, type UserAdaptation, userAdaptation } from './user-adaptation.js';
+import { userAdaptation } from './user-adaptation.js';
 import { UserHistories, type UserSnapshot } from './users.js';
 import type { QueueState } from './waiting.js';
 
@@ -30,7 +36,8 @@ export interface ServicePosition {
   readonly position: number;
   readonly queue: QueueState;
   /** What was learned of each user: as it is served, and in the arm that has nothing else. */
-  readonly offsets: { readonly served?: OffsetSnapshot; readonly adapted?: OffsetSnapshot };
+  readonly offsets: Offsets;
+  readonly learning: LearningStateSnapshot;
   /** Ids of recent events, by which a repeated one is recognised. */
   readonly ids: EventIds;
   readonly histories: UserSnapshot;
@@ -57,6 +64,10 @@ export interface ServiceOptions {
   readonly requests: RequestConfig;
   readonly quality: QualityConfig;
   readonly lists: ListsConfig;
+  readonly guard: GuardConfig;
+  /** Absent: there is nothing to go back to. */
+  readonly good?: LastGood;
+  readonly alerted?: (alert: Alert) => void;
   /** The model as it was first served, where arms are measured. */
   readonly frozen?: FrozenModel | undefined;
   /** What to ask new users about; popular items where there is no list. */
@@ -80,7 +91,9 @@ export class RecommenderService {
   readonly recommender: Recommender;
   readonly elicitation: Elicitation;
   private readonly arms: Arms;
-  private readonly adaptation: { readonly served?: UserAdaptation; readonly adapted?: UserAdaptation };
+  private readonly adaptation: Adaptations;
+  readonly guard: Guard;
+  readonly learningState: LearningState;
   /** What was learned in this process, replays included. */
   readonly trained: TrainedEvents;
   private readonly histories: UserHistories;
@@ -103,7 +116,24 @@ export class RecommenderService {
     this.recent = new RecentIds(retention.eventIds);
     this.trained = new TrainedEvents(catalogue);
     this.adaptation = userAdaptation(options);
-    this.arms = armsOf(options, this.adaptation);
+    this.arms = armsOf({ ...options, watch: (...ranked) => this.guard.watch(...ranked) }, this.adaptation);
+    this.learningState = new LearningState(options.guard);
+    this.guard = new Guard({
+      config: options.guard,
+      items: catalogue.items.length - 1,
+      readsLogLoss: (learning.loss ?? 'softmax') === 'softmax',
+      state: this.learningState,
+      learner,
+      adaptations: this.adaptation,
+      recent: this.recent,
+      good: options.good,
+      alerted: options.alerted,
+      enabled: learning.enabled,
+      metrics,
+      queue: () => this.queue,
+      journal: () => this.journal,
+      log: (level, message, fields) => options.context.log(level, message, fields),
+    });
     this.queue = new LearnQueue({
       learner,
       learning,
@@ -111,6 +141,8 @@ export class RecommenderService {
       arms: this.arms,
       adaptation: this.adaptation.served,
       trained: this.trained,
+      state: this.learningState,
+      guard: this.guard,
       log: (level, message, fields) => options.context.log(level, message, fields),
       journal: (records) => this.intake.append(records),
     });
@@ -133,7 +165,7 @@ export class RecommenderService {
       defaultK: options.requests.k,
       adaptation: this.adaptation.served,
       metrics,
-      version: () => `${options.baseVersion}+${this.queue.learned}`,
+      version: () => this.learningState.version(options.baseVersion, this.queue.learned),
       log: (level, message, fields) => options.context.log(level, message, fields),
     });
     const { popularity } = this.recommender;
@@ -177,7 +209,15 @@ export class RecommenderService {
     }
     this.options.warm?.(this.histories);
     if (from) this.restore(from.state, from.journalId === this.journal.id);
-    await this.replay(from?.journalId === this.journal.id ? from.state.position : 0);
+    const { journal, queue, guard } = this;
+    await replayJournal(from?.journalId === journal.id ? from.state.position : 0, {
+      journal,
+      queue,
+      guard,
+      stored: async (position) => this.options.good?.read(journal.id, position),
+      apply: (seq, record) => this.apply(seq, record),
+      context,
+    });
     metrics.watch({
       lag: () => this.queue.lag,
       journalPosition: () => this.position,
@@ -189,63 +229,19 @@ export class RecommenderService {
   }
 
   /** Takes up a snapshot. What another journal's numbers stand for means nothing in this one. */
-  private restore({ histories, queue, ids, offsets }: ServicePosition, goesOn: boolean): void {
+  private restore({ histories, queue, ids, offsets, learning }: ServicePosition, goesOn: boolean): void {
     this.histories.load(histories);
-    for (const name of ['served', 'adapted'] as const)
-      if (offsets[name]) this.adaptation[name]?.load(name, offsets[name]);
+    loadOffsets(this.adaptation, offsets);
     if (goesOn) {
       this.recent.load(ids);
       this.queue.restore(queue);
+      this.guard.load(learning);
       return;
     }
     this.queue.restore({ learned: queue.learned, waiting: [], unrecorded: [] });
     const { length } = queue.waiting;
     if (length > 0)
       this.options.context.log('warn', `${length} events of the snapshot are in histories but not learned`);
-  }
-
-  private async replay(position: number): Promise<void> {
-    const { journal, options } = this;
-    if (journal.firstSeq > position + 1) {
-      throw new RecsysError(
-        'JOURNAL_DAMAGED',
-        `the journal begins with record ${journal.firstSeq}, and the model served knows records up to ${position} only`,
-        {
-          remedy:
-            'Serve the checkpoint that the service wrote when it was last stopped, or begin with a fresh --state.',
-        },
-      );
-    }
-    if (position > journal.lastSeq) {
-      throw new RecsysError(
-        'JOURNAL_DAMAGED',
-        `the snapshot is at record ${position}, but the journal ends at ${journal.lastSeq}`,
-      );
-    }
-    const total = journal.lastSeq - position;
-    if (total > 0) options.context.log('info', `replaying ${total} journal records`, { from: position + 1 });
-    this.queue.hold();
-    let lost = 0;
-    let other = 0;
-    for await (const { seq, record: raw } of journal.read(position + 1)) {
-      const record = parseRecord(seq, raw);
-      if (options.context.signal.aborted)
-        throw new RecsysError('INTERRUPTED', 'stopped while replaying the journal');
-      this.apply(seq, record);
-      if (record.type === 'lost') lost++;
-      if (record.type === 'learn') await this.queue.replay(record.through);
-      if (record.type === 'outcome' && !this.queue.confirm(record)) other++;
-      if (seq % 1000 === 0) options.context.progress({ task: 'replay', done: seq - position, total });
-    }
-    if (lost > 0) options.context.log('warn', `${lost} journal records were lost before a repair`, { lost });
-    if (other > 0) {
-      options.context.log(
-        'warn',
-        `${other} updates did not end as the journal says they did: the model is not the one that was served`,
-        { updates: other },
-      );
-    }
-    this.queue.release();
   }
 
   /** Whether it learns weights of each user's own. */
@@ -361,20 +357,21 @@ export class RecommenderService {
     /** Without the rows that are free. */
     readonly catalogue: Catalogue;
     readonly learner: LearnerState;
+    readonly good: boolean;
   }> {
     const taken = await this.queue.between(async () => {
       const state: ServicePosition = {
         position: this.journal.lastSeq,
         queue: this.queue.state(),
-        offsets: Object.fromEntries(
-          Object.entries(this.adaptation).map(([name, adaptation]) => [name, adaptation.snapshot(name)]),
-        ),
+        offsets: offsetsOf(this.adaptation),
+        learning: this.learningState.snapshot(),
         ids: this.recent.snapshot(),
         histories: this.histories.snapshot(),
         popularity: this.recommender.popularity.slice(0, this.items.size),
       };
       const catalogue = this.items.snapshot();
-      return { state, catalogue, learner: await this.options.learner.snapshot(catalogue.items.length) };
+      const learner = await this.options.learner.snapshot(catalogue.items.length);
+      return { state, catalogue, good: this.guard.fine, learner };
     });
     await this.journal.flush();
     return taken;

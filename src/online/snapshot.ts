@@ -5,6 +5,7 @@ import { type Checkpoint, lineageOf, readExtra, writeCheckpoint } from '../stora
 import { decodeSafetensors, encodeSafetensors } from '../storage/safetensors.js';
 import { machine } from '../storage/versions.js';
 import type { Catalogue, HostTensor, TensorMap } from '../types.js';
+import { learningStateSchema } from './guard/learning-state.js';
 import type { LearnerState } from './learner.js';
 import type { ServicePosition } from './service.js';
 import { decodeQueue, encodeQueue, queueFacts } from './waiting.js';
@@ -21,6 +22,7 @@ const factsSchema = z.object({
   journalId: z.string(),
   position: z.number().int(),
   queue: queueFacts,
+  learning: learningStateSchema.prefault({}),
   ids: z.object({ ids: z.array(z.string()), seqs: z.array(z.number().int()) }),
   /** Users with weights of their own, as rows of the tensors `served.offsets` and `adapted.offsets`. */
   offsets: z.strictObject({
@@ -44,7 +46,7 @@ const COLUMNS = ['history', 'waiting'].flatMap((of) =>
 export interface OnlineState
   extends Omit<
     z.output<typeof factsSchema>,
-    'users' | 'formatVersion' | 'position' | 'queue' | 'ids' | 'offsets'
+    'users' | 'formatVersion' | 'position' | 'queue' | 'learning' | 'ids' | 'offsets'
   > {
   readonly state: ServicePosition;
   readonly optimizerState: TensorMap;
@@ -63,7 +65,7 @@ export async function readOnlineState(checkpoint: Checkpoint): Promise<OnlineSta
     throw new RecsysError('CHECKPOINT_INCOMPATIBLE', `${where} is not an online state of format version 2`);
   }
   const tensors = decodeSafetensors(bytes, `${checkpoint.path}/${FILE.tensors}`);
-  const { users, position, queue, ids, offsets, ...rest } = parsed.data;
+  const { users, position, queue, learning, ids, offsets, ...rest } = parsed.data;
   const popularity = tensors.get('popularity');
   if (!popularity || !tensors.has('introduced') || COLUMNS.some((name) => !tensors.has(name))) {
     throw new RecsysError(
@@ -76,6 +78,7 @@ export async function readOnlineState(checkpoint: Checkpoint): Promise<OnlineSta
     state: {
       position,
       queue: decodeQueue(queue, tensors),
+      learning,
       ids,
       offsets: Object.fromEntries(Object.entries(offsets).map(([name, users]) => [name, { users, tensors }])),
       histories: { users, tensors },
@@ -129,6 +132,7 @@ export async function writeServed(dir: string, served: ServedState): Promise<voi
     journalId: served.journalId,
     position: state.position,
     queue: queue.facts,
+    learning: state.learning,
     ids: { ids: [...state.ids.ids], seqs: [...state.ids.seqs] },
     offsets: Object.fromEntries(Object.entries(state.offsets).map(([name, { users }]) => [name, [...users]])),
     baseVersion: served.baseVersion,

@@ -3,6 +3,7 @@ import type { BackendInfo } from '../compute/backend.js';
 import type { Dataset } from '../data/dataset.js';
 import { withOutputDirectory } from '../storage/atomic.js';
 import type { StageContext } from '../types.js';
+import type { GoodState } from './guard/good.js';
 import type { RetentionConfig } from './schema.js';
 import type { RecommenderService } from './service.js';
 import { type ServedState, writeServed } from './snapshot.js';
@@ -20,6 +21,8 @@ export interface SnapshotFacts
   readonly state: string;
   readonly seed: number;
   readonly retention: RetentionConfig;
+  /** Where those are copied that nothing is known against. */
+  readonly good: GoodState;
   readonly backend: BackendInfo;
   /** Hashes of the events that what the service began with had been trained on. */
   readonly trainedBefore: BigUint64Array;
@@ -37,17 +40,16 @@ export class Snapshots {
     private readonly context: StageContext,
   ) {}
 
-  /** Takes snapshots at the configured times while `work` runs. One that fails is logged, and the one before stays. */
+  /** Takes snapshots at the configured times while `work` runs, and one before it where there is none to go back to. */
   async during(work: () => Promise<void>): Promise<void> {
-    const { snapshotMinutes } = this.facts.retention;
+    const { good, retention } = this.facts;
+    if (good.position(this.service.journalId) === undefined) await this.attempt();
     const timer = setInterval(() => {
       if (this.written === this.service.position) return;
-      this.running ??= this.take()
-        .catch((error: unknown) => this.context.log('warn', `no snapshot could be taken: ${String(error)}`))
-        .finally(() => {
-          this.running = undefined;
-        });
-    }, snapshotMinutes * MINUTE_MS).unref();
+      this.running ??= this.attempt().finally(() => {
+        this.running = undefined;
+      });
+    }, retention.snapshotMinutes * MINUTE_MS).unref();
     try {
       await work();
     } finally {
@@ -56,11 +58,20 @@ export class Snapshots {
     }
   }
 
+  /** One that fails is logged, and the one before stays. */
+  private async attempt(): Promise<void> {
+    try {
+      await this.take();
+    } catch (error) {
+      this.context.log('warn', `no snapshot could be taken: ${String(error)}`);
+    }
+  }
+
   /** What the service is now, written into the state directory unless nothing has happened since the last time. */
   async take(): Promise<ServedState> {
     const { service, facts, context } = this;
     const start = performance.now();
-    const { state, learner, catalogue } = await service.snapshot();
+    const { state, learner, catalogue, good } = await service.snapshot();
     const { count, values } = service.prequential;
     const served: ServedState = {
       ...facts,
@@ -81,10 +92,23 @@ export class Snapshots {
     const path = snapshotPath(facts.state);
     await withOutputDirectory(path, { force: true, resume: false }, (into) => writeServed(into, served));
     this.written = state.position;
+    if (good) await this.keep(path, state.position);
     const removed = await service.prune(state.position);
     const seconds = (performance.now() - start) / 1000;
     context.log('info', `snapshot at journal record ${state.position}`, { seconds });
     if (removed > 0) context.log('info', `removed ${removed} journal segments that the snapshot covers`);
     return served;
+  }
+
+  /** Makes a snapshot the one to go back to, unless something was taken back since. */
+  private async keep(path: string, position: number): Promise<void> {
+    const { service, facts, context } = this;
+    try {
+      await facts.good.exclusive(async () => {
+        if (service.guard.rolledBack <= position) await facts.good.take(path, service.journalId, position);
+      });
+    } catch (error) {
+      context.log('warn', `the snapshot could not be kept as the one to go back to: ${String(error)}`);
+    }
   }
 }

@@ -10,6 +10,9 @@ import { type OnlineState, readOnlineState } from './snapshot.js';
 /** Where a state directory keeps its snapshot. */
 export const snapshotPath = (state: string): string => join(state, 'snapshot');
 
+/** Where it keeps the last good one. */
+export const goodPath = (state: string): string => join(state, 'good');
+
 /** The snapshot in the state directory where it stands for this checkpoint and dataset, else the checkpoint itself. */
 export async function newestState(
   state: string,

@@ -93,8 +93,10 @@ export class UserAdaptation {
     return { users: [...this.offsets.keys()], tensors: new Map([[`${name}.offsets`, tensor]]) };
   }
 
+  /** Becomes what `snapshot` gave. */
   load(name: string, { users, tensors }: OffsetSnapshot): void {
     const { width } = this.states;
+    this.offsets.clear();
     const data = tensors.get(`${name}.offsets`)!.data as Float32Array;
     for (const [row, user] of users.entries())
       this.offsets.set(user, data.slice(row * width, (row + 1) * width));

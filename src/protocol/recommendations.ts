@@ -76,7 +76,9 @@ export const recommendReplySchema = z.object({
   requestId: z.string(),
   user: z.string().optional(),
   items: z.array(z.object({ item: z.string(), title: z.string(), score: z.number() })),
-  modelVersion: z.string().describe('<base checkpoint>+<events learned since>'),
+  modelVersion: z
+    .string()
+    .describe('<base checkpoint>+<events learned since>, and .<rollbacks> where something was taken back'),
   adapter: z.string().optional().describe('the adapter that was asked for'),
   fallback: z.boolean().describe('true: popular items, since nothing is known of the user'),
   unknown: z.array(z.string()).describe('item ids of the request that are not in the catalogue'),

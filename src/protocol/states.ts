@@ -12,6 +12,8 @@ export const stateReplySchema = z.object({
   basis: z
     .enum(['events', 'user', 'population'])
     .describe('on what the state rests: events, what is known of the user besides, or nothing'),
-  modelVersion: z.string().describe('<base checkpoint>+<events learned since>'),
+  modelVersion: z
+    .string()
+    .describe('<base checkpoint>+<events learned since>, and .<rollbacks> where something was taken back'),
   state: z.array(z.number()),
 });

@@ -118,6 +118,45 @@ describe('recsys serve-online', { skip: built ? false : 'not built (npm run buil
     assert.deepEqual([last.code, last.stdout], [0, `${join(state, 'snapshot')}\n`]);
   });
 
+  test('learning taken back over HTTP: the lists of before, also after kill -9 and without snapshots', async () => {
+    const state = join(dir, 'taken back');
+    const admin = async (url: string, action: string): Promise<Record<string, unknown>> => {
+      const reply = await fetch(`${url}/v1/admin/learning`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ action }),
+      });
+      assert.equal(reply.status, 200);
+      return (await reply.json()) as Record<string, unknown>;
+    };
+    const session = async (url: string): Promise<unknown> => {
+      const body = JSON.stringify({ history: ['i1', 'i2'], k: 40 });
+      const headers = { 'content-type': 'application/json' };
+      const reply = await fetch(`${url}/v1/recommendations`, { method: 'POST', headers, body });
+      return ((await reply.json()) as { items: unknown }).items;
+    };
+    const first = await serve(dir, '--state', state);
+    const fresh = await session(first.url);
+    assert.equal(await post(first.url, events(0)), 200);
+    await learned(first.url, 5);
+    assert.notDeepEqual(await session(first.url), fresh);
+    const { state: now, rollbacks, good, learned: count } = await admin(first.url, 'rollback');
+    assert.deepEqual([now, rollbacks, good, count], ['learning', 1, 0, 0]);
+    assert.deepEqual(await session(first.url), fresh);
+    assert.equal((await admin(first.url, 'pause')).state, 'paused');
+    assert.equal(await post(first.url, events(5)), 200);
+    const list = await items(first.url, 'ann');
+    first.child.kill('SIGKILL');
+    await first.ended;
+    await rm(join(state, 'snapshot'), { recursive: true });
+    await rm(join(state, 'good'), { recursive: true });
+    const second = await serve(dir, '--state', state);
+    assert.deepEqual([await session(second.url), await items(second.url, 'ann')], [fresh, list]);
+    assert.equal((await admin(second.url, 'resume')).state, 'learning');
+    second.child.kill('SIGTERM');
+    assert.equal((await second.ended).code, 0);
+  });
+
   test('a port in use, a state in use and a damaged journal end with a message and the right exit code', async () => {
     const state = join(dir, 'busy');
     const first = await serve(dir, '--state', state);
@@ -151,7 +190,7 @@ describe('recsys serve-online', { skip: built ? false : 'not built (npm run buil
   }, async () => {
     const text = await readFile(join(ROOT, 'docs/serving.md'), 'utf8');
     const examples = [...text.matchAll(/```sh\n(curl[\s\S]*?)```/g)].map(([, block]) => block!);
-    assert.equal(examples.length, 8);
+    assert.equal(examples.length, 9);
     const { child, ended, url } = await serve(dir, '--state', join(dir, 'docs'));
     const replies: string[] = [];
     for (const example of examples) {

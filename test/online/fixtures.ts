@@ -3,9 +3,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { FastifyInstance } from 'fastify';
+import { guardSchema } from '../../src/online/guard/schema.js';
 import { buildServer } from '../../src/online/http/server.js';
 import type { Timeouts } from '../../src/online/http/timeouts.js';
-import type { LearnExample, LearnerState, LearnOutcome, OnlineLearner } from '../../src/online/learner.js';
+import type {
+  Judge,
+  LearnExample,
+  LearnerState,
+  LearnOutcome,
+  OnlineLearner,
+} from '../../src/online/learner.js';
 import { listsSchema } from '../../src/online/lists/schema.js';
 import { ServiceMetrics } from '../../src/online/metrics.js';
 import { learningSchema, qualitySchema, requestSchema, retentionSchema } from '../../src/online/schema.js';
@@ -51,7 +58,7 @@ export class CountingLearner implements OnlineLearner {
     );
   }
 
-  async learn(examples: readonly LearnExample[]): Promise<LearnOutcome[]> {
+  async learn(examples: readonly LearnExample[], _judge?: Judge): Promise<LearnOutcome[]> {
     this.updates.push(examples.map(({ event }) => event.id));
     for (const { query, item, weight } of examples) {
       const last = query.items.at(-1) ?? 0;
@@ -81,6 +88,10 @@ export class CountingLearner implements OnlineLearner {
     };
   }
 
+  restore({ parameters }: LearnerState): void {
+    this.counts.set(parameters.get('counts')!.data as Float32Array);
+  }
+
   dispose(): void {}
 }
 
@@ -100,6 +111,7 @@ export type Overrides = Partial<
   Pick<
     ServiceOptions,
     | 'catalogue'
+    | 'known'
     | 'learner'
     | 'context'
     | 'warm'
@@ -110,6 +122,8 @@ export type Overrides = Partial<
     | 'syncInterval'
     | 'files'
     | 'frozen'
+    | 'good'
+    | 'alerted'
   > & {
     learning: object;
     /** Of `startServer`. */
@@ -120,6 +134,7 @@ export type Overrides = Partial<
     requests: object;
     quality: object;
     lists: object;
+    guard: object;
   }
 >;
 
@@ -143,6 +158,7 @@ export async function startService(journal: string, overrides: Overrides = {}) {
     requests: requestSchema.parse(overrides.requests),
     quality: qualitySchema.parse(overrides.quality),
     lists: listsSchema.parse(overrides.lists),
+    guard: guardSchema.parse(overrides.guard),
   });
   return { service, learner, metrics };
 }

@@ -105,6 +105,47 @@ for (const name of ['linear', 'transformer', 'timed transformer', 'gru', 'two-to
     for (const learner of [straight, first, second]) learner.dispose();
   });
 
+  test(`${name}: back to a snapshot, and what a refused update leaves, bit for bit`, async () => {
+    const learner = modelLearner(restored(name), learning({ optimizer: 'adam' }), 3);
+    const fresh = await learner.snapshot();
+    await learner.learn([example(1, [1, 2], 9)]);
+    const one = await learner.snapshot();
+    const [outcome] = await learner.learn([example(2, [3, 2], 8)], ({ loss, gradientNorm }) => {
+      assert(loss > 0 && gradientNorm > 0, `${loss} ${gradientNorm}`);
+      return 'not this one';
+    });
+    assert.deepEqual(outcome, { status: 'skipped', reason: 'not this one' });
+    assert.deepEqual(await learner.snapshot(), one);
+    const held = tf.memory().numTensors;
+    await learner.learn([example(2, [3, 2], 8)], () => undefined);
+    const two = await learner.snapshot();
+    const scores = await learner.score([query([1, 2])]);
+    assert.notDeepEqual(two, one);
+    learner.restore(fresh);
+    assert.deepEqual(await learner.snapshot(), fresh);
+    for (const [seq, items, item] of [
+      [1, [1, 2], 9],
+      [2, [3, 2], 8],
+    ] as const)
+      await learner.learn([example(seq, [...items], item)]);
+    assert.deepEqual(await learner.snapshot(), two);
+    assert.deepEqual(await learner.score([query([1, 2])]), scores);
+    assert.equal(await learner.finite!(), true);
+    learner.restore({
+      ...fresh,
+      parameters: new Map(
+        [...fresh.parameters].map(([key, one], i) => [
+          key,
+          i === 0 ? { ...one, data: Float32Array.from(one.data, () => Number.NaN) } : one,
+        ]),
+      ),
+    });
+    assert.equal(await learner.finite!(), false);
+    learner.restore(fresh);
+    assert(tf.memory().numTensors - held <= 8, 'tables that are cached, and no more');
+    learner.dispose();
+  });
+
   test(`${name}: 100 requests and 20 updates leave no tensor behind`, async () => {
     const learner = modelLearner(restored(name), learning(), 3);
     await learner.learn([example(0, [1], 2)]);

@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { cp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
 import type { BackendInfo } from '../../src/compute/backend.js';
 import { selectBackend } from '../../src/compute/select.js';
 import { RecsysError } from '../../src/errors.js';
+import { guardSchema } from '../../src/online/guard/schema.js';
+import { alertsSchema } from '../../src/online/guard/webhook.js';
 import { listsSchema } from '../../src/online/lists/schema.js';
 import { learningSchema, qualitySchema, requestSchema, retentionSchema } from '../../src/online/schema.js';
 import { type ServeOptions, serve } from '../../src/online/serve.js';
@@ -51,6 +54,8 @@ async function start(model: string, state: string, over: Partial<ServeOptions> =
         requests: requestSchema.parse({}),
         quality: qualitySchema.parse({}),
         lists: listsSchema.parse({}),
+        guard: guardSchema.parse({}),
+        alerts: alertsSchema.parse({}),
         backend,
         config: {},
         out: undefined,
@@ -346,7 +351,7 @@ test('a state directory in use, a damaged snapshot, an output that exists', asyn
   await caughtUp(first.url);
   const expected = await lists(first.url);
   await first.stop();
-  assert.deepEqual((await readdir(state)).sort(), ['journal', 'snapshot']);
+  assert.deepEqual((await readdir(state)).sort(), ['good', 'journal', 'snapshot']);
 
   await writeFile(join(state, 'snapshot', 'model.safetensors'), 'nonsense');
   const second = await start(model, state);
@@ -422,4 +427,34 @@ test('a model of values learns from values, also when what it has become is serv
     ranked.lines.join('\n'),
     /warn: .*foretell values.*`learning.loss: softmax` teaches it to rank/,
   );
+});
+
+test('an alert reaches the webhook of the settings, with the ids of the events', async (t) => {
+  const dir = await temporary(t);
+  const model = join(dir, 'model');
+  await writeTinyCheckpoint(model, 1, { loss: 'mse' });
+  const bodies: string[] = [];
+  const receiver = createHttpServer((request, response) => {
+    request.on('data', (chunk: Buffer) => bodies.push(chunk.toString()));
+    request.on('end', () => response.end());
+  }).listen(0, '127.0.0.1');
+  t.after(() => {
+    receiver.closeAllConnections();
+    receiver.close();
+  });
+  await once(receiver, 'listening');
+  const { port } = receiver.address() as AddressInfo;
+  const running = await start(model, join(dir, 'state'), {
+    guard: guardSchema.parse({ updates: { refusals: 1 } }),
+    alerts: alertsSchema.parse({ webhook: `http://127.0.0.1:${port}/secret` }),
+  });
+  const absurd = { id: 'absurd', user: 'a', item: 'i1', behaviour: 'view', value: 1e300 };
+  const headers = { 'content-type': 'application/json' };
+  await fetch(`${running.url}/v1/events`, { method: 'POST', headers, body: JSON.stringify(absurd) });
+  while (bodies.length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+  const { alert, text } = JSON.parse(bodies.join(''));
+  assert.deepEqual([alert.kind, alert.events], ['updates', ['absurd']]);
+  assert.match(text, /^recsys: updates were refused, 1 in a row: loss not finite$/);
+  await running.stop();
+  assert(!running.lines.join('\n').includes('secret'));
 });

@@ -22,6 +22,7 @@ function watched(readsTimes = true): { learner: OnlineLearner; asked: Query[] } 
       return counting.score(queries);
     },
     snapshot: () => counting.snapshot(),
+    restore: (state) => counting.restore(state),
     dispose() {},
   };
   return { learner, asked };

@@ -17,6 +17,7 @@ import { elicitationRoutes } from './elicitation.js';
 import { installErrors, refuseEarly, refuseUnreadable } from './errors.js';
 import { eventRoutes } from './events.js';
 import { setHeaders } from './headers.js';
+import { learningRoutes } from './learning.js';
 import { operationRoutes } from './operations.js';
 import { qualityRoutes } from './quality.js';
 import { recommendationRoutes } from './recommendations.js';
@@ -106,6 +107,7 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
     operationRoutes(routes, service, metrics);
     qualityRoutes(routes, service);
     dashboardRoutes(routes, options.version);
+    learningRoutes(routes, service, security);
   });
   await app.ready();
   return app;

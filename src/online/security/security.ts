@@ -22,7 +22,10 @@ export async function openSecurity(config: SecurityConfig, log: StageContext['lo
   };
 }
 
-const LOOPBACK = /^(localhost|127(\.\d+){3}|::1)$/;
+const LOOPBACK = /^(localhost|(::ffff:)?127(\.\d+){3}|\[?::1\]?)$/;
+
+/** Whether a name or address is this machine's to itself. */
+export const isLoopback = (host: string): boolean => LOOPBACK.test(host);
 
 /**
  * Whether a service may listen on an address.
@@ -34,7 +37,7 @@ export function checkExposure(host: string, security: Security | undefined, log:
       'warn',
       `no key in ${security.keys.file} is valid: every request will be refused; make one with \`recsys serve-online keys create\``,
     );
-  if (LOOPBACK.test(host)) return;
+  if (isLoopback(host)) return;
   if (security?.keys === undefined)
     throw new RecsysError('KEYS_REQUIRED', `${host} can be reached from outside, and no key file is given`);
   if (security.tls === undefined)

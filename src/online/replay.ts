@@ -1,0 +1,69 @@
+import { RecsysError } from '../errors.js';
+import type { StageContext } from '../types.js';
+import { isControl } from './guard/controls.js';
+import type { Guard } from './guard/guard.js';
+import { KeptStates, rollbacksIn } from './guard/kept.js';
+import type { LearnedState } from './guard/learned.js';
+import type { Journal } from './journal.js';
+import type { LearnQueue } from './queue.js';
+import { type JournalRecord, parseRecord } from './records.js';
+
+export interface Replay {
+  readonly journal: Journal;
+  readonly queue: LearnQueue;
+  readonly guard: Guard;
+  /** What had been learned at a position, where the disk has it. */
+  stored(position: number): Promise<LearnedState | undefined>;
+  /** A record's effect on everything but what is learned. */
+  apply(seq: number, record: JournalRecord): void;
+  readonly context: StageContext;
+}
+
+/** Brings the state up to the end of the journal, from what it was at `position`. @throws RecsysError JOURNAL_DAMAGED, INTERRUPTED */
+export async function replayJournal(position: number, replay: Replay): Promise<void> {
+  const { journal, queue, guard, context } = replay;
+  if (journal.firstSeq > position + 1) {
+    throw new RecsysError(
+      'JOURNAL_DAMAGED',
+      `the journal begins with record ${journal.firstSeq}, and the model served knows records up to ${position} only`,
+      {
+        remedy:
+          'Serve the checkpoint that the service wrote when it was last stopped, or begin with a fresh --state.',
+      },
+    );
+  }
+  if (position > journal.lastSeq) {
+    throw new RecsysError(
+      'JOURNAL_DAMAGED',
+      `the snapshot is at record ${position}, but the journal ends at ${journal.lastSeq}`,
+    );
+  }
+  const total = journal.lastSeq - position;
+  if (total > 0) context.log('info', `replaying ${total} journal records`, { from: position + 1 });
+  queue.hold();
+  const kept = new KeptStates(position, await rollbacksIn(journal.read(position + 1)), replay.stored);
+  await kept.pass(position, () => guard.learned());
+  let lost = 0;
+  let other = 0;
+  for await (const { seq, record: raw } of journal.read(position + 1)) {
+    const record = parseRecord(seq, raw);
+    if (context.signal.aborted) throw new RecsysError('INTERRUPTED', 'stopped while replaying the journal');
+    replay.apply(seq, record);
+    if (record.type === 'lost') lost++;
+    if (record.type === 'learn') await queue.replay(record.through);
+    if (isControl(record))
+      guard.apply(record, seq, record.type === 'rollback' ? await kept.at(record.to) : undefined);
+    await kept.pass(seq, () => guard.learned());
+    if (record.type === 'outcome' && !queue.confirm(record)) other++;
+    if (seq % 1000 === 0) context.progress({ task: 'replay', done: seq - position, total });
+  }
+  if (lost > 0) context.log('warn', `${lost} journal records were lost before a repair`, { lost });
+  if (other > 0) {
+    context.log(
+      'warn',
+      `${other} updates did not end as the journal says they did: the model is not the one that was served`,
+      { updates: other },
+    );
+  }
+  queue.release();
+}
