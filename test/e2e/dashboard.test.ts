@@ -67,7 +67,7 @@ describe('the dashboard', { skip: built ? false : 'not built (npm run build)' },
 
   test('a person sees what the service does', inBrowser, async (t) => {
     const browser = await browse(t);
-    const url = await serve(t, 'seen', '--set', 'learning.user.rate=0.1');
+    const url = await serve(t, 'seen', '--set', 'learning.user.rate=0.1', '--set', 'learning.newItems=0');
     const client = new RecsysClient({ url });
     t.after(() => client.close());
     const events = Array.from({ length: 60 }, (_, n) => ({
