@@ -212,6 +212,7 @@ async function serveState(
       optimizer: learning.optimizer,
       rows,
       config: { ...(options.config as object), learning },
+      from: online?.journalId === service.journalId ? online.state.position : 0,
       trainedBefore: source.trainedEvents,
       good,
     };

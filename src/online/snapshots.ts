@@ -11,6 +11,8 @@ import { snapshotPath } from './state-directory.js';
 import { type DataPart, warmedBy } from './warm.js';
 
 const MINUTE_MS = 60_000;
+/** Records: a few seconds of a start. */
+const LONG_REPLAY = 10_000;
 
 /** What all snapshots of a service have in common. */
 export interface SnapshotFacts
@@ -24,6 +26,8 @@ export interface SnapshotFacts
   /** Where those are copied that nothing is known against. */
   readonly good: GoodState;
   readonly backend: BackendInfo;
+  /** Journal position that the service began from; what follows was replayed. */
+  readonly from: number;
   /** Hashes of the events that what the service began with had been trained on. */
   readonly trainedBefore: BigUint64Array;
 }
@@ -40,16 +44,21 @@ export class Snapshots {
     private readonly context: StageContext,
   ) {}
 
-  /** Takes snapshots at the configured times while `work` runs, and one before it where there is none to go back to. */
+  /**
+   * Takes snapshots at the configured times while `work` runs, one before it where there is none to go back to, and one at its beginning where the
+   * replay was a long one: a service that is killed again and again would have a longer one each time.
+   */
   async during(work: () => Promise<void>): Promise<void> {
-    const { good, retention } = this.facts;
+    const { good, retention, from } = this.facts;
     if (good.position(this.service.journalId) === undefined) await this.attempt();
-    const timer = setInterval(() => {
+    const aside = (): void => {
       if (this.written === this.service.position) return;
       this.running ??= this.attempt().finally(() => {
         this.running = undefined;
       });
-    }, retention.snapshotMinutes * MINUTE_MS).unref();
+    };
+    if (this.service.position - from >= LONG_REPLAY) aside();
+    const timer = setInterval(aside, retention.snapshotMinutes * MINUTE_MS).unref();
     try {
       await work();
     } finally {

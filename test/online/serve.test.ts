@@ -298,6 +298,36 @@ test('while nothing happens no snapshot is taken', async (t) => {
   assert.equal(written(), before, 'nor when it stops');
 });
 
+test('after a long replay a snapshot is taken at once: the next start is a short one', async (t) => {
+  const dir = await temporary(t);
+  const [model, state] = [join(dir, 'model'), join(dir, 'state')];
+  await writeTinyCheckpoint(model);
+  const idle = {
+    learning: learningSchema.parse({ enabled: false }),
+    quality: qualitySchema.parse({ share: 0 }),
+  };
+  const first = await start(model, state, idle);
+  for (let n = 0; n < 11; n++) await send(first.url, 1000 * n, 1000);
+  await caughtUp(first.url);
+  const killed = join(dir, 'killed');
+  await cp(state, killed, { recursive: true, filter: (path) => !path.endsWith('lock') });
+  await first.stop();
+  const second = await start(model, killed, idle);
+  assert(
+    second.lines.some((line) => /going on from the snapshot at journal record 0/.test(line)),
+    `${second.lines}`,
+  );
+  while (!second.lines.some((line) => /info: snapshot at journal record 1\d{4}/.test(line)))
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  await second.stop();
+  const third = await start(model, killed, idle);
+  assert(
+    third.lines.some((line) => /going on from the snapshot at journal record 1\d{4}/.test(line)),
+    third.lines.join('\n'),
+  );
+  await third.stop();
+});
+
 test('an item that came is in the snapshot, in the checkpoint written, and in the next life', async (t) => {
   const dir = await temporary(t);
   const [model, state, out] = [join(dir, 'model'), join(dir, 'state'), join(dir, 'out')];

@@ -61,6 +61,7 @@ export async function startGuarded(model: string, state: string, overrides: Over
       retention: retentionSchema.parse({}),
       good,
       backend: { name: 'cpu', device: 'cpu', threads: 1 } as never,
+      from: online?.state.position ?? 0,
       trainedBefore: new BigUint64Array(),
     },
     context,
