@@ -69,6 +69,11 @@ export class Webhook {
     });
   }
 
+  /** Resolves when nothing waits to be sent. */
+  async idle(): Promise<void> {
+    await this.working;
+  }
+
   /** Gives up what has not been sent. */
   async close(): Promise<void> {
     this.waiting.length = 0;
