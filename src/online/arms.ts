@@ -82,6 +82,7 @@ export class Arms {
     if (known.length > 0) await this.aside(() => adapted.learn(known));
   }
 
+  /** What is measured is no part of the state: a replay does not measure, and must learn the same. */
   private async aside(work: () => Promise<void>): Promise<void> {
     try {
       await work();

@@ -166,8 +166,11 @@ export class Journal {
     if (this.file === file && this.synced < bytes) throw this.trouble;
   }
 
-  /** The records numbered `from` and later, in order. Call before the first append. */
-  async *read(from = this.firstSeq): AsyncGenerator<{ seq: number; record: unknown }> {
+  /**
+   * The records numbered `from` and later, in order. Call before the first append.
+   * @param mentioning frames in which this text does not stand are passed over, unparsed
+   */
+  async *read(from = this.firstSeq, mentioning?: string): AsyncGenerator<{ seq: number; record: unknown }> {
     for (const [i, segment] of this.segments.entries()) {
       const next = this.segments[i + 1];
       if (next && next.firstSeq <= from) continue;
@@ -180,6 +183,7 @@ export class Journal {
       if ('what' in contents) throw damaged(contents);
       for (const frame of contents.frames) {
         if (frame.firstSeq + frame.count <= from) continue;
+        if (mentioning !== undefined && !frame.payload.includes(mentioning)) continue;
         let seq = frame.firstSeq;
         for (const record of frameRecords(frame)) {
           if (seq >= from) yield { seq, record };

@@ -205,7 +205,7 @@ export class LearnQueue {
       if (!within) ended.skip(OVER_BUDGET, seq);
       return within;
     });
-    if (measure) await this.measure(batch);
+    if (measure) await arms.measure(batch);
     try {
       await arms.learn(batch, wanted);
       if (wanted.length > 0) await this.options.adaptation?.learn(wanted);
@@ -222,15 +222,6 @@ export class LearnQueue {
     this.unrecorded.push(ended.record(batch.at(-1)!.seq));
     for (const [reason, seqs] of ended.reasons) this.count('skipped', reason, seqs.length);
     metrics.updateSeconds.observe((performance.now() - start) / 1000);
-  }
-
-  private async measure(batch: readonly WaitingEvent[]): Promise<void> {
-    try {
-      await this.options.arms.measure(batch);
-    } catch (error) {
-      // What is measured is no part of the state: a replay does not measure, and must learn the same.
-      this.options.log('warn', `events could not be ranked before they were learned: ${String(error)}`);
-    }
   }
 
   private async learn(shared: readonly LearnExample[], ended: Dispositions, live: boolean): Promise<void> {

@@ -2,7 +2,7 @@ import { RecsysError } from '../errors.js';
 import type { StageContext } from '../types.js';
 import { isControl } from './guard/controls.js';
 import type { Guard } from './guard/guard.js';
-import { KeptStates, rollbacksIn } from './guard/kept.js';
+import { KeptStates, ROLLBACK, rollbacksIn } from './guard/kept.js';
 import type { LearnedState } from './guard/learned.js';
 import type { Journal } from './journal.js';
 import type { LearnQueue } from './queue.js';
@@ -41,7 +41,11 @@ export async function replayJournal(position: number, replay: Replay): Promise<v
   const total = journal.lastSeq - position;
   if (total > 0) context.log('info', `replaying ${total} journal records`, { from: position + 1 });
   queue.hold();
-  const kept = new KeptStates(position, await rollbacksIn(journal.read(position + 1)), replay.stored);
+  const kept = new KeptStates(
+    position,
+    await rollbacksIn(journal.read(position + 1, ROLLBACK)),
+    replay.stored,
+  );
   await kept.pass(position, () => guard.learned());
   let lost = 0;
   let other = 0;

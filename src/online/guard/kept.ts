@@ -39,6 +39,9 @@ export class KeptStates {
   }
 }
 
+/** Stands in the bytes of every frame with a rollback in it. */
+export const ROLLBACK = '"rollback"';
+
 /** Positions that the rollbacks among some journal records name. */
 export async function rollbacksIn(
   records: AsyncIterable<{ readonly record: unknown }>,

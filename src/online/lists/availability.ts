@@ -1,10 +1,8 @@
-import { readFile, stat } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { RecsysError } from '../../errors.js';
 import { diskError } from '../../storage/disk.js';
 import type { StageContext } from '../../types.js';
-
-/** How often the file is looked at, while lists are asked for. */
-const LOOK_MS = 1000;
+import { FileWatch } from '../file-watch.js';
 
 /**
  * Items that cannot be had: ids in a file, one on each line, empty lines and those that begin with # left out. Changes count within a second. While the file cannot be read, what was last
@@ -12,16 +10,16 @@ const LOOK_MS = 1000;
  */
 export class Availability {
   private ids: ReadonlySet<string> = new Set();
-  private seen = '';
-  private lookedAt = 0;
   private failing = false;
-  private looking: Promise<void> | undefined;
+  private readonly watch: FileWatch;
 
   private constructor(
     private readonly file: string,
     private readonly log: StageContext['log'],
-    private readonly now: () => number,
-  ) {}
+    now: () => number,
+  ) {
+    this.watch = new FileWatch(file, () => this.reread(), now);
+  }
 
   /** @throws RecsysError FILE_MISSING · DISK */
   static async open(
@@ -31,6 +29,7 @@ export class Availability {
   ): Promise<Availability> {
     const availability = new Availability(file, log, now);
     try {
+      await availability.watch.begin();
       await availability.read();
     } catch (error) {
       if (error instanceof Error && 'code' in error && error.code === 'ENOENT')
@@ -44,22 +43,16 @@ export class Availability {
 
   /** Ids of the items that cannot be had now. */
   async unavailable(): Promise<ReadonlySet<string>> {
-    if (this.now() - this.lookedAt >= LOOK_MS) {
-      this.looking ??= this.look().finally(() => {
-        this.looking = undefined;
-      });
-      await this.looking;
-    }
+    await this.watch.look();
     return this.ids;
   }
 
-  private async look(): Promise<void> {
+  private async reread(): Promise<void> {
     try {
       await this.read();
       if (this.failing) this.log('info', `${this.file} can be read again`);
       this.failing = false;
     } catch (error) {
-      this.lookedAt = this.now();
       if (!this.failing)
         this.log('warn', `${this.file} cannot be read, what was last read holds: ${String(error)}`);
       this.failing = true;
@@ -67,12 +60,7 @@ export class Availability {
   }
 
   private async read(): Promise<void> {
-    const { mtimeMs, size, ino } = await stat(this.file);
-    this.lookedAt = this.now();
-    const seen = `${mtimeMs} ${size} ${ino}`;
-    if (seen === this.seen) return;
     const lines = (await readFile(this.file, 'utf8')).split(/\r?\n/).map((line) => line.trim());
     this.ids = new Set(lines.filter((line) => line !== '' && !line.startsWith('#')));
-    this.seen = seen;
   }
 }

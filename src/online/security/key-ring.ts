@@ -1,12 +1,10 @@
 import { timingSafeEqual } from 'node:crypto';
-import { stat } from 'node:fs/promises';
 import { RecsysError } from '../../errors.js';
 import type { StageContext } from '../../types.js';
+import { FileWatch } from '../file-watch.js';
 import { isValid, readKeys, type StoredKey } from './keys.js';
 import { digest, type Token } from './token.js';
 
-/** How often the file is looked at, while requests come. */
-const LOOK_MS = 1000;
 /** Compared with where no key has the id, so that the time an answer takes does not say which ids there are. */
 const NOBODY = Buffer.alloc(32);
 
@@ -16,21 +14,20 @@ const NOBODY = Buffer.alloc(32);
  */
 export class KeyRing {
   private keys = new Map<string, StoredKey>();
-  private seen = '';
-  private lookedAt = 0;
-  private looking: Promise<void> | undefined;
+  private readonly watch: FileWatch;
 
   private constructor(
     readonly file: string,
     private readonly log: StageContext['log'],
     private readonly now: () => number,
-  ) {}
+  ) {
+    this.watch = new FileWatch(file, () => this.reread(), now);
+  }
 
   /** @throws what `readKeys` throws */
   static async open(file: string, log: StageContext['log'], now: () => number = Date.now): Promise<KeyRing> {
     const ring = new KeyRing(file, log, now);
-    ring.lookedAt = now();
-    ring.seen = await fingerprint(file);
+    await ring.watch.begin();
     ring.take(await readKeys(file));
     return ring;
   }
@@ -42,23 +39,14 @@ export class KeyRing {
 
   /** The key a token is the secret of; undefined where it is unknown, wrong, expired or revoked. */
   async find(token: Token): Promise<StoredKey | undefined> {
-    if (this.now() - this.lookedAt >= LOOK_MS) {
-      this.looking ??= this.look().finally(() => {
-        this.looking = undefined;
-      });
-      await this.looking;
-    }
+    await this.watch.look();
     const key = this.keys.get(token.id);
     const expected = key === undefined ? NOBODY : Buffer.from(key.sha256, 'hex');
     const same = timingSafeEqual(Buffer.from(digest(token.secret), 'hex'), expected);
     return same && key !== undefined && isValid(key, this.now()) ? key : undefined;
   }
 
-  private async look(): Promise<void> {
-    const seen = await fingerprint(this.file);
-    this.lookedAt = this.now();
-    if (seen === this.seen) return;
-    this.seen = seen;
+  private async reread(): Promise<void> {
     try {
       this.take(await readKeys(this.file));
       this.log('info', `the key file has changed: ${this.size} keys are valid`);
@@ -71,15 +59,5 @@ export class KeyRing {
 
   private take(keys: readonly StoredKey[]): void {
     this.keys = new Map(keys.map((key) => [key.id, key]));
-  }
-}
-
-/** Changes with a file's content or permissions. */
-async function fingerprint(file: string): Promise<string> {
-  try {
-    const { ino, size, mtimeMs, ctimeMs } = await stat(file);
-    return [ino, size, mtimeMs, ctimeMs].join(' ');
-  } catch (error) {
-    return String(error);
   }
 }
