@@ -7,7 +7,7 @@ import { after, before, describe, type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RecsysClient } from '../../src/client/index.js';
 import { writeTinyCheckpoint } from '../online/checkpoint-fixture.js';
-import { ROOT, recsys, start } from '../suites/binary.js';
+import { ROOT, recsys, served } from '../suites/binary.js';
 import { Browser, findChromium } from '../suites/browser.js';
 
 const built = existsSync(join(ROOT, 'dist/dashboard/page.js'));
@@ -25,21 +25,6 @@ describe('the dashboard', { skip: built ? false : 'not built (npm run build)' },
   });
   after(() => rm(dir, { recursive: true, force: true }));
 
-  /** A service of the real binary; stopped after the test. */
-  async function serve(t: TestContext, name: string, ...more: string[]): Promise<string> {
-    const ready = join(dir, `${name}.json`);
-    const flags = ['--model', 'model', '--state', name, '--port', '0', '--backend', 'cpu'];
-    const { child, ended } = start(['serve-online', ...flags, '--ready-file', ready, ...more], dir);
-    t.after(async () => {
-      child.kill('SIGTERM');
-      const late = sleep(15_000, 'late', { ref: false });
-      if ((await Promise.race([ended, late])) === 'late') child.kill('SIGKILL');
-      assert.equal((await ended).code, 0);
-    });
-    while (!existsSync(ready)) await sleep(20);
-    return JSON.parse(await readFile(ready, 'utf8')).url;
-  }
-
   async function browse(t: TestContext): Promise<Browser> {
     const browser = await Browser.open(chromium!);
     t.after(() => browser.close());
@@ -47,7 +32,7 @@ describe('the dashboard', { skip: built ? false : 'not built (npm run build)' },
   }
 
   test('every module of its script is there, as a script, and none beyond', async (t) => {
-    const url = await serve(t, 'modules');
+    const url = await served(t, dir, 'modules');
     const page = await (await fetch(`${url}/`)).text();
     const found = new Set(
       [...page.matchAll(/<script type="module" src="([^"]+)"/g)].map(([, path]) => path!),
@@ -67,7 +52,15 @@ describe('the dashboard', { skip: built ? false : 'not built (npm run build)' },
 
   test('a person sees what the service does', inBrowser, async (t) => {
     const browser = await browse(t);
-    const url = await serve(t, 'seen', '--set', 'learning.user.rate=0.1', '--set', 'learning.newItems=0');
+    const url = await served(
+      t,
+      dir,
+      'seen',
+      '--set',
+      'learning.user.rate=0.1',
+      '--set',
+      'learning.newItems=0',
+    );
     const client = new RecsysClient({ url });
     t.after(() => client.close());
     const events = Array.from({ length: 60 }, (_, n) => ({
@@ -146,7 +139,7 @@ describe('the dashboard', { skip: built ? false : 'not built (npm run build)' },
 
   test('what goes wrong in a page is seen by these tests', inBrowser, async (t) => {
     const browser = await browse(t);
-    const url = await serve(t, 'wrong');
+    const url = await served(t, dir, 'wrong');
     await browser.goto(`${url}/`);
     await browser.until('document.querySelector(".well")');
     assert.equal(browser.errors.length, 0, `${browser.errors}`);
@@ -173,7 +166,7 @@ describe('the dashboard', { skip: built ? false : 'not built (npm run build)' },
       return stdout.trim();
     };
     const [read, write] = [await make('read'), await make('write')];
-    const url = await serve(t, 'keyed', '--keys', 'keys.json');
+    const url = await served(t, dir, 'keyed', '--keys', 'keys.json');
     const visible = (id: string) => `(document.getElementById("${id}")?.checkVisibility() ?? false)`;
     const type = (key: string) =>
       browser.evaluate(

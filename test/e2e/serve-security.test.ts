@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { request } from 'node:https';
@@ -7,13 +7,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { listFiles } from '../../src/storage/disk.js';
 import { writeTinyCheckpoint } from '../online/checkpoint-fixture.js';
 import { bearing, certificate, openssl } from '../online/security/fixtures.js';
+import { BINARY, ROOT, startService } from '../suites/binary.js';
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const BINARY = join(ROOT, 'bin/recsys.js');
 const built = existsSync(join(ROOT, 'dist/main.js')) && existsSync(join(ROOT, 'dist/commands/keys.js'));
 
 describe('the security of recsys serve-online', { skip: built ? false : 'not built (npm run build)' }, () => {
@@ -34,39 +32,16 @@ describe('the security of recsys serve-online', { skip: built ? false : 'not bui
 
   /** Starts the real binary with the tiny model; resolves when it answers requests. */
   async function serve(t: TestContext, name: string, ...args: string[]) {
-    const ready = join(dir, `${name}.json`);
-    const base = [
-      '--model',
-      'model',
-      '--state',
-      name,
-      '--port',
-      '0',
-      '--backend',
-      'cpu',
-      '--ready-file',
-      ready,
-    ];
-    const child = spawn(process.execPath, [BINARY, 'serve-online', ...base, ...args], {
-      cwd: dir,
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
+    const { child, ended, url } = await startService(dir, name, args);
     t.after(() => child.kill('SIGKILL'));
-    let said = '';
-    for (const stream of [child.stdout, child.stderr])
-      stream.on('data', (chunk) => {
-        said += chunk;
-      });
-    const ended = new Promise<number | null>((done) => child.once('close', done));
-    while (!existsSync(ready) && child.exitCode === null) await sleep(20);
-    assert(existsSync(ready), said);
-    const { url } = JSON.parse(await readFile(ready, 'utf8')) as { url: string };
+    if (url === '') throw new Error((await ended).stderr);
     return {
       url,
       async stop() {
         child.kill('SIGTERM');
-        assert.equal(await ended, 0, said);
-        return said;
+        const { code, stdout, stderr } = await ended;
+        assert.equal(code, 0, stderr);
+        return stdout + stderr;
       },
     };
   }

@@ -1,61 +1,18 @@
 import assert from 'node:assert/strict';
-import { execFile, spawn, spawnSync } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { writeTinyCheckpoint } from '../online/checkpoint-fixture.js';
+import { BINARY, ROOT, startService } from '../suites/binary.js';
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const BINARY = join(ROOT, 'bin/recsys.js');
 const built =
   existsSync(join(ROOT, 'dist/main.js')) && existsSync(join(ROOT, 'dist/commands/serve-online.js'));
 const curl = spawnSync('curl', ['--version']).status === 0;
-
-/** Starts the real binary; resolves when it answers requests, rejects with its stderr when it ends before. */
-async function serve(dir: string, ...args: string[]) {
-  const ready = join(dir, 'ready.json');
-  await rm(ready, { force: true });
-  const base = [
-    'serve-online',
-    '--model',
-    join(dir, 'model'),
-    '--port',
-    '0',
-    '--backend',
-    'cpu',
-    '--ready-file',
-    ready,
-  ];
-  const child = spawn(process.execPath, [BINARY, ...base, ...args], {
-    cwd: dir,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let stdout = '';
-  let stderr = '';
-  child.stdout.on('data', (chunk) => {
-    stdout += chunk;
-  });
-  child.stderr.on('data', (chunk) => {
-    stderr += chunk;
-  });
-  const ended = new Promise<{ code: number | null; stdout: string; stderr: string }>((done) => {
-    child.on('close', (code) => done({ code, stdout, stderr }));
-  });
-  let over = false;
-  void ended.then(() => {
-    over = true;
-  });
-  while (!existsSync(ready) && !over) await sleep(20);
-  const address = existsSync(ready)
-    ? (JSON.parse(await readFile(ready, 'utf8')) as { url: string; pid: number })
-    : undefined;
-  return { child, ended, url: address?.url ?? '', pid: address?.pid };
-}
 
 async function items(url: string, user: string): Promise<unknown> {
   return ((await (await fetch(`${url}/v1/recommendations?user=${user}`)).json()) as { items: unknown }).items;
@@ -89,7 +46,7 @@ describe('recsys serve-online', { skip: built ? false : 'not built (npm run buil
 
   test('five events, SIGTERM, the same lists again; kill -9, the same lists again', async () => {
     const state = join(dir, 'state');
-    const first = await serve(dir, '--state', state, '--out', join(dir, 'served'), '--json');
+    const first = await startService(dir, state, ['--out', join(dir, 'served'), '--json']);
     assert.equal(first.pid, first.child.pid);
     const fresh = await items(first.url, 'ann');
     assert.equal(await post(first.url, events(0)), 200);
@@ -102,7 +59,7 @@ describe('recsys serve-online', { skip: built ? false : 'not built (npm run buil
     const result = JSON.parse(end.stdout) as { path: string; metrics: { learned: number } };
     assert.deepEqual([result.path, result.metrics.learned], [join(dir, 'served'), 5]);
 
-    const second = await serve(dir, '--state', state);
+    const second = await startService(dir, state);
     assert.deepEqual(await items(second.url, 'ann'), list);
     assert.equal(await post(second.url, events(5)), 200);
     await learned(second.url, 10);
@@ -110,7 +67,7 @@ describe('recsys serve-online', { skip: built ? false : 'not built (npm run buil
     second.child.kill('SIGKILL');
     await second.ended;
 
-    const third = await serve(dir, '--state', state);
+    const third = await startService(dir, state);
     await learned(third.url, 10);
     assert.deepEqual(await items(third.url, 'ann'), further);
     third.child.kill('SIGINT');
@@ -135,7 +92,7 @@ describe('recsys serve-online', { skip: built ? false : 'not built (npm run buil
       const reply = await fetch(`${url}/v1/recommendations`, { method: 'POST', headers, body });
       return ((await reply.json()) as { items: unknown }).items;
     };
-    const first = await serve(dir, '--state', state);
+    const first = await startService(dir, state);
     const fresh = await session(first.url);
     assert.equal(await post(first.url, events(0)), 200);
     await learned(first.url, 5);
@@ -150,7 +107,7 @@ describe('recsys serve-online', { skip: built ? false : 'not built (npm run buil
     await first.ended;
     await rm(join(state, 'snapshot'), { recursive: true });
     await rm(join(state, 'good'), { recursive: true });
-    const second = await serve(dir, '--state', state);
+    const second = await startService(dir, state);
     assert.deepEqual([await session(second.url), await items(second.url, 'ann')], [fresh, list]);
     assert.equal((await admin(second.url, 'resume')).state, 'learning');
     second.child.kill('SIGTERM');
@@ -159,7 +116,7 @@ describe('recsys serve-online', { skip: built ? false : 'not built (npm run buil
 
   test('a port in use, a state in use and a damaged journal end with a message and the right exit code', async () => {
     const state = join(dir, 'busy');
-    const first = await serve(dir, '--state', state);
+    const first = await startService(dir, state);
     const port = new URL(first.url).port;
     const config = join(dir, 'serve.yaml');
     await writeFile(config, `port: ${port}\nbackend: cpu\nmodel: model\nstate: third\n`);
@@ -168,7 +125,7 @@ describe('recsys serve-online', { skip: built ? false : 'not built (npm run buil
     }).catch((e) => e);
     assert.equal(taken.code, 5, taken.stderr);
     assert.match(taken.stderr, new RegExp(`127.0.0.1:${port} is in use`));
-    const held = await serve(dir, '--state', state).then(({ ended }) => ended);
+    const held = await startService(dir, state).then(({ ended }) => ended);
     assert.equal(held.code, 2, held.stderr);
     assert.equal(await post(first.url, events(0)), 200);
     assert.equal(await post(first.url, events(5)), 200);
@@ -179,7 +136,7 @@ describe('recsys serve-online', { skip: built ? false : 'not built (npm run buil
     const bytes = await readFile(file);
     bytes[30]! ^= 1;
     await writeFile(file, bytes);
-    const damaged = await serve(dir, '--state', state).then(({ ended }) => ended);
+    const damaged = await startService(dir, state).then(({ ended }) => ended);
     assert.equal(damaged.code, 3, damaged.stderr);
     assert.match(damaged.stderr, /journal-000000000001\.log: the journal at offset 0 is damaged/);
     assert.doesNotMatch(damaged.stderr, /^ {4}at /m);
@@ -191,7 +148,7 @@ describe('recsys serve-online', { skip: built ? false : 'not built (npm run buil
     const text = await readFile(join(ROOT, 'docs/serving.md'), 'utf8');
     const examples = [...text.matchAll(/```sh\n(curl[\s\S]*?)```/g)].map(([, block]) => block!);
     assert.equal(examples.length, 9);
-    const { child, ended, url } = await serve(dir, '--state', join(dir, 'docs'));
+    const { child, ended, url } = await startService(dir, 'docs');
     const replies: string[] = [];
     for (const example of examples) {
       const { stdout } = await promisify(execFile)('bash', [

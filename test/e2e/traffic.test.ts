@@ -4,9 +4,8 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { writeTinyCheckpoint } from '../online/checkpoint-fixture.js';
-import { ROOT, recsys, refused, start } from '../suites/binary.js';
+import { ROOT, recsys, refused, served, start } from '../suites/binary.js';
 
 const built = existsSync(join(ROOT, 'dist/commands/chaos.js'));
 
@@ -18,30 +17,6 @@ describe('replay, load-test and chaos', { skip: built ? false : 'not built (npm 
   });
   after(() => rm(dir, { recursive: true, force: true }));
 
-  /** A service of the real binary; stopped after the test. */
-  async function serve(t: { after(work: () => Promise<unknown>): void }, state: string): Promise<string> {
-    const ready = join(dir, `${state}.json`);
-    const flags = [
-      '--model',
-      'model',
-      '--state',
-      state,
-      '--port',
-      '0',
-      '--backend',
-      'cpu',
-      '--ready-file',
-      ready,
-    ];
-    const { child, ended } = start(['serve-online', ...flags], dir);
-    t.after(async () => {
-      child.kill('SIGTERM');
-      assert.equal((await ended).code, 0);
-    });
-    while (!existsSync(ready)) await sleep(20);
-    return JSON.parse(await readFile(ready, 'utf8')).url;
-  }
-
   test('a log replayed twice: the second time all are duplicates; what is journalled is the log', async (t) => {
     const rows = Array.from({ length: 500 }, (_, n) => ({
       user: `u${n % 7}`,
@@ -51,7 +26,7 @@ describe('replay, load-test and chaos', { skip: built ? false : 'not built (npm 
       time: 1_700_000_000_000 + 1000 * (n ^ 1),
     }));
     await writeFile(join(dir, 'log.jsonl'), rows.map((row) => JSON.stringify(row)).join('\n'));
-    const to = await serve(t, 'replayed');
+    const to = await served(t, dir, 'replayed');
     const args = ['replay', 'log.jsonl', '--to', to, '--connections', '2', '--batch', '50', '--json'];
     const [first, second] = [await recsys(args, dir), await recsys(args, dir)];
     assert.equal(first.code, 0, first.stderr);
@@ -87,7 +62,7 @@ describe('replay, load-test and chaos', { skip: built ? false : 'not built (npm 
   test('Ctrl-C stops a replay, and the same command goes on', async (t) => {
     const rows = Array.from({ length: 200 }, (_, n) => `u${n % 5},i${(n % 40) + 1},${1_700_000_000 + n}`);
     await writeFile(join(dir, 'log.csv'), `user,item,time\n${rows.join('\n')}\n`);
-    const to = await serve(t, 'stopped');
+    const to = await served(t, dir, 'stopped');
     const args = ['replay', 'log.csv', '--to', to, '--set', 'timeFormat=epoch-s', '--set', 'behaviour=view'];
     const { child, ended } = start([...args, '--speed', '100'], dir);
     for (let seen = ''; !/replay · \d/.test(seen); ) {
@@ -104,7 +79,7 @@ describe('replay, load-test and chaos', { skip: built ? false : 'not built (npm 
   });
 
   test('load-test: the parts of the report add up', async (t) => {
-    const to = await serve(t, 'loaded');
+    const to = await served(t, dir, 'loaded');
     await writeFile(join(dir, 'users.txt'), 'u1\nu2\nnobody\n');
     const out = ['--out', 'load', '--json'];
     const load = ['--warmup', '0.2', '--duration', '1.5', '--rate', '60', '--events', '40', '--batch', '4'];

@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
-import { join } from 'node:path';
+import { existsSync } from 'node:fs';
+import { readFile, rm } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
+import type { TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -33,6 +37,47 @@ export function recsys(args: readonly string[], cwd: string, stdin = ''): Promis
   const { child, ended } = start(args, cwd);
   child.stdin.end(stdin);
   return ended;
+}
+
+/**
+ * Starts the real service in a folder that has a checkpoint `model`; resolves when it answers requests, or when it ended before: then `url` is empty.
+ * @param state state directory, from the folder
+ */
+export async function startService(dir: string, state: string, more: readonly string[] = []) {
+  const ready = join(dir, `${basename(state)}.ready.json`);
+  await rm(ready, { force: true });
+  const flags = [
+    '--model',
+    'model',
+    '--state',
+    state,
+    '--port',
+    '0',
+    '--backend',
+    'cpu',
+    '--ready-file',
+    ready,
+  ];
+  const { child, ended } = start(['serve-online', ...flags, ...more], dir);
+  while (!existsSync(ready) && child.exitCode === null && child.signalCode === null) await sleep(20);
+  const address = existsSync(ready)
+    ? (JSON.parse(await readFile(ready, 'utf8')) as { url: string; pid: number })
+    : undefined;
+  return { child, ended, url: address?.url ?? '', pid: address?.pid };
+}
+
+/** A service that answers; its address. Stopped after the test, and must have ended well. */
+export async function served(t: TestContext, dir: string, state: string, ...more: string[]): Promise<string> {
+  const { child, ended, url } = await startService(dir, state, more);
+  t.after(async () => {
+    child.kill('SIGTERM');
+    const late = sleep(15_000, 'late', { ref: false });
+    if ((await Promise.race([ended, late])) === 'late') child.kill('SIGKILL');
+    const { code, stderr } = await ended;
+    assert.equal(code, 0, stderr);
+  });
+  if (url === '') throw new Error((await ended).stderr);
+  return url;
 }
 
 /** The run ended with this code and said this, without a stack trace. */
