@@ -10,6 +10,7 @@ import {
 } from '../protocol/recommendations.js';
 import { stateReplySchema } from '../protocol/states.js';
 import { statusSchema } from '../protocol/status.js';
+import { erasureReplySchema, type UserQuery, userReplySchema } from '../protocol/users.js';
 import { Random } from '../random.js';
 import { parsedJson, refusal, ServiceError } from './error.js';
 import { type RetryOptions, withRetries } from './retry.js';
@@ -24,6 +25,8 @@ export type Questions = z.output<typeof elicitationReplySchema>;
 export type Quality = QualityReply;
 export type Learning = z.output<typeof learningReplySchema>;
 export type LearningAction = z.input<typeof learningActionSchema>['action'];
+export type UserKnown = z.output<typeof userReplySchema>;
+export type Erasure = z.output<typeof erasureReplySchema>;
 export type State = z.output<typeof stateReplySchema>;
 
 export interface ClientOptions {
@@ -131,6 +134,17 @@ export class RecsysClient {
   /** `POST /v1/admin/learning`: pause learning, resume it, or take back what was learned since the last good snapshot. */
   setLearning(action: LearningAction, options?: CallOptions): Promise<Learning> {
     return this.ask(learningReplySchema, 'POST', '/v1/admin/learning', { action }, options);
+  }
+
+  /** `GET /v1/users/{id}`: everything known of a user; ask again with `after: next` for more events. */
+  user(id: string, asked: UserQuery = {}, options?: CallOptions): Promise<UserKnown> {
+    const path = `/v1/users/${encodeURIComponent(id)}${query({ ...asked } as Query)}`;
+    return this.ask(userReplySchema, 'GET', path, undefined, options);
+  }
+
+  /** `DELETE /v1/users/{id}`: erases a user; asked again it does no harm. */
+  eraseUser(id: string, options?: CallOptions): Promise<Erasure> {
+    return this.ask(erasureReplySchema, 'DELETE', `/v1/users/${encodeURIComponent(id)}`, undefined, options);
   }
 
   /** `GET /readyz`, asked once: false where the service is not there or not ready. */

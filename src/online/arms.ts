@@ -2,6 +2,7 @@ import { Random } from '../random.js';
 import type { Catalogue, Query, StageContext } from '../types.js';
 import type { FrozenModel, LearnExample, OnlineLearner } from './learner.js';
 import { logLossOf, Prequential, type Ranked, rankOf } from './prequential.js';
+import { ERASED } from './privacy/erasure-records.js';
 import type { QualityConfig } from './schema.js';
 import type { UserAdaptation } from './user-adaptation.js';
 import type { QueueState, WaitingEvent } from './waiting.js';
@@ -99,7 +100,7 @@ export class Arms {
     const asked: LearnExample[] = [];
     for (const event of batch) {
       if ('reason' in event) {
-        if (measures(event.user)) this.prequential.miss(event.user);
+        if (event.reason !== ERASED && measures(event.user)) this.prequential.miss(event.user);
         continue;
       }
       const { event: sent, item, query, known } = event;

@@ -33,6 +33,7 @@ export class Journal {
   private working: Promise<void> | undefined;
   private timer: NodeJS.Timeout | undefined;
   private syncDue = false;
+  private readonly seals: { resolve(segments: Segment[]): void; reject(error: unknown): void }[] = [];
   private closed = false;
   /** Why the last write failed, until one succeeds. */
   private trouble: unknown;
@@ -214,6 +215,15 @@ export class Journal {
     return removed;
   }
 
+  /** Begins a segment and resolves with those before it, which hold all records so far and are not written to any more. @throws RecsysError DISK */
+  seal(): Promise<readonly Segment[]> {
+    if (this.closed) return Promise.reject(this.isClosed());
+    return new Promise((resolve, reject) => {
+      this.seals.push({ resolve, reject });
+      this.wake();
+    });
+  }
+
   /** Waits for appends under way, brings them to the disk and closes the file. */
   async close(): Promise<void> {
     if (this.closed) return;
@@ -235,7 +245,8 @@ export class Journal {
   private async work(): Promise<void> {
     // One turn of the event loop: appends of the same turn share the first write.
     await new Promise((resolve) => setImmediate(resolve));
-    while (this.waiting.length > 0 || this.syncDue) {
+    while (this.waiting.length > 0 || this.syncDue || this.seals.length > 0) {
+      for (const { resolve, reject } of this.seals.splice(0)) await this.sealed().then(resolve, reject);
       if (this.syncDue) {
         this.syncDue = false;
         if (this.synced < this.bytes) await this.attempt(() => this.sync()).catch(() => this.syncLater());
@@ -243,6 +254,14 @@ export class Journal {
       await this.commit(this.waiting.splice(0));
     }
     this.working = undefined;
+  }
+
+  private async sealed(): Promise<Segment[]> {
+    await this.attempt(async () => {
+      await this.settle();
+      if (this.bytes > 0) await this.roll(this.last + 1);
+    });
+    return this.segments.slice(0, -1);
   }
 
   private async commit(group: readonly Waiting[]): Promise<void> {

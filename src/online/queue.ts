@@ -7,6 +7,7 @@ import type { LearningState } from './guard/learning-state.js';
 import { OVER_BUDGET } from './guard/user-budget.js';
 import type { LearnExample, LearnOutcome, OnlineLearner } from './learner.js';
 import type { ServiceMetrics } from './metrics.js';
+import { ERASED, type EraseRecord } from './privacy/erasure-records.js';
 import type { JournalRecord, OutcomeRecord } from './records.js';
 import { ReplyError } from './replies.js';
 import type { LearningConfig } from './schema.js';
@@ -37,9 +38,9 @@ export interface LearnQueueOptions {
 const RETRY_MS = 1000;
 
 /** Control records that wait to be written, and then take effect together. */
-interface Order {
-  readonly records: readonly ControlRecord[];
-  readonly effect: (record: ControlRecord, seq: number) => void;
+interface Order<R = ControlRecord | EraseRecord> {
+  readonly records: readonly R[];
+  readonly effect: (record: R, seq: number) => void;
   readonly done: () => void;
   readonly refused: (error: unknown) => void;
 }
@@ -122,12 +123,24 @@ export class LearnQueue {
   }
 
   /** Journals control records between two updates; then `effect` is called for each. Rejects where the service stops before. */
-  order(records: readonly ControlRecord[], effect: Order['effect']): Promise<void> {
+  order<R extends ControlRecord | EraseRecord>(
+    records: readonly R[],
+    effect: (record: R, seq: number) => void,
+  ): Promise<void> {
     if (this.stopping) return Promise.reject(new ReplyError('NOT_READY', 'the service is stopping'));
     return new Promise((done, refused) => {
-      this.orders.push({ records, effect, done, refused });
+      this.orders.push({ records, effect: effect as Order['effect'], done, refused });
       this.wake();
     });
+  }
+
+  /** Events of a user that wait become what stands for erased ones. */
+  forget(user: string): void {
+    this.waiting = this.waiting.map((one) =>
+      ('event' in one ? one.event.user : one.user) === user
+        ? { seq: one.seq, reason: ERASED, user: '' }
+        : one,
+    );
   }
 
   /** Learns what waits, unless that cannot be recorded: then it stays in the journal for the next start. */
@@ -179,9 +192,10 @@ export class LearnQueue {
         for (const record of records) effect(record, seq++);
         done();
       }
-      this.waiting.splice(0, batch.length);
-      this.busy = batch.length;
-      await this.update(batch, true);
+      // Not `batch`: an erasure among the orders has changed what waits.
+      const taken = this.waiting.splice(0, batch.length);
+      this.busy = taken.length;
+      await this.update(taken, true);
       this.busy = 0;
       await new Promise((resolve) => setImmediate(resolve));
     }

@@ -25,6 +25,11 @@ export class RecentIds {
     return { count: later.length, events: later.slice(-limit).map(([id]) => id) };
   }
 
+  /** Forgets ids by their numbers. */
+  forget(gone: (seq: number) => boolean): void {
+    for (const [id, seq] of this.numbers) if (gone(seq)) this.numbers.delete(id);
+  }
+
   snapshot(): EventIds {
     return { ids: [...this.numbers.keys()], seqs: [...this.numbers.values()] };
   }

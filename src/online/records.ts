@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { RecsysError } from '../errors.js';
 import { pauseRecord, resumeRecord, rollbackRecord } from './guard/controls.js';
+import { erasedRecord, eraseRecord } from './privacy/erasure-records.js';
 
 /** A validated event as the journal holds it. */
 export const journalledEvent = z.object({
@@ -27,13 +28,15 @@ const recordSchema = z.discriminatedUnion('type', [
   pauseRecord,
   resumeRecord,
   rollbackRecord,
+  eraseRecord,
+  erasedRecord,
   z.object({ type: z.literal('lost') }),
 ]);
 
 /**
  * What the journal holds. The service's state is a function of the base checkpoint and these records, in order: events
  * change histories and popularity at once; `learn` says which waiting events went into one update, and `outcome` what that made of them; `pause`, `resume` and
- * `rollback` come between two updates. `lost`
+ * `rollback` come between two updates, and so does `erase`, before which the events of a user became `erased`. `lost`
  * stands for a record that a repair of the journal could not save, so that those after it keep their numbers.
  */
 export type JournalRecord = Readonly<z.output<typeof recordSchema>>;

@@ -59,6 +59,8 @@ export async function replayJournal(position: number, replay: Replay): Promise<v
       guard.apply(record, seq, record.type === 'rollback' ? await kept.at(record.to) : undefined);
     await kept.pass(seq, () => guard.learned());
     if (record.type === 'outcome' && !queue.confirm(record)) other++;
+    // What was learned before without the user is not what it was with them.
+    if (record.type === 'erase') other = 0;
     if (seq % 1000 === 0) context.progress({ task: 'replay', done: seq - position, total });
   }
   if (lost > 0) context.log('warn', `${lost} journal records were lost before a repair`, { lost });

@@ -24,12 +24,14 @@ import type { Durability } from './journal/options.js';
 import type { ListsConfig } from './lists/schema.js';
 import { ServiceMetrics } from './metrics.js';
 import { modelLearner } from './model-learner.js';
+import { finishErasures } from './privacy/disk.js';
+import { UserData } from './privacy/user-data.js';
 import type { LearningConfig, QualityConfig, RequestConfig, RetentionConfig } from './schema.js';
 import { checkExposure, type Security } from './security/security.js';
 import { RecommenderService } from './service.js';
-import { writeServed } from './snapshot.js';
+import { readOnlineState, writeServed } from './snapshot.js';
 import { Snapshots } from './snapshots.js';
-import { goodPath, newestState, snapshotPath } from './state-directory.js';
+import { goodPath, journalPath, newestState, snapshotPath } from './state-directory.js';
 import { type DataPart, warmedBy, warmHistories } from './warm.js';
 
 export interface ServeOptions {
@@ -120,6 +122,7 @@ async function serveState(
     ...options.learning,
     loss: options.learning.loss ?? (values ? 'mse' : 'softmax'),
   } as const;
+  await finishErasures(options.state, checkpoint, context.log);
   const { source, online } = await newestState(
     options.state,
     checkpoint,
@@ -178,7 +181,7 @@ async function serveState(
     catalogue: restored.catalogue,
     known,
     learner,
-    journal: join(options.state, 'journal'),
+    journal: journalPath(options.state),
     durability: options.durability,
     syncInterval: options.syncInterval,
     baseVersion,
@@ -217,7 +220,9 @@ async function serveState(
       good,
     };
     const snapshots = new Snapshots(service, facts, context);
-    await snapshots.during(() => listenUntilStopped(options, context, service, metrics));
+    const baseState = await readOnlineState(checkpoint);
+    const users = new UserData({ ...facts, service, snapshots, baseState, log: context.log });
+    await snapshots.during(() => listenUntilStopped(options, context, service, metrics, users));
     const served = await snapshots.take();
     if (partial !== undefined) await writeServed(partial, served);
     return { path: snapshotPath(options.state), metrics: served.metrics };
@@ -251,11 +256,13 @@ async function listenUntilStopped(
   context: StageContext,
   service: RecommenderService,
   metrics: ServiceMetrics,
+  users: UserData,
 ): Promise<void> {
   const { host, port, requests, security } = options;
   const app = await buildServer({
     service,
     metrics,
+    users,
     version: versions().recsys,
     bodyBytes: requests.bodyBytes,
     log: context.log,

@@ -6,8 +6,8 @@ import { Elicitation, type Questions } from './elicitation.js';
 import type { OnlineEvent } from './events.js';
 import type { Alert } from './guard/alerts.js';
 import { Guard } from './guard/guard.js';
-import { type Adaptations, type LastGood, loadOffsets, type Offsets, offsetsOf } from './guard/learned.js';
-import { LearningState, type LearningStateSnapshot } from './guard/learning-state.js';
+import { type Adaptations, type LastGood, loadOffsets, offsetsOf } from './guard/learned.js';
+import { LearningState } from './guard/learning-state.js';
 import type { GuardConfig } from './guard/schema.js';
 import { type EventReceipt, Intake } from './intake.js';
 import type { JournalFiles } from './journal/files.js';
@@ -18,9 +18,12 @@ import { Lists } from './lists/lists.js';
 import type { ListsConfig } from './lists/schema.js';
 import type { ServiceMetrics } from './metrics.js';
 import { OpenCatalogue } from './open-catalogue.js';
+import type { ServicePosition } from './position.js';
 import type { Prequential } from './prequential.js';
+import { ERASED } from './privacy/erasure-records.js';
+import { HeldUsers } from './privacy/held.js';
 import { LearnQueue } from './queue.js';
-import { type EventIds, RecentIds } from './recent.js';
+import { RecentIds } from './recent.js';
 import { type Recommendation, Recommender } from './recommend.js';
 import type { JournalRecord } from './records.js';
 import { replayJournal } from './replay.js';
@@ -28,22 +31,9 @@ import { ReplyError } from './replies.js';
 import type { LearningConfig, QualityConfig, RequestConfig, RetentionConfig } from './schema.js';
 import { TrainedEvents } from './trained.js';
 import { userAdaptation } from './user-adaptation.js';
-import { UserHistories, type UserSnapshot } from './users.js';
-import type { QueueState } from './waiting.js';
+import { UserHistories } from './users.js';
 
-/** What a service was when its snapshot was taken, between two updates: all records up to `position` applied. */
-export interface ServicePosition {
-  readonly position: number;
-  readonly queue: QueueState;
-  /** What was learned of each user: as it is served, and in the arm that has nothing else. */
-  readonly offsets: Offsets;
-  readonly learning: LearningStateSnapshot;
-  /** Ids of recent events, by which a repeated one is recognised. */
-  readonly ids: EventIds;
-  readonly histories: UserSnapshot;
-  /** Popularity [items + 1], events included. */
-  readonly popularity: Float32Array;
-}
+export type { ServicePosition };
 
 export interface ServiceOptions {
   readonly catalogue: Catalogue;
@@ -94,6 +84,8 @@ export class RecommenderService {
   private readonly adaptation: Adaptations;
   readonly guard: Guard;
   readonly learningState: LearningState;
+  /** What is known of single users. */
+  readonly users: HeldUsers;
   /** What was learned in this process, replays included. */
   readonly trained: TrainedEvents;
   private readonly histories: UserHistories;
@@ -167,6 +159,17 @@ export class RecommenderService {
       metrics,
       version: () => this.learningState.version(options.baseVersion, this.queue.learned),
       log: (level, message, fields) => options.context.log(level, message, fields),
+    });
+    this.users = new HeldUsers({
+      catalogue,
+      directory: options.journal,
+      histories: this.histories,
+      adaptations: this.adaptation,
+      recent: this.recent,
+      state: this.learningState,
+      guard: this.guard,
+      queue: this.queue,
+      journal: () => this.journal,
     });
     const { popularity } = this.recommender;
     this.elicitation = new Elicitation(catalogue, this.histories, popularity, options.questions, this.items);
@@ -298,6 +301,7 @@ export class RecommenderService {
 
   /** One record's effect on the state. Runs in journal order, live and in replay alike. */
   private apply(seq: number, record: JournalRecord): void {
+    if (record.type === 'erased') this.queue.push({ seq, reason: ERASED, user: '' });
     if (record.type !== 'event') return;
     this.recent.add(record.id, seq);
     const behaviour = this.behaviourIndex.get(record.behaviour);

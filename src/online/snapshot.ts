@@ -7,7 +7,7 @@ import { machine } from '../storage/versions.js';
 import type { Catalogue, HostTensor, TensorMap } from '../types.js';
 import { learningStateSchema } from './guard/learning-state.js';
 import type { LearnerState } from './learner.js';
-import type { ServicePosition } from './service.js';
+import type { ServicePosition } from './position.js';
 import { decodeQueue, encodeQueue, queueFacts } from './waiting.js';
 
 /**
@@ -115,32 +115,41 @@ export interface ServedState {
   readonly trainedEvents: BigUint64Array;
 }
 
-/** Writes what is served as a checkpoint into an existing (partial) directory. */
-export async function writeServed(dir: string, served: ServedState): Promise<void> {
-  const { base, state, learner, backend } = served;
+/** The two files that hold an online state, by name. */
+export function onlineFiles(online: OnlineState): Map<string, Uint8Array> {
+  const { state, optimizerState, introduced } = online;
   const queue = encodeQueue(state.queue);
   const tensors: TensorMap = new Map([
     ...state.histories.tensors,
     ...queue.tensors,
     ...Object.values(state.offsets).flatMap(({ tensors }) => [...tensors]),
-    ['introduced', { dtype: 'U8', shape: [learner.introduced.length], data: learner.introduced }],
+    ['introduced', { dtype: 'U8', shape: [introduced.length], data: introduced }],
     ['popularity', { dtype: 'F32', shape: [state.popularity.length], data: state.popularity }],
-    ...[...learner.optimizer].map(([name, tensor]): [string, HostTensor] => [`optimizer/${name}`, tensor]),
+    ...[...optimizerState].map(([name, tensor]): [string, HostTensor] => [`optimizer/${name}`, tensor]),
   ]);
   const facts: z.input<typeof factsSchema> = {
     formatVersion: 2,
-    journalId: served.journalId,
+    journalId: online.journalId,
     position: state.position,
     queue: queue.facts,
     learning: state.learning,
     ids: { ids: [...state.ids.ids], seqs: [...state.ids.seqs] },
     offsets: Object.fromEntries(Object.entries(state.offsets).map(([name, { users }]) => [name, [...users]])),
-    baseVersion: served.baseVersion,
-    base: { model: base.manifestSha256, data: served.data },
-    optimizer: served.optimizer,
-    rows: served.rows,
+    baseVersion: online.baseVersion,
+    base: online.base,
+    optimizer: online.optimizer,
+    rows: online.rows,
     users: [...state.histories.users],
   };
+  return new Map([
+    [FILE.facts, new TextEncoder().encode(JSON.stringify(facts))],
+    [FILE.tensors, encodeSafetensors(tensors)],
+  ]);
+}
+
+/** Writes what is served as a checkpoint into an existing (partial) directory. */
+export async function writeServed(dir: string, served: ServedState): Promise<void> {
+  const { base, learner, backend } = served;
   await writeCheckpoint(dir, {
     manifest: {
       stage: 'serve-online',
@@ -160,9 +169,11 @@ export async function writeServed(dir: string, served: ServedState): Promise<voi
     tensors: learner.parameters,
     catalogue: served.catalogue,
     trainedEvents: served.trainedEvents,
-    extra: new Map([
-      [FILE.facts, new TextEncoder().encode(JSON.stringify(facts))],
-      [FILE.tensors, encodeSafetensors(tensors)],
-    ]),
+    extra: onlineFiles({
+      ...served,
+      base: { model: base.manifestSha256, data: served.data },
+      optimizerState: learner.optimizer,
+      introduced: learner.introduced,
+    }),
   });
 }

@@ -37,6 +37,9 @@ export class Snapshots {
   /** Journal position of the newest one. The state itself, as large as the model and all users, is not held on to. */
   private written: number | undefined;
   private running: Promise<unknown> | undefined;
+  private last: Promise<unknown> = Promise.resolve();
+  /** Whether none is taken any more. */
+  suspended = false;
 
   constructor(
     private readonly service: RecommenderService,
@@ -76,8 +79,24 @@ export class Snapshots {
     }
   }
 
+  /** Takes none from now on: what is served is not what the next start will make of the journal. */
+  suspend(): void {
+    this.suspended = true;
+  }
+
+  /** Runs one thing at a time: none is taken, and no segment of the journal deleted, meanwhile. */
+  exclusive<T>(work: () => Promise<T>): Promise<T> {
+    const next = this.last.then(work);
+    this.last = next.catch(() => undefined);
+    return next;
+  }
+
   /** What the service is now, written into the state directory unless nothing has happened since the last time. */
-  async take(): Promise<ServedState> {
+  take(): Promise<ServedState> {
+    return this.exclusive(() => this.taken());
+  }
+
+  private async taken(): Promise<ServedState> {
     const { service, facts, context } = this;
     const start = performance.now();
     const { state, learner, catalogue, good } = await service.snapshot();
@@ -97,7 +116,7 @@ export class Snapshots {
       },
       trainedEvents: service.trained.merged(facts.trainedBefore),
     };
-    if (this.written === state.position) return served;
+    if (this.suspended || this.written === state.position) return served;
     const path = snapshotPath(facts.state);
     await withOutputDirectory(path, { force: true, resume: false }, (into) => writeServed(into, served));
     this.written = state.position;

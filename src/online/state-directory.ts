@@ -13,6 +13,12 @@ export const snapshotPath = (state: string): string => join(state, 'snapshot');
 /** Where it keeps the last good one. */
 export const goodPath = (state: string): string => join(state, 'good');
 
+/** Where the journal is. */
+export const journalPath = (state: string): string => join(state, 'journal');
+
+/** A file that is there while a user is erased: the journal then holds an intent to complete. */
+export const erasingPath = (state: string): string => join(state, 'erasing');
+
 /** The snapshot in the state directory where it stands for this checkpoint and dataset, else the checkpoint itself. */
 export async function newestState(
   state: string,

@@ -56,6 +56,15 @@ export class UserAdaptation {
     return this.offsets.has(user);
   }
 
+  /** [width] what was learned of a user; undefined before the first event. */
+  offset(user: string): Float32Array | undefined {
+    return this.offsets.get(user)?.slice();
+  }
+
+  forget(user: string): void {
+    this.offsets.delete(user);
+  }
+
   /** Scores [queries × (items + 1)] of users with what was learned of them. */
   async score(queries: readonly Query[], users: readonly string[]): Promise<Float32Array> {
     return this.lists.rank(await this.adapted(this.lists, queries, users));

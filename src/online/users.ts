@@ -86,6 +86,10 @@ export class UserHistories {
     h.length++;
   }
 
+  forget(user: string): void {
+    this.histories.delete(user);
+  }
+
   private room(capacity: number): History {
     return {
       items: new Int32Array(capacity),

@@ -33,7 +33,7 @@ const REMEMBERED = 100;
 
 /** The newest alerts, each logged and passed on once. */
 export class Alerts {
-  private readonly alerts: Alert[] = [];
+  private alerts: Alert[] = [];
   private count = 0;
 
   constructor(
@@ -45,6 +45,11 @@ export class Alerts {
   /** Oldest first. */
   get list(): readonly Alert[] {
     return this.alerts;
+  }
+
+  /** Takes ids of events out of what is remembered. */
+  forget(gone: (id: string) => boolean): void {
+    this.alerts = this.alerts.map((one) => ({ ...one, events: one.events.filter((id) => !gone(id)) }));
   }
 
   raise(what: Omit<Alert, 'number' | 'time'>): void {

@@ -67,6 +67,11 @@ export class GoodState implements LastGood {
     this.held = { journalId, position };
   }
 
+  /** Nothing is there to go back to, until the next one is taken. */
+  forget(): void {
+    this.held = undefined;
+  }
+
   exclusive<T>(work: () => Promise<T>): Promise<T> {
     const next = this.last.then(work);
     this.last = next.catch(() => undefined);

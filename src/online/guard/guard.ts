@@ -159,6 +159,12 @@ export class Guard {
     });
   }
 
+  /** Drops what was measured, which knows users. */
+  forget(user: string): void {
+    this.options.state.budget.forget(user);
+    this.comparison.reset();
+  }
+
   /** Takes in how an event was ranked before it is learned. */
   watch({ event, seq }: LearnExample, served: Ranked, frozen: Ranked | undefined): void {
     for (const { detector, before, after, since } of this.drift.add(seq, served)) {

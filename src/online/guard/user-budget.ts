@@ -12,6 +12,17 @@ export interface UserBudgetConfig {
 /** Users of the newest events, oldest first, as indices into their names. */
 export const userBudgetSchema = z.object({ users: z.array(z.string()), order: z.array(z.number().int()) });
 
+/** A snapshot of a budget as if one user had taught nothing. */
+export function withoutUser(
+  { users, order }: z.output<typeof userBudgetSchema>,
+  user: string,
+): z.output<typeof userBudgetSchema> {
+  const at = users.indexOf(user);
+  if (at < 0) return { users, order };
+  const kept = order.filter((one) => one !== at).map((one) => one - Number(one > at));
+  return { users: users.filter((one) => one !== user), order: kept };
+}
+
 /**
  * Bounds the share of one user in what moves weights that all share: of the last `window` events that were learned, at most `events` are theirs.
  * The window moves by events that were learned alone, so that nobody gets further by sending more. Deterministic in the journal's order.
@@ -41,6 +52,15 @@ export class UserBudget {
     this.count(user, 1);
     this.next = (this.next + 1) % window;
     return true;
+  }
+
+  /** Events of a user among the last `window`. */
+  of(user: string): number {
+    return this.counts.get(user) ?? 0;
+  }
+
+  forget(user: string): void {
+    this.load(withoutUser(this.snapshot(), user));
   }
 
   snapshot(): z.output<typeof userBudgetSchema> {

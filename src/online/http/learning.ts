@@ -1,12 +1,10 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { z } from 'zod';
-import { RecsysError } from '../../errors.js';
 import { learningActionSchema, learningReplySchema } from '../../protocol/learning.js';
 import { sent } from '../guard/alerts.js';
-import { ReplyError } from '../replies.js';
-import { AuditLog } from '../security/audit.js';
-import { isLoopback, type Security } from '../security/security.js';
+import type { Security } from '../security/security.js';
 import type { RecommenderService } from '../service.js';
+import { recorded, refuseStrangers } from './administration.js';
 import { checked } from './requests.js';
 import { errorReplies, jsonSchema } from './schemas.js';
 
@@ -48,31 +46,9 @@ export function learningRoutes(app: FastifyInstance, service: RecommenderService
     async (request) => {
       refuseStrangers(request, security);
       const { action } = checked(learningActionSchema, request.body);
-      await recorded(action, request, security);
+      await recorded(`learning.${action}`, request, security);
       await guard[action]();
       return view(request);
     },
   );
-}
-
-/**
- * Without keys, who is on this machine may. A browser on it that was sent here by a name of elsewhere (DNS rebinding) is not.
- * @throws ReplyError FORBIDDEN
- */
-function refuseStrangers(request: FastifyRequest, { keys }: Security): void {
-  if (keys !== undefined) return;
-  if (isLoopback(request.ip) && isLoopback(request.hostname)) return;
-  throw new ReplyError('FORBIDDEN', 'without keys this is for this machine alone');
-}
-
-/** On the disk before it is done. */
-async function recorded(action: string, { apiKey }: FastifyRequest, { keys }: Security): Promise<void> {
-  if (keys === undefined || apiKey === undefined) return;
-  try {
-    const { id, name } = apiKey;
-    await AuditLog.beside(keys.file).record(`learning.${action}`, { name }, { key: id });
-  } catch (error) {
-    if (!(error instanceof RecsysError)) throw error;
-    throw new ReplyError('STORAGE', 'the audit log cannot be written; nothing was done');
-  }
 }

@@ -7,6 +7,7 @@ import fastify, { type FastifyInstance } from 'fastify';
 import { RecsysError } from '../../errors.js';
 import type { StageContext } from '../../types.js';
 import type { ServiceMetrics } from '../metrics.js';
+import type { UserData } from '../privacy/user-data.js';
 import type { Security } from '../security/security.js';
 import type { RecommenderService } from '../service.js';
 import { installAccess } from './access.js';
@@ -23,10 +24,13 @@ import { qualityRoutes } from './quality.js';
 import { recommendationRoutes } from './recommendations.js';
 import { stateRoutes } from './states.js';
 import { TIMEOUTS, type Timeouts } from './timeouts.js';
+import { userDataRoutes } from './user-data.js';
 
 export interface ServerOptions {
   readonly service: RecommenderService;
   readonly metrics: ServiceMetrics;
+  /** Absent: what is known of users is neither told nor erased. */
+  readonly users?: UserData | undefined;
   readonly version: string;
   readonly bodyBytes: number;
   readonly log: StageContext['log'];
@@ -55,7 +59,8 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
     },
     clientErrorHandler: refuseUnreadable,
     // Requests are checked by the zod schemas the documented JSON Schemas come from.
-    routerOptions: { maxParamLength: 512 },
+    // The longest id, percent-encoded.
+    routerOptions: { maxParamLength: 256 * 12 },
   });
   hangUpOnClose(app, tls !== undefined);
   // Bodies are JSON: without this fastify takes plain text too.
@@ -86,7 +91,7 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
         description: 'Recommendations that learn from every event.',
         version: options.version,
       },
-      tags: [{ name: 'events' }, { name: 'recommendations' }, { name: 'operations' }],
+      tags: ['events', 'recommendations', 'operations', 'users'].map((name) => ({ name })),
       ...(security.keys ? { components: { securitySchemes: SCHEME } } : {}),
     },
     ...(security.keys ? { transform: describeAccess } : {}),
@@ -108,6 +113,7 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
     qualityRoutes(routes, service);
     dashboardRoutes(routes, options.version);
     learningRoutes(routes, service, security);
+    if (options.users) userDataRoutes(routes, options.users, security);
   });
   await app.ready();
   return app;

@@ -6,7 +6,10 @@ import type { OnlineEvent } from '../../../src/online/events.js';
 import { frozenModel } from '../../../src/online/frozen.js';
 import { GoodState } from '../../../src/online/guard/good.js';
 import { modelLearner } from '../../../src/online/model-learner.js';
+import { finishErasures } from '../../../src/online/privacy/disk.js';
+import { UserData } from '../../../src/online/privacy/user-data.js';
 import { learningSchema, retentionSchema } from '../../../src/online/schema.js';
+import { readOnlineState } from '../../../src/online/snapshot.js';
 import { Snapshots } from '../../../src/online/snapshots.js';
 import { goodPath, newestState } from '../../../src/online/state-directory.js';
 import { readCheckpoint } from '../../../src/storage/checkpoint.js';
@@ -23,6 +26,7 @@ export async function startGuarded(model: string, state: string, overrides: Over
     ...overrides.learning,
   });
   await mkdir(state, { recursive: true });
+  await finishErasures(state, checkpoint, context.log);
   const { source, online } = await newestState(state, checkpoint, null, context);
   const known = source.catalogue.items.length;
   const restored = withRoom(restoreModel(source), checkpoint.catalogue.items.length + 5, 7, 'here');
@@ -66,7 +70,18 @@ export async function startGuarded(model: string, state: string, overrides: Over
     },
     context,
   );
-  return { service, learner, metrics, snapshots, lines: context.lines };
+  const baseState = await readOnlineState(checkpoint);
+  const users = new UserData({
+    service,
+    snapshots,
+    good,
+    state,
+    base: checkpoint,
+    baseState,
+    data: undefined,
+    log: context.log,
+  });
+  return { service, learner, metrics, snapshots, users, lines: context.lines };
 }
 
 export type Guarded = Awaited<ReturnType<typeof startGuarded>>;

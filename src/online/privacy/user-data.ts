@@ -1,0 +1,140 @@
+import { rm } from 'node:fs/promises';
+import type { z } from 'zod';
+import type { Dataset } from '../../data/dataset.js';
+import type { residualSchema } from '../../protocol/users.js';
+import { writeFileAtomic } from '../../storage/atomic.js';
+import type { Checkpoint } from '../../storage/checkpoint.js';
+import { sync } from '../../storage/disk.js';
+import type { StageContext } from '../../types.js';
+import type { GoodState } from '../guard/good.js';
+import type { RecommenderService } from '../service.js';
+import type { OnlineState } from '../snapshot.js';
+import type { Snapshots } from '../snapshots.js';
+import { erasingPath } from '../state-directory.js';
+import { attributesOf } from './attributes.js';
+import { eraseFromDisk, isCompacted, type Reach } from './disk.js';
+import { erasedNumbers } from './erased-events.js';
+import { knownEvents } from './known-events.js';
+
+export interface UserDataOptions {
+  readonly service: RecommenderService;
+  readonly snapshots: Snapshots;
+  readonly good: GoodState;
+  /** State directory. */
+  readonly state: string;
+  /** The checkpoint named by the settings, and its state where it was itself served. */
+  readonly base: Checkpoint;
+  readonly baseState: OnlineState | undefined;
+  readonly data: Dataset | undefined;
+  readonly log: StageContext['log'];
+}
+
+export type Residual = z.output<typeof residualSchema>;
+
+export interface Erasure {
+  /** Events that were in the journal. */
+  readonly events: number;
+  /** Whether what is served is already what it would be without the user, or will be from the next start on. */
+  readonly rebuilt: 'now' | 'scheduled';
+  /** Where something of the user may be left, and what to do about it. */
+  readonly residual: readonly Residual[];
+}
+
+/** Everything known of single users: told, and erased. */
+export class UserData {
+  constructor(private readonly options: UserDataOptions) {}
+
+  /** What is known of a user, with at most `limit` of the events after number `after`. */
+  async known(user: string, after: number, limit: number) {
+    const { service, base, data, snapshots } = this.options;
+    // No segment may be deleted while they are read.
+    const { events, next } = await snapshots.exclusive(() =>
+      knownEvents(service.users.directory, { user, after, limit }),
+    );
+    const { history, ...held } = service.users.of(user);
+    return {
+      events,
+      next,
+      journal: service.users.records,
+      ...(after > 0 ? {} : { history }),
+      ...held,
+      checkpoint: {
+        known: this.inCheckpoint(user),
+        attributes: attributesOf(base.catalogue, user),
+      },
+      dataset: data ? data.catalogue.users.includes(user) : null,
+    };
+  }
+
+  /**
+   * Erases a user. Once the first record is in the journal it will be completed, at the next start at the latest. What is held of the user is gone when it
+   * resolves; the shared weights are rebuilt at the next start, and until then no snapshot is taken: it would hold what was learned of them.
+   * @throws ReplyError STORAGE, NOT_READY before anything has happened · RecsysError DISK where it could not be completed
+   */
+  erase(user: string): Promise<Erasure> {
+    const { snapshots, good } = this.options;
+    return snapshots.exclusive(() => good.exclusive(() => this.erased(user)));
+  }
+
+  private async erased(user: string): Promise<Erasure> {
+    const { service, snapshots, good, state, log } = this.options;
+    const { users } = service;
+    const held = users.has(user) || snapshots.suspended;
+    await writeFileAtomic(erasingPath(state), '');
+    const intent = await users.forget(user);
+    if (held) snapshots.suspend();
+    const closed = await users.closed();
+    const { reach } = this;
+    const { ids, touched } = await eraseFromDisk(state, intent, closed, reach, held);
+    const erased = await erasedNumbers(closed);
+    users.forgetEvents((seq) => erased.has(seq) || (isCompacted(reach) && seq < reach.firstSeq), ids);
+    await rm(erasingPath(state), { force: true });
+    await sync(state);
+    if (touched) snapshots.suspend();
+    if (touched && !isCompacted(reach)) good.forget();
+    log('info', 'a user was erased', { events: ids.size, seq: intent.seq });
+    return { events: ids.size, rebuilt: touched ? 'scheduled' : 'now', residual: this.residual(user) };
+  }
+
+  private get reach(): Reach {
+    const { service, baseState } = this.options;
+    const base = baseState?.journalId === service.journalId ? baseState.state.position : 0;
+    return { firstSeq: service.users.records.first, base };
+  }
+
+  private inCheckpoint(user: string): boolean {
+    const { base, baseState } = this.options;
+    const served = baseState?.state;
+    return (
+      base.catalogue.users.indexOf(user, 1) > 0 ||
+      (served?.histories.users.includes(user) ?? false) ||
+      Object.values(served?.offsets ?? {}).some(({ users }) => users.includes(user))
+    );
+  }
+
+  private residual(user: string): Residual[] {
+    const { base, data } = this.options;
+    const { reach } = this;
+    const left: Residual[] = [];
+    if (isCompacted(reach))
+      left.push({
+        where: 'weights',
+        message: `the journal begins with record ${reach.firstSeq}: what was learned of the user before is in weights that all share, in popularity and in hashes of events`,
+        remedy: 'Train a checkpoint without the user, and serve it with a fresh state directory.',
+      });
+    if (this.inCheckpoint(user))
+      left.push({
+        where: 'checkpoint',
+        message: `${base.path} was trained on the user or has served them; snapshots copy its list of users`,
+        remedy:
+          'Take the user out of the raw data, run the stages that made it (`recsys prepare` first), and serve what comes of it with a fresh state directory.',
+      });
+    if (data?.catalogue.users.includes(user))
+      left.push({
+        where: 'dataset',
+        message: `${data.path} has events of the user, which are their history again from the next start on`,
+        remedy: 'Take the user out of the raw data and run `recsys prepare` again.',
+      });
+    return left;
+  }
+}

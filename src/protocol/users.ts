@@ -1,0 +1,98 @@
+import { z } from 'zod';
+import { externalId } from './ids.js';
+
+/** Path of `/v1/users/{id}`. */
+export const userPathSchema = z.strictObject({ id: externalId });
+
+/** Query of `GET /v1/users/{id}`. */
+export const userQuerySchema = z.strictObject({
+  after: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .default(0)
+    .describe('events after this journal number: `next` of the answer before'),
+  limit: z.coerce.number().int().min(1).max(10_000).default(1000).describe('most events in the answer'),
+});
+export type UserQuery = z.input<typeof userQuerySchema>;
+
+const scalar = z.union([z.string(), z.number(), z.boolean(), z.null()]);
+
+/** Everything known of a user. */
+export const userReplySchema = z.object({
+  requestId: z.string(),
+  user: z.string(),
+  events: z
+    .array(
+      z.object({
+        seq: z.number().describe('number in the journal'),
+        id: z.string(),
+        item: z.string(),
+        behaviour: z.string(),
+        time: z.number().describe('milliseconds since the epoch'),
+        value: z.number().optional(),
+        context: z.record(z.string(), scalar).optional(),
+        disposition: z
+          .enum(['learned', 'skipped'])
+          .optional()
+          .describe('what became of it; absent where the journal does not say yet'),
+        reason: z.string().optional().describe('why it was skipped'),
+      }),
+    )
+    .describe('in the journal, oldest first'),
+  next: z.number().nullable().describe('ask again with `after` for more events; null: these were the last'),
+  journal: z
+    .object({ first: z.number(), last: z.number() })
+    .describe('records that the journal holds; older ones are in the history and the weights alone'),
+  history: z
+    .array(
+      z.object({
+        item: z.string(),
+        behaviour: z.string(),
+        time: z.number().optional(),
+        value: z.number().optional(),
+      }),
+    )
+    .optional()
+    .describe('what lists are made from, oldest first; in the answer without `after`'),
+  weights: z.array(z.number()).nullable().describe('the user’s own weights as served; null: there are none'),
+  measuredWeights: z
+    .array(z.number())
+    .nullable()
+    .describe('the user’s own weights in the arm of the quality measurement that has nothing else'),
+  budget: z.number().describe('events of the user that count against `guard.userBudget`'),
+  checkpoint: z
+    .object({
+      known: z.boolean().describe('whether the checkpoint was trained on the user, or has served them'),
+      attributes: z
+        .object({
+          tokens: z.array(z.string()).describe('attribute=value'),
+          numbers: z.record(z.string(), z.number()).describe('standardised as the model reads them'),
+        })
+        .nullable()
+        .describe('null: the user is not among those it was trained on'),
+    })
+    .describe('what the checkpoint served knows of the user'),
+  dataset: z.boolean().nullable().describe('whether `data` has events of the user; null: there is none'),
+});
+
+/** Where something of an erased user may be left. */
+export const residualSchema = z.object({
+  where: z.enum(['weights', 'checkpoint', 'dataset']),
+  message: z.string(),
+  remedy: z.string(),
+});
+
+/** Answer of `DELETE /v1/users/{id}`. */
+export const erasureReplySchema = z.object({
+  requestId: z.string(),
+  user: z.string(),
+  erased: z.literal(true),
+  events: z.number().describe('events of the user that the journal held'),
+  rebuilt: z
+    .enum(['now', 'scheduled'])
+    .describe(
+      'whether weights that all share are already what they would be without the user, or from the next start on',
+    ),
+  residual: z.array(residualSchema).describe('where something of the user may be left, and what to do'),
+});
