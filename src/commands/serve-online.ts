@@ -9,6 +9,7 @@ import { budgetSchema } from '../model/adaptation/budget.js';
 import { guardSchema } from '../online/guard/schema.js';
 import { alertsSchema, withoutSecrets } from '../online/guard/webhook.js';
 import { listsSchema } from '../online/lists/schema.js';
+import { privacySchema } from '../online/privacy/schema.js';
 import {
   durabilitySchema,
   learningSchema,
@@ -61,6 +62,7 @@ const schema = z.strictObject({
   guard: guardSchema,
   alerts: alertsSchema,
   security: securitySchema,
+  privacy: privacySchema,
 });
 
 export default defineStage({
@@ -84,7 +86,7 @@ export default defineStage({
   },
   async run({ config, flags, ...run }) {
     const start = performance.now();
-    const context = { ...run, log: maskingLog(run.log) };
+    const context = { ...run, log: maskingLog(run.log, config.privacy.mask) };
     // What can be wrong with the inputs is found before the backend is loaded.
     const security = await openSecurity(config.security, context.log);
     const checkpoint = await readCheckpoint(config.model);

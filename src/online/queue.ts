@@ -11,6 +11,7 @@ import { ERASED, type EraseRecord } from './privacy/erasure-records.js';
 import type { JournalRecord, OutcomeRecord } from './records.js';
 import { ReplyError } from './replies.js';
 import type { LearningConfig } from './schema.js';
+import { without } from './security/mask.js';
 import type { TrainedEvents } from './trained.js';
 import type { UserAdaptation } from './user-adaptation.js';
 import type { QueueState, WaitingEvent } from './waiting.js';
@@ -227,7 +228,8 @@ export class LearnQueue {
     } catch (error) {
       // A bug must not take the recommendations down with it.
       const what = error instanceof Error ? (error.stack ?? error.message) : String(error);
-      log('warn', `an update failed: ${what}`);
+      const events = known.map(({ event: { behaviour: _, ...told } }) => Object.values(told));
+      log('warn', `an update failed: ${without(what, events)}`);
       log('warn', 'serving goes on with the model as it is; please report the lines above');
       // In a replay the journal says what followed.
       if (measure) this.options.guard.failed('learning failed', 'an update failed inside the service');

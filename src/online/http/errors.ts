@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { StageContext } from '../../types.js';
 import { ReplyError } from '../replies.js';
-import { masked } from '../security/mask.js';
+import { masked, without } from '../security/mask.js';
 
 const RETRY_AFTER_SECONDS = '1';
 
@@ -16,7 +16,9 @@ export function installErrors(app: FastifyInstance, log: StageContext['log']): v
   app.setErrorHandler((error: FastifyError | ReplyError, request, reply) => {
     const known = asReply(error);
     if (known) return send(known, request, reply);
-    log('warn', `request failed: ${error.stack ?? error.message}`, { requestId: request.id });
+    const { params, query, body, headers, url, id: requestId } = request;
+    const what = without(error.stack ?? error.message, params, query, body, Object.values(headers), url);
+    log('warn', `request failed: ${what}`, { requestId });
     return send(new ReplyError('INTERNAL', 'the request failed inside the service'), request, reply);
   });
   app.setNotFoundHandler((request, reply) => {

@@ -92,7 +92,7 @@ export class UserData {
     await sync(state);
     if (touched) snapshots.suspend();
     if (touched && !isCompacted(reach)) good.forget();
-    log('info', 'a user was erased', { events: ids.size, seq: intent.seq });
+    log('info', `a user was erased: ${ids.size} events`, { seq: intent.seq });
     return { events: ids.size, rebuilt: touched ? 'scheduled' : 'now', residual: this.residual(user) };
   }
 

@@ -1,0 +1,167 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { cp, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { RecsysClient } from '../../src/client/index.js';
+import { writeTinyCheckpoint } from '../online/checkpoint-fixture.js';
+import { ANN, eventOf, filesWith } from '../online/privacy/fixtures.js';
+import { bearing } from '../online/security/fixtures.js';
+import { BINARY, ROOT, startService } from '../suites/binary.js';
+
+const built = existsSync(join(ROOT, 'dist/main.js')) && existsSync(join(ROOT, 'dist/online/privacy/disk.js'));
+
+describe('the privacy of recsys serve-online', { skip: built ? false : 'not built (npm run build)' }, () => {
+  let dir = '';
+  before(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'recsys-privacy-'));
+    await writeTinyCheckpoint(join(dir, 'model'));
+  });
+  after(() => rm(dir, { recursive: true, force: true }));
+
+  function keyOf(...scopes: string[]): string {
+    const flags = scopes.flatMap((scope) => ['--scope', scope]);
+    const { stdout } = spawnSync(
+      process.execPath,
+      [BINARY, 'serve-online', 'keys', 'create', '--keys', 'safe/keys.json', ...flags],
+      { cwd: dir, encoding: 'utf8' },
+    );
+    return stdout.trim();
+  }
+
+  test('what clients put anywhere is not in the log at debug, the audit log or the metrics', async (t) => {
+    const token = keyOf('read', 'write', 'admin');
+    const flags = ['--keys', 'safe/keys.json', '--log-level', 'debug'];
+    const { child, ended, url } = await startService(dir, 'quiet', flags);
+    t.after(() => child.kill('SIGKILL'));
+    let count = 0;
+    const planted: string[] = [];
+    /** A secret that stands in one place alone. */
+    const secret = (where: string): string => {
+      planted.push(`${where}-9f3b${count++}`);
+      return planted.at(-1)!;
+    };
+    const json = { 'content-type': 'application/json', ...bearing(token) };
+    const post = (path: string, body: string, headers: Record<string, string> = json) =>
+      fetch(url + path, { method: 'POST', headers, body });
+    const event = (more: object) =>
+      JSON.stringify({ id: 1, user: 'a', item: 'i1', behaviour: 'view', ...more });
+    const asked: readonly (readonly [number, Promise<Response>])[] = [
+      [
+        200,
+        post(
+          '/v1/events',
+          event({
+            id: secret('event-id'),
+            user: secret('user'),
+            item: secret('item'),
+            context: { [secret('context-name')]: secret('context') },
+          }),
+          { ...json, cookie: `sid=${secret('cookie')}`, 'x-forwarded-for': secret('address') },
+        ),
+      ],
+      [200, fetch(`${url}/v1/recommendations?user=${secret('query-user')}`, { headers: json })],
+      [
+        400,
+        fetch(`${url}/v1/recommendations?user=a&${secret('parameter')}=${secret('value')}`, {
+          headers: json,
+        }),
+      ],
+      [
+        200,
+        post(
+          '/v1/recommendations',
+          JSON.stringify({ user: 'a', history: [secret('history')], exclude: [secret('excluded')] }),
+        ),
+      ],
+      [400, post('/v1/recommendations', JSON.stringify({ user: 'a', adapter: secret('adapter') }))],
+      [400, post('/v1/events', event({ behaviour: secret('behaviour') }))],
+      [400, post('/v1/events', event({ value: secret('number') }))],
+      [400, post('/v1/events', event({ [secret('field')]: secret('field-value') }))],
+      [400, post('/v1/events', `{"id": "${secret('malformed')}`)],
+      [400, post('/v1/events', `[${secret('no-json')}]`)],
+      [
+        415,
+        post('/v1/events', secret('form'), { ...bearing(token), 'content-type': `text/${secret('type')}` }),
+      ],
+      [404, fetch(`${url}/${secret('route')}/${secret('path')}?q=${secret('search')}`, { headers: json })],
+      [400, fetch(`${url}/%zz${secret('encoding')}`)],
+      [401, fetch(`${url}/v1/recommendations?user=a`, { headers: bearing(secret('token')) })],
+      [401, fetch(`${url}/metrics`, { headers: { authorization: `Basic ${secret('basic')}` } })],
+      [200, fetch(`${url}/v1/state?user=${secret('state')}`, { headers: json })],
+      [200, fetch(`${url}/v1/elicitation?user=${secret('asked-user')}`, { headers: json })],
+      [200, fetch(`${url}/v1/users/${secret('told')}`, { headers: json })],
+      [200, fetch(`${url}/v1/users/${secret('erased')}`, { method: 'DELETE', headers: bearing(token) })],
+      [400, fetch(`${url}/v1/users/a?after=${secret('after')}`, { headers: json })],
+      [400, post('/v1/admin/learning', JSON.stringify({ action: secret('action') }))],
+    ];
+    for (const [n, [status, reply]] of asked.entries())
+      assert.equal((await reply).status, status, `${n}: ${await (await reply).text()}`);
+    await new Promise<void>((done) => {
+      const socket = connect(Number(new URL(url).port), '127.0.0.1', () =>
+        socket.end(`GET ${secret('no-http')}\r\n\r\n`),
+      );
+      socket.on('close', () => done()).resume();
+    });
+    const metrics = await (await fetch(`${url}/metrics`, { headers: json })).text();
+    child.kill('SIGTERM');
+    const { code, stdout, stderr } = await ended;
+    assert.equal(code, 0, stderr);
+    assert.match(stderr, /"route":"\/v1\/users\/:id"/, 'the log is at debug');
+    const audit = await readFile(join(dir, 'safe/audit.log'), 'utf8');
+    assert.match(audit, /users\.erase/);
+    const written = { stdout, stderr, audit, metrics };
+    const found = () =>
+      Object.entries(written).flatMap(([where, text]) =>
+        [...planted, token.split('.')[1]!].filter((one) => text.includes(one)).map((one) => [where, one]),
+      );
+    assert.deepEqual(found(), []);
+    // The counterexample: one that had been written would be found.
+    written.metrics += planted[0];
+    assert.deepEqual(found(), [['metrics', planted[0]]]);
+  });
+
+  test('a service killed amid an erasure has completed it when it answers again', async (t) => {
+    const more = ['--set', 'retention.segmentBytes=4096'];
+    const first = await startService(dir, 'filled', more);
+    const client = new RecsysClient({ url: first.url, patience: 0 });
+    for (let n = 0; n < 20; n++)
+      await client.events(Array.from({ length: 50 }, (_, i) => eventOf(i % 2 ? ANN : 'bob', n * 50 + i)));
+    client.close();
+    first.child.kill('SIGTERM');
+    assert.equal((await first.ended).code, 0);
+    assert((await filesWith(join(dir, 'filled'), ANN)).length > 5, 'many segments hold the user');
+    let amid = 0;
+    for (const delay of [0, 10, 60]) {
+      const state = join(dir, `killed-${delay}`);
+      await cp(join(dir, 'filled'), state, { recursive: true });
+      const { child, ended, url } = await startService(dir, `killed-${delay}`, more);
+      t.after(() => child.kill('SIGKILL'));
+      const erasing = new RecsysClient({ url, patience: 0 });
+      const asked = erasing.eraseUser(ANN).catch(() => undefined);
+      // The record is on the disk: from here on it is promised.
+      while ((await filesWith(join(state, 'journal'), '"erase"')).length === 0) await sleep(1);
+      await sleep(delay);
+      child.kill('SIGKILL');
+      await asked;
+      await ended;
+      erasing.close();
+      if (existsSync(join(state, 'erasing'))) amid++;
+      const again = await startService(dir, `killed-${delay}`, more);
+      assert.notEqual(again.url, '', (await Promise.race([again.ended, sleep(0)]))?.stderr);
+      assert.deepEqual(await filesWith(state, ANN), [], `killed after ${delay} ms`);
+      const bob = new RecsysClient({ url: again.url, patience: 0 });
+      assert.equal((await bob.user('bob', { limit: 1000 })).events.length, 500);
+      assert.equal((await bob.user(ANN)).history?.length, 0);
+      bob.close();
+      again.child.kill('SIGTERM');
+      const { code, stderr } = await again.ended;
+      assert.equal(code, 0, stderr);
+    }
+    t.diagnostic(`${amid} of 3 kills came amid the erasure`);
+  });
+});
