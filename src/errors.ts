@@ -44,6 +44,11 @@ export const CATALOGUE = {
       'Restore the file from a copy, or remove it and make new keys with `recsys serve-online keys create`.',
   },
   SECRETS_EXPOSED: { kind: 'usage', remedy: 'Take the permissions from others: `chmod 600 <file>`.' },
+  PSEUDONYMS_INVALID: {
+    kind: 'usage',
+    remedy:
+      'Name the key file that the state directory was begun with as `privacy.pseudonyms.keyFile`, or begin with a fresh --state.',
+  },
   TLS_INVALID: {
     kind: 'usage',
     remedy: 'Give a PEM certificate as `security.tls.cert` and its own private key as `security.tls.key`.',

@@ -2,14 +2,15 @@ import { resolve } from 'node:path';
 import { z } from 'zod';
 import { path } from '../config/fields.js';
 import { RecsysError } from '../errors.js';
+import { createPseudonymKey } from '../online/privacy/pseudonym-key.js';
 import { createKey, revokeKey } from '../online/security/administration.js';
 import { isValid, readKeys, SCOPES, type StoredKey } from '../online/security/keys.js';
 import { defineStage, type StageResult, type StageRun } from './stage.js';
 import { textTable } from './table.js';
 
 const schema = z.strictObject({
-  action: z.enum(['create', 'list', 'revoke']).describe('what to do'),
-  id: z.string().optional().describe('revoke: the key'),
+  action: z.enum(['create', 'list', 'revoke', 'pseudonym']).describe('what to do'),
+  id: z.string().optional().describe('revoke: the key; pseudonym: the file'),
   keys: path(
     'key file, `security.keys` of the service; absent: keys.json in the working directory',
   ).optional(),
@@ -23,10 +24,10 @@ const schema = z.strictObject({
 });
 type Run = StageRun<z.output<typeof schema>>;
 
-/** `recsys serve-online keys create|list|revoke` */
+/** `recsys serve-online keys create|list|revoke|pseudonym` */
 export default defineStage({
   name: 'keys',
-  describe: 'make, list or revoke the API keys of a service',
+  describe: 'make, list or revoke the API keys of a service; make a key for pseudonyms',
   schema,
   flags: {
     keys: { key: 'keys', describe: 'key file (default: keys.json)', type: 'string' },
@@ -43,11 +44,11 @@ export default defineStage({
       name: 'action',
       key: 'action',
       describe:
-        'create: make a key and print it, this once; list: say which there are; revoke: refuse one from now on',
+        'create: make a key and print it, this once; list: say which there are; revoke: refuse one from now on; pseudonym: make a key that users’ ids are pseudonymised with',
       required: true,
-      choices: ['create', 'list', 'revoke'],
+      choices: ['create', 'list', 'revoke', 'pseudonym'],
     },
-    { name: 'id', key: 'id', describe: 'revoke: the key' },
+    { name: 'id', key: 'id', describe: 'revoke: the key; pseudonym: the file' },
   ],
   async run(run) {
     const start = performance.now();
@@ -57,7 +58,7 @@ export default defineStage({
   },
 });
 
-const ACTIONS = { create, list, revoke } satisfies Record<
+const ACTIONS = { create, list, revoke, pseudonym } satisfies Record<
   Run['config']['action'],
   (file: string, run: Run) => Promise<Omit<StageResult, 'seconds'>>
 >;
@@ -92,6 +93,16 @@ async function revoke(file: string, { config: { id } }: Run) {
     });
   const key = await revokeKey(file, id);
   return { ...shown(key), text: `revoked ${id} (${key.name}); running services refuse it within a second` };
+}
+
+async function pseudonym(_keys: string, { config: { id: name }, invocation }: Run) {
+  if (name === undefined)
+    throw new RecsysError('USAGE', 'to which file? `recsys serve-online keys pseudonym <file>`', {
+      remedy: 'Choose one outside the state directory of the service.',
+    });
+  const file = resolve(invocation.cwd, name);
+  const id = await createPseudonymKey(file);
+  return { path: file, id, text: `${file}\nkeep a copy: without it no user is found again` };
 }
 
 /** A key without the hash of its secret. */

@@ -104,6 +104,7 @@ export default defineStage({
       {
         ...config,
         security,
+        pseudonymKey: config.privacy.pseudonyms?.keyFile,
         checkpoint,
         adapters,
         questions,

@@ -25,6 +25,8 @@ import type { ListsConfig } from './lists/schema.js';
 import { ServiceMetrics } from './metrics.js';
 import { modelLearner } from './model-learner.js';
 import { finishErasures } from './privacy/disk.js';
+import { openNames } from './privacy/pseudonym-key.js';
+import { renamedCatalogue, renamedState, type UserNames } from './privacy/pseudonyms.js';
 import { UserData } from './privacy/user-data.js';
 import type { LearningConfig, QualityConfig, RequestConfig, RetentionConfig } from './schema.js';
 import { checkExposure, type Security } from './security/security.js';
@@ -62,6 +64,8 @@ export interface ServeOptions {
   readonly alerts: AlertsConfig;
   /** Absent: everyone is let in, on loopback alone. */
   readonly security?: Security;
+  /** File of the key that users' ids are pseudonymised with; absent: they are kept as they are. */
+  readonly pseudonymKey?: string | undefined;
   readonly backend: BackendInfo;
   /** The resolved config, as the checkpoint written at the end records it. */
   readonly config: unknown;
@@ -112,10 +116,12 @@ async function serveLocked(
 }
 
 async function serveState(
-  options: ServeOptions,
+  given: ServeOptions,
   context: StageContext,
   partial: string | undefined,
 ): Promise<ServeResult> {
+  const names = await openNames(given.state, given.pseudonymKey);
+  const options = named(given, names);
   const { checkpoint, data, seed } = options;
   const values = foretellsValues(checkpoint.config);
   const learning = {
@@ -123,12 +129,9 @@ async function serveState(
     loss: options.learning.loss ?? (values ? 'mse' : 'softmax'),
   } as const;
   await finishErasures(options.state, checkpoint, context.log);
-  const { source, online } = await newestState(
-    options.state,
-    checkpoint,
-    warmedBy(data, options.dataPart),
-    context,
-  );
+  const baseState = renamedState(await readOnlineState(checkpoint), names);
+  const newest = await newestState(options.state, checkpoint, warmedBy(data, options.dataPart), context);
+  const { source, online = baseState } = newest;
   const baseVersion = online?.baseVersion ?? versionOf(checkpoint);
   const restored = roomyModel(source, options);
   const rows = restored.catalogue.items.length;
@@ -220,9 +223,8 @@ async function serveState(
       good,
     };
     const snapshots = new Snapshots(service, facts, context);
-    const baseState = await readOnlineState(checkpoint);
     const users = new UserData({ ...facts, service, snapshots, baseState, log: context.log });
-    await snapshots.during(() => listenUntilStopped(options, context, service, metrics, users));
+    await snapshots.during(() => listenUntilStopped(options, context, service, metrics, users, names));
     const served = await snapshots.take();
     if (partial !== undefined) await writeServed(partial, served);
     return { path: snapshotPath(options.state), metrics: served.metrics };
@@ -230,6 +232,16 @@ async function serveState(
     await webhook?.close();
     await service.close();
   }
+}
+
+/** What the settings name, with users by the names they have inside. */
+function named(options: ServeOptions, names: UserNames): ServeOptions {
+  const { checkpoint, data } = options;
+  return {
+    ...options,
+    checkpoint: { ...checkpoint, catalogue: renamedCatalogue(checkpoint.catalogue, names) },
+    data: data && { ...data, catalogue: renamedCatalogue(data.catalogue, names) },
+  };
 }
 
 /**
@@ -257,12 +269,14 @@ async function listenUntilStopped(
   service: RecommenderService,
   metrics: ServiceMetrics,
   users: UserData,
+  names: UserNames,
 ): Promise<void> {
   const { host, port, requests, security } = options;
   const app = await buildServer({
     service,
     metrics,
     users,
+    names,
     version: versions().recsys,
     bodyBytes: requests.bodyBytes,
     log: context.log,

@@ -19,7 +19,7 @@ export const journalPath = (state: string): string => join(state, 'journal');
 /** A file that is there while a user is erased: the journal then holds an intent to complete. */
 export const erasingPath = (state: string): string => join(state, 'erasing');
 
-/** The snapshot in the state directory where it stands for this checkpoint and dataset, else the checkpoint itself. */
+/** The snapshot in the state directory with its state, where it stands for this checkpoint and dataset, else the checkpoint itself without. */
 export async function newestState(
   state: string,
   checkpoint: Checkpoint,
@@ -53,5 +53,5 @@ export async function newestState(
       );
     }
   }
-  return { source: checkpoint, online: await readOnlineState(checkpoint) };
+  return { source: checkpoint, online: undefined };
 }

@@ -6,19 +6,32 @@ import {
   recommendReplySchema,
   recommendSchema,
 } from '../../protocol/recommendations.js';
+import type { UserNames } from '../privacy/pseudonyms.js';
 import type { RecommenderService } from '../service.js';
 import { checked } from './requests.js';
 import { errorReplies, jsonSchema } from './schemas.js';
 
 /** `POST /v1/recommendations` and its short form with GET. */
-export function recommendationRoutes(app: FastifyInstance, service: RecommenderService): void {
+export function recommendationRoutes(
+  app: FastifyInstance,
+  service: RecommenderService,
+  names: UserNames,
+): void {
   const response = { 200: jsonSchema(recommendReplySchema, 'output'), ...errorReplies(400, 413, 415, 503) };
   const answer = async (
     requestId: string,
     request: RecommendRequest,
   ): Promise<z.output<typeof recommendReplySchema>> => {
-    const { items, unknown, ...rest } = await service.recommend(request);
-    return { requestId, ...rest, items: [...items], unknown: [...unknown] };
+    const { user } = request;
+    const known = user === undefined ? request : { ...request, user: names.of(user) };
+    const { items, unknown, ...rest } = await service.recommend(known);
+    return {
+      requestId,
+      ...rest,
+      ...(user === undefined ? {} : { user }),
+      items: [...items],
+      unknown: [...unknown],
+    };
   };
   app.post(
     '/v1/recommendations',

@@ -7,6 +7,7 @@ import fastify, { type FastifyInstance } from 'fastify';
 import { RecsysError } from '../../errors.js';
 import type { StageContext } from '../../types.js';
 import type { ServiceMetrics } from '../metrics.js';
+import { OWN_NAMES, type UserNames } from '../privacy/pseudonyms.js';
 import type { UserData } from '../privacy/user-data.js';
 import type { Security } from '../security/security.js';
 import type { RecommenderService } from '../service.js';
@@ -31,6 +32,8 @@ export interface ServerOptions {
   readonly metrics: ServiceMetrics;
   /** Absent: what is known of users is neither told nor erased. */
   readonly users?: UserData | undefined;
+  /** Under which names the service knows users; absent: by the ids that requests have. */
+  readonly names?: UserNames;
   readonly version: string;
   readonly bodyBytes: number;
   readonly log: StageContext['log'];
@@ -45,6 +48,7 @@ export interface ServerOptions {
 export async function buildServer(options: ServerOptions): Promise<FastifyInstance> {
   const { service, metrics, log, timeouts = TIMEOUTS, security = { limits: { remembered: 1 } } } = options;
   const { tls } = security;
+  const { names = OWN_NAMES } = options;
   const ofNode = { headersTimeout: timeouts.headers, connectionsCheckingInterval: timeouts.check };
   const app = fastify({
     logger: false,
@@ -105,15 +109,15 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
   });
   // A plugin of its own, so that the routes come after swagger is there to see them.
   await app.register(async (routes) => {
-    eventRoutes(routes, service, options.now);
-    recommendationRoutes(routes, service);
-    elicitationRoutes(routes, service);
-    stateRoutes(routes, service);
+    eventRoutes(routes, service, names, options.now);
+    recommendationRoutes(routes, service, names);
+    elicitationRoutes(routes, service, names);
+    stateRoutes(routes, service, names);
     operationRoutes(routes, service, metrics);
     qualityRoutes(routes, service);
     dashboardRoutes(routes, options.version);
     learningRoutes(routes, service, security);
-    if (options.users) userDataRoutes(routes, options.users, security);
+    if (options.users) userDataRoutes(routes, options.users, names, security);
   });
   await app.ready();
   return app;

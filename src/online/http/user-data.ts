@@ -7,6 +7,7 @@ import {
   userQuerySchema,
   userReplySchema,
 } from '../../protocol/users.js';
+import type { UserNames } from '../privacy/pseudonyms.js';
 import type { UserData } from '../privacy/user-data.js';
 import { ReplyError } from '../replies.js';
 import type { Security } from '../security/security.js';
@@ -15,7 +16,12 @@ import { checked } from './requests.js';
 import { errorReplies, jsonSchema } from './schemas.js';
 
 /** `GET /v1/users/{id}`: everything known of a user; `DELETE`: erases them. The audit log names the request, not the user. */
-export function userDataRoutes(app: FastifyInstance, users: UserData, security: Security): void {
+export function userDataRoutes(
+  app: FastifyInstance,
+  users: UserData,
+  names: UserNames,
+  security: Security,
+): void {
   app.get(
     '/v1/users/:id',
     {
@@ -35,7 +41,7 @@ export function userDataRoutes(app: FastifyInstance, users: UserData, security: 
       const { id: user } = checked(userPathSchema, request.params);
       const { after, limit } = checked(userQuerySchema, request.query);
       await recorded('users.export', request, security, { requestId: request.id });
-      const { events, ...known } = await users.known(user, after, limit);
+      const { events, ...known } = await users.known(names.of(user), after, limit);
       return { requestId: request.id, user, events: [...events], ...known };
     },
   );
@@ -57,7 +63,7 @@ export function userDataRoutes(app: FastifyInstance, users: UserData, security: 
       const { id: user } = checked(userPathSchema, request.params);
       await recorded('users.erase', request, security, { requestId: request.id });
       try {
-        const { residual, ...erasure } = await users.erase(user);
+        const { residual, ...erasure } = await users.erase(names.of(user));
         return { requestId: request.id, user, erased: true, ...erasure, residual: [...residual] };
       } catch (error) {
         if (!(error instanceof RecsysError)) throw error;

@@ -1,8 +1,19 @@
 import { z } from 'zod';
+import { path } from '../../config/fields.js';
 
 /** What is done with what names users. */
 export const privacySchema = z
   .strictObject({
+    pseudonyms: z
+      .strictObject({
+        keyFile: path(
+          'key that `recsys serve-online keys pseudonym` makes; kept outside the state directory',
+        ),
+      })
+      .optional()
+      .describe(
+        'users are known by HMAC-SHA-256 of their ids in journal, snapshots, logs and metrics; requests go on with plain ids. absent: by the ids themselves',
+      ),
     mask: z
       .array(z.string().min(1))
       .default(['user', 'users', 'item', 'items', 'id', 'ids', 'events', 'context', 'value'])

@@ -27,7 +27,8 @@ export async function startGuarded(model: string, state: string, overrides: Over
   });
   await mkdir(state, { recursive: true });
   await finishErasures(state, checkpoint, context.log);
-  const { source, online } = await newestState(state, checkpoint, null, context);
+  const baseState = await readOnlineState(checkpoint);
+  const { source, online = baseState } = await newestState(state, checkpoint, null, context);
   const known = source.catalogue.items.length;
   const restored = withRoom(restoreModel(source), checkpoint.catalogue.items.length + 5, 7, 'here');
   const facts = {
@@ -70,7 +71,6 @@ export async function startGuarded(model: string, state: string, overrides: Over
     },
     context,
   );
-  const baseState = await readOnlineState(checkpoint);
   const users = new UserData({
     service,
     snapshots,
