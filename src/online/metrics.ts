@@ -62,6 +62,11 @@ export class ServiceMetrics {
     help: '1 while learning is paused',
     ...this.into,
   });
+  readonly rebuildDue = new Gauge({
+    name: 'recsys_rebuild_due',
+    help: '1 where shared weights still know events of users who were erased: the next start rebuilds them',
+    ...this.into,
+  });
   private readonly model = new Gauge({
     name: 'recsys_model_info',
     help: 'The model served; the value is always 1',

@@ -223,9 +223,11 @@ async function serveState(
       good,
     };
     const snapshots = new Snapshots(service, facts, context);
-    const users = new UserData({ ...facts, service, snapshots, baseState, log: context.log });
+    const users = new UserData({ ...facts, service, snapshots, baseState, metrics, log: context.log });
     await snapshots.during(() => listenUntilStopped(options, context, service, metrics, users, names));
     const served = await snapshots.take();
+    if (snapshots.suspended)
+      context.log('warn', 'users were erased: no snapshot was taken, the next start rebuilds shared weights');
     if (partial !== undefined) await writeServed(partial, served);
     return { path: snapshotPath(options.state), metrics: served.metrics };
   } finally {

@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { mkdir, readFile, realpath } from 'node:fs/promises';
 import { dirname, join, sep } from 'node:path';
 import { z } from 'zod';
@@ -7,6 +7,7 @@ import { writeFileAtomic } from '../../storage/atomic.js';
 import { diskError, kindOf } from '../../storage/disk.js';
 import { AuditLog } from '../security/audit.js';
 import { readPrivate } from '../security/private-file.js';
+import { newToken } from '../security/token.js';
 import { journalPath } from '../state-directory.js';
 import { OWN_NAMES, pseudonyms, type UserNames } from './pseudonyms.js';
 
@@ -33,11 +34,11 @@ export async function createPseudonymKey(file: string, now: number = Date.now())
   await mkdir(dirname(file), { recursive: true }).catch((error) => {
     throw diskError(error, dirname(file));
   });
-  const key = randomBytes(32);
-  const id = fingerprint(key);
+  const key = newToken().secret;
+  const id = fingerprint(Buffer.from(key, 'base64url'));
   const created = new Date(now).toISOString();
   await AuditLog.beside(file).record('keys.pseudonym', { id });
-  const content = { kind: 'pseudonym-key', formatVersion: 1, created, key: key.toString('base64url') };
+  const content = { kind: 'pseudonym-key', formatVersion: 1, created, key };
   await writeFileAtomic(file, `${JSON.stringify(content, null, 2)}\n`, 0o600);
   return id;
 }

@@ -7,6 +7,7 @@ import type { Checkpoint } from '../../storage/checkpoint.js';
 import { sync } from '../../storage/disk.js';
 import type { StageContext } from '../../types.js';
 import type { GoodState } from '../guard/good.js';
+import type { ServiceMetrics } from '../metrics.js';
 import type { RecommenderService } from '../service.js';
 import type { OnlineState } from '../snapshot.js';
 import type { Snapshots } from '../snapshots.js';
@@ -26,6 +27,7 @@ export interface UserDataOptions {
   readonly base: Checkpoint;
   readonly baseState: OnlineState | undefined;
   readonly data: Dataset | undefined;
+  readonly metrics: Pick<ServiceMetrics, 'rebuildDue'>;
   readonly log: StageContext['log'];
 }
 
@@ -82,7 +84,7 @@ export class UserData {
     const held = users.has(user) || snapshots.suspended;
     await writeFileAtomic(erasingPath(state), '');
     const intent = await users.forget(user);
-    if (held) snapshots.suspend();
+    if (held) this.suspend();
     const closed = await users.closed();
     const { reach } = this;
     const { ids, touched } = await eraseFromDisk(state, intent, closed, reach, held);
@@ -90,10 +92,15 @@ export class UserData {
     users.forgetEvents((seq) => erased.has(seq) || (isCompacted(reach) && seq < reach.firstSeq), ids);
     await rm(erasingPath(state), { force: true });
     await sync(state);
-    if (touched) snapshots.suspend();
+    if (touched) this.suspend();
     if (touched && !isCompacted(reach)) good.forget();
     log('info', `a user was erased: ${ids.size} events`, { seq: intent.seq });
     return { events: ids.size, rebuilt: touched ? 'scheduled' : 'now', residual: this.residual(user) };
+  }
+
+  private suspend(): void {
+    this.options.snapshots.suspend();
+    this.options.metrics.rebuildDue.set(1);
   }
 
   private get reach(): Reach {

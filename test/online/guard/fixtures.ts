@@ -79,6 +79,7 @@ export async function startGuarded(model: string, state: string, overrides: Over
     base: checkpoint,
     baseState,
     data: undefined,
+    metrics,
     log: context.log,
   });
   return { service, learner, metrics, snapshots, users, lines: context.lines };

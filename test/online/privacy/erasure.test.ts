@@ -23,6 +23,16 @@ async function recordsOf(state: string): Promise<Record<string, unknown>[]> {
   return records;
 }
 
+/** A state directory with a journal that was never written by an erasure: the records of before with tombstones, and those that followed. */
+async function tombstoned(dir: string, before: Record<string, unknown>[], after: Record<string, unknown>[]) {
+  const journal = await Journal.open(join(dir, 'journal'), { segmentBytes: 1e6 });
+  const isAnns = (record: Record<string, unknown>) => record.type === 'event' && record.user === ANN;
+  const stones = before.map((record) => (isAnns(record) ? { type: 'erased' } : record));
+  await journal.append([...stones, ...after.slice(before.length)]);
+  await journal.close();
+  return dir;
+}
+
 /** What remains where numbers of records differ. */
 async function withoutNumbers(running: Parameters<typeof bitsOf>[0]): Promise<Record<string, unknown>> {
   const { facts, ...rest } = await bitsOf(running);
@@ -70,13 +80,7 @@ test('after an erasure no file holds the user, and a restart has the bits of the
   assert.deepEqual(after[erased], { type: 'erase' });
 
   const again = await startGuarded(model, state);
-  const reference = join(dir, 'reference');
-  const journal = await Journal.open(join(reference, 'journal'), { segmentBytes: 1e6 });
-  const isAnns = (record: Record<string, unknown>) => record.type === 'event' && record.user === ANN;
-  const tombstoned = before.map((record) => (isAnns(record) ? { type: 'erased' } : record));
-  await journal.append([...tombstoned, ...after.slice(before.length)]);
-  await journal.close();
-  const twin = await startGuarded(model, reference);
+  const twin = await startGuarded(model, await tombstoned(join(dir, 'reference'), before, after));
   assert.deepEqual(await bitsOf(again), await bitsOf(twin));
   assert.deepEqual(
     again.lines.filter((line) => line.startsWith('warn')),
@@ -141,7 +145,7 @@ test('random streams with random erasures: the state is that of a service that n
   );
 });
 
-test('an erasure that a kill interrupted at any moment is completed by the next start', async (t) => {
+test('an erasure that a kill interrupted right after its record is completed by the next start', async (t) => {
   const dir = await temporary(t);
   const [model, state] = [join(dir, 'model'), join(dir, 'state')];
   await writeTinyCheckpoint(model);
@@ -218,8 +222,7 @@ test('a compacted journal: its snapshot loses what is the user’s own, and the 
   await snapshots.take();
   assert(service.users.records.first > 1, 'older segments are gone');
   await learn(60, 70);
-  const popular = (await service.snapshot()).state.histories.users;
-  assert(popular.includes(ANN));
+  assert(service.users.has(ANN));
   const erasure = await users.erase(ANN);
   assert.equal(erasure.rebuilt, 'scheduled');
   assert.deepEqual(
@@ -236,4 +239,36 @@ test('a compacted journal: its snapshot loses what is the user’s own, and the 
   await again.service.idle();
   assert.equal(again.service.users.of(ANN).history.length, 1);
   await again.service.close();
+});
+
+test('an erasure after a rollback: what was taken back stays so, without the user', async (t) => {
+  const dir = await temporary(t);
+  const [model, state] = [join(dir, 'model'), join(dir, 'state')];
+  await writeTinyCheckpoint(model);
+  const { service, snapshots, users } = await startGuarded(model, state);
+  const learn = async (from: number, to: number) => {
+    for (let n = from; n < to; n++) await service.accept([eventOf(USERS[n % 3]!, n)]);
+    await service.idle();
+  };
+  await learn(0, 10);
+  await snapshots.take();
+  await learn(10, 20);
+  await service.guard.rollback();
+  await learn(20, 25);
+  await service.guard.pause();
+  await learn(25, 28);
+  const before = await recordsOf(state);
+  await users.erase(ANN);
+  await assert.rejects(service.guard.rollback(), { code: 'CONFLICT' });
+  await service.guard.resume();
+  await learn(28, 32);
+  await service.close();
+  const after = await recordsOf(state);
+  const again = await startGuarded(model, state);
+  const twin = await startGuarded(model, await tombstoned(join(dir, 'reference'), before, after));
+  const bits = await bitsOf(again);
+  assert.deepEqual(bits, await bitsOf(twin));
+  assert.equal(JSON.parse(bits.facts!).rollbacks, 1);
+  await again.service.close();
+  await twin.service.close();
 });

@@ -95,6 +95,7 @@ test('everything known of a user, page by page, by the client; and none of it af
   await assert.rejects(client.user(ANN, { limit: 0 }), { status: 400, code: 'REQUEST_INVALID' });
 
   const { requestId: _, ...erased } = await client.eraseUser(ANN);
+  assert.match(await client.metrics(), /recsys_rebuild_due 1\n/);
   assert.deepEqual(erased, { user: ANN, erased: true, events: 3, rebuilt: 'scheduled', residual: [] });
   const none = await client.user(ANN);
   assert.deepEqual(
