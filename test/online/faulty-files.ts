@@ -136,6 +136,11 @@ export class FaultyFiles implements JournalFiles {
     return this.found(path).times;
   }
 
+  async setChanged(path: string, time: number): Promise<void> {
+    await this.step();
+    this.found(path).times.changed = time;
+  }
+
   private change(change: NameChange): void {
     apply(this.names, change);
     this.changes.push(change);

@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { mkdir, open, readdir, readFile, rename, stat, unlink } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, stat, unlink, utimes } from 'node:fs/promises';
 import { sync } from '../../storage/disk.js';
 
 /** A file open for writing. What is written is safe from a power cut once `sync` has resolved, and not before. */
@@ -28,6 +28,8 @@ export interface JournalFiles {
   syncDirectory(path: string): Promise<void>;
   /** When a file was begun and last written, milliseconds since the epoch. */
   times(path: string): Promise<{ readonly begun: number; readonly changed: number }>;
+  /** Makes a file one that was last written then. */
+  setChanged(path: string, time: number): Promise<void>;
 }
 
 /** The disk of this machine. */
@@ -59,10 +61,19 @@ export const DISK: JournalFiles = {
     // Some file systems know no time of birth and give 0.
     return { begun: birthtimeMs > 0 ? birthtimeMs : mtimeMs, changed: mtimeMs };
   },
+  setChanged: (path, time) => utimes(path, time / 1000, time / 1000),
 };
 
-/** Writes a file whole or not at all, and durably. */
-export async function writeWhole(files: JournalFiles, path: string, bytes: Uint8Array): Promise<void> {
+/**
+ * Writes a file whole or not at all, and durably.
+ * @param changed when it is to have been written last; absent: now
+ */
+export async function writeWhole(
+  files: JournalFiles,
+  path: string,
+  bytes: Uint8Array,
+  changed?: number,
+): Promise<void> {
   const draft = `${path}.tmp`;
   const file = await files.open(draft);
   try {
@@ -72,5 +83,6 @@ export async function writeWhole(files: JournalFiles, path: string, bytes: Uint8
   } finally {
     await file.close();
   }
+  if (changed !== undefined) await files.setChanged(draft, changed);
   await files.rename(draft, path);
 }

@@ -39,7 +39,9 @@ export async function rewriteRecords(
       return encodeFrame(firstSeq, now, firm);
     });
     if (!changed) continue;
-    await writeWhole(files, segment.file, Buffer.concat(pieces));
+    // Records are as old as they were: the retention counts by that.
+    const { changed: written } = await files.times(segment.file);
+    await writeWhole(files, segment.file, Buffer.concat(pieces), written);
     await files.syncDirectory(directory);
   }
 }

@@ -1,4 +1,3 @@
-import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DISK, type JournalFiles } from '../journal/files.js';
 import { recordsMentioning, rewriteRecords } from '../journal/rewrite.js';
@@ -68,7 +67,7 @@ async function removeAsides(directory: string, user: string, files: JournalFiles
     if (!/\.(cut-\d+|damaged(-\d+)?|tmp)$/.test(name)) continue;
     const path = join(directory, name);
     const text = JSON.stringify(user).slice(1, -1);
-    if ((await readFile(path)).includes(text)) await rm(path, { force: true });
+    if ((await files.read(path)).includes(text)) await files.remove(path);
   }
   await files.syncDirectory(directory);
 }
