@@ -79,7 +79,7 @@ export class UserData {
   }
 
   private async erased(user: string): Promise<Erasure> {
-    const { service, snapshots, good, state, log } = this.options;
+    const { service, snapshots, state, log } = this.options;
     const { users } = service;
     const held = users.has(user) || snapshots.suspended;
     await writeFileAtomic(erasingPath(state), '');
@@ -93,14 +93,16 @@ export class UserData {
     await rm(erasingPath(state), { force: true });
     await sync(state);
     if (touched) this.suspend();
-    if (touched && !isCompacted(reach)) good.forget();
     log('info', `a user was erased: ${ids.size} events`, { seq: intent.seq });
     return { events: ids.size, rebuilt: touched ? 'scheduled' : 'now', residual: this.residual(user) };
   }
 
+  /** What is served is from now on not what the next start will make of the journal. */
   private suspend(): void {
-    this.options.snapshots.suspend();
-    this.options.metrics.rebuildDue.set(1);
+    const { snapshots, good, metrics } = this.options;
+    snapshots.suspend();
+    if (!isCompacted(this.reach)) good.forget();
+    metrics.rebuildDue.set(1);
   }
 
   private get reach(): Reach {
@@ -126,7 +128,7 @@ export class UserData {
     if (isCompacted(reach))
       left.push({
         where: 'weights',
-        message: `the journal begins with record ${reach.firstSeq}: what was learned of the user before is in weights that all share, in popularity and in hashes of events`,
+        message: `the journal begins with record ${reach.firstSeq}: what was learned of the user before, if anything, is in weights that all share, in popularity and in hashes of events`,
         remedy: 'Train a checkpoint without the user, and serve it with a fresh state directory.',
       });
     if (this.inCheckpoint(user))

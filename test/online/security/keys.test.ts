@@ -157,7 +157,7 @@ test('keys are masked, whole, cut short or encoded, in messages and in fields of
   maskingLog((level, message, fields) => {
     plain(level, message);
     kept.push(fields);
-  })('info', `seen ${text}`, { header: { authorization: `Bearer ${text}` }, n: 3 });
+  })('info', `seen ${text}`, { header: { sent: `Bearer ${text}` }, n: 3 });
   assert.deepEqual(lines, ['info: seen rsk_…']);
-  assert.deepEqual(kept, [{ header: { authorization: 'Bearer rsk_…' }, n: 3 }]);
+  assert.deepEqual(kept, [{ header: { sent: 'Bearer rsk_…' }, n: 3 }]);
 });
