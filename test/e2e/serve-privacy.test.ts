@@ -125,6 +125,38 @@ describe('the privacy of recsys serve-online', { skip: built ? false : 'not buil
     assert.deepEqual(found(), [['metrics', planted[0]]]);
   });
 
+  test('the command makes a key for pseudonyms once, and the service serves with it', async (t) => {
+    const make = () =>
+      spawnSync(
+        process.execPath,
+        [BINARY, 'serve-online', 'keys', 'pseudonym', 'secrets/names.json', '--json'],
+        {
+          cwd: dir,
+          encoding: 'utf8',
+        },
+      );
+    const made = make();
+    assert.equal(made.status, 0, made.stderr);
+    const { key } = JSON.parse(await readFile(join(dir, 'secrets/names.json'), 'utf8'));
+    const audit = await readFile(join(dir, 'secrets/audit.log'), 'utf8');
+    assert.match(audit, /"action":"keys\.pseudonym"/);
+    assert(!(made.stdout + made.stderr + audit).includes(key));
+    assert.match(make().stderr, /exists already/);
+    const flags = ['--set', 'privacy.pseudonyms.keyFile=secrets/names.json', '--log-level', 'debug'];
+    const { child, ended, url } = await startService(dir, 'hidden', flags);
+    t.after(() => child.kill('SIGKILL'));
+    const client = new RecsysClient({ url, patience: 0 });
+    await client.event(eventOf(ANN, 1));
+    assert.equal((await client.recommendations(ANN)).user, ANN);
+    client.close();
+    child.kill('SIGTERM');
+    const { code, stdout, stderr } = await ended;
+    assert.equal(code, 0, stderr);
+    assert(!(stdout + stderr).includes(ANN) && !(stdout + stderr).includes(key));
+    assert.deepEqual(await filesWith(join(dir, 'hidden'), ANN), []);
+    assert.deepEqual(await filesWith(join(dir, 'hidden'), key), []);
+  });
+
   test('a service killed amid an erasure has completed it when it answers again', async (t) => {
     const more = ['--set', 'retention.segmentBytes=4096'];
     const first = await startService(dir, 'filled', more);
