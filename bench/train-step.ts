@@ -38,7 +38,8 @@ const { values: flags } = parseArgs({
 });
 
 const backend = await selectBackend('tensorflow');
-const twin = flags.python === undefined ? undefined : await Twin.start(flags.python, backend.threads);
+const twin =
+  flags.python === undefined ? undefined : await Twin.start(flags.python, backend.threads, backend.device);
 const rows = [];
 for (const shape of SHAPES) {
   for (const dropout of [0.2, 0]) {
@@ -103,7 +104,7 @@ else {
   const cells = rows.map((r) => [
     r.shape,
     String(r.dropout),
-    ...names.map((n) => r.ms[n]!.toFixed(0)),
+    ...names.map((n) => r.ms[n]!.toFixed(1)),
     ...ratios.map((n) => r.ratio[n]!.toFixed(2)),
   ]);
   const lines = [columns, columns.map(() => '---'), ...cells].map((line) => `| ${line.join(' | ')} |`);

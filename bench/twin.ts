@@ -25,10 +25,12 @@ export class Twin {
     this.lines = lines;
   }
 
-  /** `python` has PyTorch. Throws its last words when it does not start. */
-  static async start(python: string, threads: number): Promise<Twin> {
+  /** `python` has PyTorch, for a GPU with CUDA. Throws its last words when it does not start. */
+  static async start(python: string, threads: number, device: 'cpu' | 'gpu'): Promise<Twin> {
     const script = fileURLToPath(new URL('twin/train_step.py', import.meta.url));
-    const child = spawn(python, [script, String(threads)], { stdio: ['pipe', 'pipe', 'pipe'] });
+    const child = spawn(python, [script, String(threads), device === 'gpu' ? 'cuda' : 'cpu'], {
+      stdio: ['pipe', 'pipe', 'pipe'],
+    });
     let words = '';
     child.stderr.on('data', (data) => {
       words += String(data);

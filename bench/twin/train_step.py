@@ -1,5 +1,7 @@
 """The PyTorch twin of bench/train-step.ts: the same step, with scaled_dot_product_attention and torch.optim.Adam.
 
+Arguments: threads, and the device (cpu, or cuda: then with TensorFloat-32, as TensorFlow does).
+
 Reads one JSON line {"batch", "length", "width", "negatives", "items", "dropout", "bfloat16"} at a time and answers each with
 one line {"ms": ...}: the time of one step. Steps of one shape share the model; "close" forgets it.
 """
@@ -55,19 +57,22 @@ class Twin(nn.Module):
 
 
 class Step:
-    def __init__(self, batch, length, width, negatives, items, dropout, bfloat16):
+    def __init__(self, device, batch, length, width, negatives, items, dropout, bfloat16):
         torch.manual_seed(1)
+        self.device = device
         self.bfloat16 = bfloat16
-        self.model = Twin(items, length, width, dropout)
+        self.model = Twin(items, length, width, dropout).to(device)
         self.optimizer = torch.optim.Adam(self.model.parameters(), 1e-3)
         draw = lambda *shape: torch.randint(1, items + 1, shape)
         self.inputs = draw(batch, length), draw(batch, length), draw(negatives)
-        self.shift = torch.log(torch.tensor(items / negatives))
+        self.shift = torch.log(torch.tensor(items / negatives)).to(device)
 
     def run(self):
         start = time.perf_counter()
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.bfloat16):
-            loss = self.model(*self.inputs, self.shift)
+        # A batch comes from the host, as ours does.
+        inputs = [part.to(self.device) for part in self.inputs]
+        with torch.autocast(self.device, torch.bfloat16, enabled=self.bfloat16):
+            loss = self.model(*inputs, self.shift)
         self.optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), 5)
@@ -77,7 +82,9 @@ class Step:
 
 
 def main():
-    torch.set_num_threads(int(sys.argv[1]))
+    threads, device = sys.argv[1:]
+    torch.set_num_threads(int(threads))
+    torch.backends.cuda.matmul.allow_tf32 = True
     steps = {}
     print(json.dumps({"torch": torch.__version__}), flush=True)
     for line in sys.stdin:
@@ -86,7 +93,7 @@ def main():
             steps.clear()
             continue
         if key not in steps:
-            steps[key] = Step(**json.loads(key))
+            steps[key] = Step(device, **json.loads(key))
         print(json.dumps({"ms": steps[key].run()}), flush=True)
 
 

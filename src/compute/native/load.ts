@@ -54,6 +54,8 @@ export function loadNative(install: NativeInstall): LoadedNative {
   process.env.TF_NUM_INTRAOP_THREADS = String(threads);
   process.env.TF_CPP_MIN_LOG_LEVEL ??= '3';
   process.env.TF_FORCE_GPU_ALLOW_GROWTH ??= 'true';
+  // A GPU adds up in an order of its own, unless it is told to repeat itself.
+  if (install.record.device === 'gpu') process.env.TF_DETERMINISTIC_OPS ??= '1';
   replaceRemovedUtilities();
 
   const tf = require('@tensorflow/tfjs') as typeof import('@tensorflow/tfjs-core');
