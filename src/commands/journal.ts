@@ -130,6 +130,7 @@ const EVENT_COLUMNS: Columns<Required<EventRow>> = {
   behaviour: 'VARCHAR',
   time: 'BIGINT',
   value: 'DOUBLE',
+  requestId: 'VARCHAR',
   context: 'JSON',
   disposition: 'VARCHAR',
   reason: 'VARCHAR',

@@ -2,6 +2,7 @@ import { compileStep } from '../compute/compile.js';
 import { OPTIMIZERS } from '../compute/optimizers/index.js';
 import { type ParameterInits, ParameterStore, type Params } from '../compute/parameters.js';
 import { type AdapterConfig, adaptedModel } from '../model/adapted.js';
+import { paramsContributions } from '../model/contributions.js';
 import type { Model } from '../model/model.js';
 import type { RestoredModel } from '../model/restore.js';
 import { allRows, firstRows, freshInits } from '../model/room.js';
@@ -74,9 +75,11 @@ export function modelLearner(
   const rows = catalogue.items.length;
   const newItems = new NewItems(restored.inits, store, { rows, known: known ?? rows, introduced });
   const negatives = { proposal: new PopularityProposal(catalogue.itemCounts), count: config.negatives, seed };
+  const contributions = paramsContributions(model, params);
   return {
     name: model.name,
     length: model.length,
+    ...(contributions ? { contributions } : {}),
     asks: model.readsAsked ?? false,
     columns: { times: model.readsTimes ?? false, values: model.readsValues !== undefined },
     adapters: [...adapters.keys()],

@@ -175,6 +175,14 @@ export const requestSchema = z
       .min(1024)
       .default(1024 * 1024)
       .describe('largest request body'),
+    budgetMs: z
+      .number()
+      .positive()
+      .max(60_000)
+      .optional()
+      .describe(
+        'milliseconds for a list; where scores cannot be had in time it is the user’s last one, or popular items. Absent: as long as it takes',
+      ),
   })
   .prefault({})
   .describe('what requests may ask');

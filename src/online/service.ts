@@ -26,6 +26,7 @@ import type { JournalRecord } from './records.js';
 import { replayJournal } from './replay.js';
 import { ReplyError } from './replies.js';
 import type { LearningConfig, QualityConfig, RequestConfig, RetentionConfig } from './schema.js';
+import type { Asked, Serving } from './serving.js';
 import { TrainedEvents } from './trained.js';
 import { userAdaptation } from './user-adaptation.js';
 import { UserHistories, type UserSnapshot } from './users.js';
@@ -64,6 +65,7 @@ export interface ServiceOptions {
   readonly requests: RequestConfig;
   readonly quality: QualityConfig;
   readonly lists: ListsConfig;
+  readonly serving?: Serving;
   readonly guard: GuardConfig;
   /** Absent: there is nothing to go back to. */
   readonly good?: LastGood;
@@ -161,8 +163,7 @@ export class RecommenderService {
       items: this.items,
       behaviourIndex: this.behaviourIndex,
       popularity: countsOf(options),
-      best: (...asked) => this.lists.best(...asked),
-      defaultK: options.requests.k,
+      ...{ lists: () => this.lists, requests: options.requests, serving: options.serving },
       adaptation: this.adaptation.served,
       metrics,
       version: () => this.learningState.version(options.baseVersion, this.queue.learned),
@@ -198,7 +199,8 @@ export class RecommenderService {
         for (const [i, record] of records.entries()) this.apply(first + i, record as JournalRecord);
       },
     });
-    this.lists = await Lists.open(this.options.lists, this.options.catalogue, this.items, context.log);
+    const { lists, catalogue, serving } = this.options;
+    this.lists = await Lists.open(lists, catalogue, this.items, context.log, serving?.exploration);
     const { cut } = this.journal;
     if (cut) {
       context.log(
@@ -322,8 +324,8 @@ export class RecommenderService {
     return weights[behaviour] ?? 1;
   }
 
-  recommend(request: RecommendRequest): Promise<Recommendation> {
-    return this.recommender.recommend(request);
+  recommend(request: RecommendRequest, asked?: Asked): Promise<Recommendation> {
+    return this.recommender.recommend(request, asked);
   }
 
   /** What the model knows of a user. */

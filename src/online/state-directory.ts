@@ -13,6 +13,9 @@ export const snapshotPath = (state: string): string => join(state, 'snapshot');
 /** Where it keeps the last good one. */
 export const goodPath = (state: string): string => join(state, 'good');
 
+/** Where it keeps the lists that were served. */
+export const impressionsPath = (state: string): string => join(state, 'impressions');
+
 /** The snapshot in the state directory where it stands for this checkpoint and dataset, else the checkpoint itself. */
 export async function newestState(
   state: string,

@@ -124,6 +124,7 @@ export type Overrides = Partial<
     | 'frozen'
     | 'good'
     | 'alerted'
+    | 'serving'
   > & {
     learning: object;
     /** Of `startServer`. */

@@ -1,4 +1,4 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyReply } from 'fastify';
 import type { z } from 'zod';
 import {
   type RecommendRequest,
@@ -14,11 +14,19 @@ import { errorReplies, jsonSchema } from './schemas.js';
 export function recommendationRoutes(app: FastifyInstance, service: RecommenderService): void {
   const response = { 200: jsonSchema(recommendReplySchema, 'output'), ...errorReplies(400, 413, 415, 503) };
   const answer = async (
-    requestId: string,
+    { request: { id: requestId }, elapsedTime: waited }: FastifyReply,
     request: RecommendRequest,
   ): Promise<z.output<typeof recommendReplySchema>> => {
-    const { items, unknown, ...rest } = await service.recommend(request);
-    return { requestId, ...rest, items: [...items], unknown: [...unknown] };
+    const { items, unknown, ...rest } = await service.recommend(request, { requestId, waited });
+    return {
+      requestId,
+      ...rest,
+      items: items.map(({ reasons, ...item }) => ({
+        ...item,
+        ...(reasons ? { reasons: [...reasons] } : {}),
+      })),
+      unknown: [...unknown],
+    };
   };
   app.post(
     '/v1/recommendations',
@@ -31,7 +39,7 @@ export function recommendationRoutes(app: FastifyInstance, service: RecommenderS
         response,
       },
     },
-    (request) => answer(request.id, checked(recommendSchema, request.body)),
+    (request, reply) => answer(reply, checked(recommendSchema, request.body)),
   );
   app.get(
     '/v1/recommendations',
@@ -44,18 +52,20 @@ export function recommendationRoutes(app: FastifyInstance, service: RecommenderS
         response,
       },
     },
-    (request) => {
-      const { user, k, adapter, behaviour, exclude, includeSeen } = checked(
+    (request, reply) => {
+      const { user, k, adapter, behaviour, exclude, includeSeen, reasons, budgetMs } = checked(
         recommendQuerySchema,
         request.query,
       );
-      return answer(request.id, {
+      return answer(reply, {
         user,
         includeSeen,
         ...(k === undefined ? {} : { k }),
         ...(adapter === undefined ? {} : { adapter }),
         ...(behaviour === undefined ? {} : { behaviour }),
         ...(exclude === undefined ? {} : { exclude }),
+        ...(reasons === undefined ? {} : { reasons }),
+        ...(budgetMs === undefined ? {} : { budgetMs }),
       });
     },
   );
