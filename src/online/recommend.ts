@@ -5,7 +5,7 @@ import { CLOCK } from './deadline/clock.js';
 import { LastLists } from './deadline/last-lists.js';
 import { ScoringTime } from './deadline/scoring-time.js';
 import { invalid } from './events.js';
-import { impressionOf } from './impressions/impression.js';
+import { impressionOf, type Served } from './impressions/impression.js';
 import type { OnlineLearner } from './learner.js';
 import type { List, Lists, Wanted } from './lists/lists.js';
 import type { ServiceMetrics } from './metrics.js';
@@ -62,10 +62,18 @@ export interface RecommenderOptions {
   version(): string;
 }
 
-export interface Scoring {
+interface Scoring {
   score(query: Query): Promise<Float32Array>;
   /** Without a known user or an event there is nothing to score by. */
   readonly needsHistory: boolean;
+}
+
+/** A list that is served. */
+interface MadeList extends List {
+  /** Of the model that made it. */
+  readonly version: string;
+  /** False where it was made before. */
+  readonly drawn: boolean;
 }
 
 /** Lists for users and sessions: the learner's scores, or popularity where there is nothing to score by. */
@@ -135,19 +143,21 @@ export class Recommender {
       ...(fallbackReason ? { fallbackReason } : {}),
       unknown,
     };
-    if (serving?.impressions && asked.requestId !== undefined)
-      await serving.impressions.write(
-        impressionOf(
-          {
-            ...{ ...answer, list, query, requestId: asked.requestId, behaviour: request.behaviour },
-            policy: list.drawn ? (serving.exploration?.config.kind ?? 'none') : undefined,
-            reranked: this.options.lists().reranks,
-          },
-          catalogue,
-          learner.length,
-        ),
+    if (asked.requestId !== undefined)
+      await this.logList(
+        { ...answer, query, requestId: asked.requestId, behaviour: request.behaviour },
+        list,
       );
     return answer;
+  }
+
+  private async logList(served: Omit<Served, 'list' | 'policy' | 'reranked'>, list: MadeList): Promise<void> {
+    const { serving, catalogue, learner, lists } = this.options;
+    const policy = list.drawn ? (serving?.exploration?.config.kind ?? 'none') : undefined;
+    const reranked = lists().reranks;
+    await serving?.impressions?.write(
+      impressionOf({ ...served, list, policy, reranked }, catalogue, learner.length),
+    );
   }
 
   /** A list of the model's scores, or what stands in for it. */
@@ -156,9 +166,7 @@ export class Recommender {
     wanted: Wanted,
     version: string,
     user: string | undefined,
-  ): Promise<
-    List & { readonly version: string /** False where it was made before. */; readonly drawn: boolean }
-  > {
+  ): Promise<MadeList> {
     const lists = this.options.lists();
     if (typeof model !== 'string') {
       const list = await lists.best(model, wanted);
