@@ -131,6 +131,7 @@ const EVENT_COLUMNS: Columns<Required<EventRow>> = {
   time: 'BIGINT',
   value: 'DOUBLE',
   requestId: 'VARCHAR',
+  shown: 'JSON',
   context: 'JSON',
   disposition: 'VARCHAR',
   reason: 'VARCHAR',

@@ -14,6 +14,8 @@ export interface OnlineEvent {
   readonly value?: number;
   /** The list that the item was chosen from. */
   readonly requestId?: string;
+  /** Ids of what that list showed, where lists are learned from. */
+  readonly shown?: readonly string[];
   readonly context?: Readonly<Record<string, string | number | boolean | null>>;
 }
 

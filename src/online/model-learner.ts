@@ -10,6 +10,7 @@ import { directScorer, paramsScorer } from '../model/scorer.js';
 import { paramsAdapter } from '../model/user-states.js';
 import type { Scorer, TensorMap } from '../types.js';
 import { CachedParams } from './cached-params.js';
+import { ItemRows } from './item-rows.js';
 import type { Judge, LearnOutcome, OnlineLearner } from './learner.js';
 import { PopularityProposal } from './negatives.js';
 import { NewItems } from './new-items.js';
@@ -74,7 +75,13 @@ export function modelLearner(
   if (optimizer && optimizer.size > 0) step.load(optimizer);
   const rows = catalogue.items.length;
   const newItems = new NewItems(restored.inits, store, { rows, known: known ?? rows, introduced });
-  const negatives = { proposal: new PopularityProposal(catalogue.itemCounts), count: config.negatives, seed };
+  const shown = config.negativesFrom === 'shown' ? new ItemRows(catalogue.items) : undefined;
+  const negatives = {
+    proposal: new PopularityProposal(catalogue.itemCounts),
+    count: config.negatives,
+    seed,
+    shown,
+  };
   const contributions = paramsContributions(model, params);
   return {
     name: model.name,

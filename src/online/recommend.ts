@@ -13,6 +13,7 @@ import type { OpenCatalogue } from './open-catalogue.js';
 import { reasonsOf } from './reasons.js';
 import type { RequestConfig } from './schema.js';
 import type { Asked, Serving } from './serving.js';
+import type { ShownLists } from './shown-lists.js';
 import type { UserAdaptation } from './user-adaptation.js';
 import type { UserHistories } from './users.js';
 
@@ -55,6 +56,8 @@ export interface RecommenderOptions {
   /** Makes lists of scores. */
   lists(): Pick<Lists, 'best' | 'left' | 'reranks'>;
   readonly serving?: Serving | undefined;
+  /** What lists showed, for the events that name them. */
+  readonly shown: ShownLists;
   /** What was learned of each user. */
   readonly adaptation?: UserAdaptation | undefined;
   readonly metrics: ServiceMetrics;
@@ -81,10 +84,13 @@ export class Recommender {
   readonly popularity: Float32Array;
   /** The newest list of the users who asked last, for when there is no time to score. */
   readonly lastLists = new LastLists();
+  /** What the newest lists showed. */
+  readonly shown: ShownLists;
   private readonly time: ScoringTime;
 
   constructor(private readonly options: RecommenderOptions) {
     this.popularity = options.popularity;
+    this.shown = options.shown;
     this.time = new ScoringTime(options.serving?.clock ?? CLOCK);
   }
 
@@ -143,11 +149,13 @@ export class Recommender {
       ...(fallbackReason ? { fallbackReason } : {}),
       unknown,
     };
-    if (asked.requestId !== undefined)
+    if (asked.requestId !== undefined) {
+      this.shown.keep(asked.requestId, answer.items);
       await this.logList(
         { ...answer, query, requestId: asked.requestId, behaviour: request.behaviour },
         list,
       );
+    }
     return answer;
   }
 

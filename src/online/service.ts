@@ -27,6 +27,7 @@ import { replayJournal } from './replay.js';
 import { ReplyError } from './replies.js';
 import type { LearningConfig, QualityConfig, RequestConfig, RetentionConfig } from './schema.js';
 import type { Asked, Serving } from './serving.js';
+import { ShownLists } from './shown-lists.js';
 import { TrainedEvents } from './trained.js';
 import { userAdaptation } from './user-adaptation.js';
 import { UserHistories, type UserSnapshot } from './users.js';
@@ -164,6 +165,7 @@ export class RecommenderService {
       behaviourIndex: this.behaviourIndex,
       popularity: countsOf(options),
       ...{ lists: () => this.lists, requests: options.requests, serving: options.serving },
+      shown: new ShownLists(learning.negativesFrom === 'shown' ? 10_000 : 0),
       adaptation: this.adaptation.served,
       metrics,
       version: () => this.learningState.version(options.baseVersion, this.queue.learned),
@@ -295,7 +297,7 @@ export class RecommenderService {
    */
   accept(events: readonly OnlineEvent[]): Promise<EventReceipt[]> {
     if (this.stopping) return Promise.reject(new ReplyError('NOT_READY', 'the service is stopping'));
-    return this.intake.accept(events);
+    return this.intake.accept(this.recommender.shown.with(events));
   }
 
   /** One record's effect on the state. Runs in journal order, live and in replay alike. */
