@@ -1,13 +1,18 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { selectBackend } from '../../src/compute/select.js';
+import { createModel, modelSchema } from '../../src/model/registry.js';
 import { ItemRows } from '../../src/online/item-rows.js';
 import { journalRecords } from '../../src/online/journal/check.js';
 import type { LearnExample } from '../../src/online/learner.js';
+import { modelLearner } from '../../src/online/model-learner.js';
 import { PopularityProposal } from '../../src/online/negatives.js';
 import { packExamples } from '../../src/online/next-item-loss.js';
 import { parseRecord } from '../../src/online/records.js';
+import { learningSchema } from '../../src/online/schema.js';
 import { ShownLists } from '../../src/online/shown-lists.js';
+import { Random } from '../../src/random.js';
 import { CountingLearner, catalogue, NOW, startService, temporary } from './fixtures.js';
 
 const KNOWN = catalogue(2, 30);
@@ -82,6 +87,29 @@ test('of the lists remembered the oldest goes first; none is with 0', () => {
   const off = new ShownLists(0);
   off.keep('a', [{ item: 'i1' }]);
   assert.deepEqual(off.with([event('a')]), [event('a')]);
+});
+
+test('a model moves the biases of what was shown and chosen, and of nothing else', async () => {
+  await selectBackend('cpu');
+  const config = modelSchema.parse({ name: 'linear', width: 4, length: 6 });
+  const model = createModel(config, KNOWN);
+  const restored = { model, config, catalogue: KNOWN, inits: model.init(new Random(2)) };
+  const before = Float32Array.from(restored.inits.get('output.bias')!.data);
+  const learning = { negativesFrom: 'shown', optimizer: 'sgd', learningRate: 0.1 };
+  const learner = modelLearner(restored, learningSchema.parse(learning), 1);
+  try {
+    await learner.learn([example(5, ['i5', 'i9', 'i12'])]);
+    const after = (await learner.snapshot()).parameters.get('output.bias')!.data;
+    const rise = Array.from(after, (value, item) => value - before[item]!);
+    assert.deepEqual(
+      rise.flatMap((by, item) => (by === 0 ? [] : [item])),
+      [5, 9, 12],
+    );
+    assert(rise[5]! > 0 && rise[9]! < 0 && rise[12]! < 0);
+    assert(Math.abs(rise[5]! + rise[9]! + rise[12]!) < 1e-6, 'a softmax of three: gradients sum to 0');
+  } finally {
+    learner.dispose();
+  }
 });
 
 /** Keeps what each event is learned with. */
