@@ -92,6 +92,14 @@ export const COMMANDS = {
     describe: 'check, repair or export the event journal of a service',
     load: () => import('./commands/journal.js'),
   },
+  impressions: {
+    describe: 'export the lists that a service served, with what came of them',
+    load: () => import('./commands/impressions.js'),
+  },
+  'off-policy': {
+    describe: 'estimate what a checkpoint would have earned, from lists that were served',
+    load: () => import('./commands/off-policy.js'),
+  },
   replay: {
     describe: 'send a log of events to a service, in order of time',
     load: () => import('./commands/replay.js'),

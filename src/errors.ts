@@ -78,6 +78,11 @@ export const CATALOGUE = {
   DATA_UNREADABLE: { kind: 'data', remedy: 'Check that the file is what its name says and is not damaged.' },
   DATASET_DAMAGED: { kind: 'data', remedy: 'Run `recsys prepare` again.' },
   SPLIT_IMPOSSIBLE: { kind: 'data', remedy: 'Choose another split or give users with more interactions.' },
+  PROPENSITIES_INVALID: {
+    kind: 'data',
+    remedy:
+      'Log lists with `exploration.log` of `recsys serve-online`, and export them with `recsys impressions`; without the probability of what was shown there is no estimate.',
+  },
   LEAK: { kind: 'data', remedy: 'Train on a dataset prepared with the same split as the one evaluated on.' },
   JOURNAL_DAMAGED: {
     kind: 'data',

@@ -130,6 +130,8 @@ const EVENT_COLUMNS: Columns<Required<EventRow>> = {
   behaviour: 'VARCHAR',
   time: 'BIGINT',
   value: 'DOUBLE',
+  requestId: 'VARCHAR',
+  shown: 'JSON',
   context: 'JSON',
   disposition: 'VARCHAR',
   reason: 'VARCHAR',

@@ -38,43 +38,65 @@ export async function* readHistories(
   catalogue: Catalogue,
   counts: HistoryCounts,
 ): AsyncGenerator<ListRequest> {
-  const users = new Map(catalogue.users.map((name, i) => [name, i]));
-  const items = new Map(catalogue.items.map((name, i) => [name, i]));
-  const behaviours = new Map(catalogue.behaviours.map((name, i) => [name, i]));
+  const index = catalogueIndex(catalogue);
   let number = 0;
   for await (const line of lines) {
     number++;
     if (line.trim() === '') continue;
     const { user, events } = parseHistory(line, `${where}:${number}`);
-    const history = {
-      items: [] as number[],
-      behaviours: [] as number[],
-      times: [] as number[],
-      values: [] as number[],
-    };
-    const timed = events.every((event) => event.time !== undefined);
-    for (const event of events) {
-      const item = items.get(event.item);
-      const behaviour = event.behaviour === undefined ? 0 : behaviours.get(event.behaviour);
-      if (item === undefined || item === 0) {
-        counts.unknownItems++;
-        continue;
-      }
-      if (behaviour === undefined) counts.unknownBehaviours++;
-      history.items.push(item);
-      history.behaviours.push(behaviour ?? 0);
-      if (timed) history.times.push(event.time!);
-      history.values.push(event.value ?? Number.NaN);
-    }
-    const query: Query = {
-      user: users.get(user) ?? 0,
-      items: Int32Array.from(history.items),
-      behaviours: Uint8Array.from(history.behaviours),
-      ...(timed ? { times: Float64Array.from(history.times) } : {}),
-      values: Float32Array.from(history.values),
-    };
-    yield { user, query };
+    yield { user, query: historyQuery(user, events, index, counts) };
   }
+}
+
+/** Where ids stand in a catalogue. */
+export interface CatalogueIndex {
+  readonly users: ReadonlyMap<string, number>;
+  readonly items: ReadonlyMap<string, number>;
+  readonly behaviours: ReadonlyMap<string, number>;
+}
+
+export function catalogueIndex({ users, items, behaviours }: Catalogue): CatalogueIndex {
+  const places = (names: readonly string[]) => new Map(names.map((name, i) => [name, i]));
+  return { users: places(users), items: places(items), behaviours: places(behaviours) };
+}
+
+/** An event of a history, by ids. */
+export type HistoryEvent = z.output<typeof eventSchema>;
+
+/** A history in a catalogue's indices; events on unknown items are left out and counted. */
+export function historyQuery(
+  user: string,
+  events: readonly HistoryEvent[],
+  { users, items, behaviours }: CatalogueIndex,
+  counts: HistoryCounts,
+): Query {
+  const history = {
+    items: [] as number[],
+    behaviours: [] as number[],
+    times: [] as number[],
+    values: [] as number[],
+  };
+  const timed = events.every((event) => event.time !== undefined);
+  for (const event of events) {
+    const item = items.get(event.item);
+    const behaviour = event.behaviour === undefined ? 0 : behaviours.get(event.behaviour);
+    if (item === undefined || item === 0) {
+      counts.unknownItems++;
+      continue;
+    }
+    if (behaviour === undefined) counts.unknownBehaviours++;
+    history.items.push(item);
+    history.behaviours.push(behaviour ?? 0);
+    if (timed) history.times.push(event.time!);
+    history.values.push(event.value ?? Number.NaN);
+  }
+  return {
+    user: users.get(user) ?? 0,
+    items: Int32Array.from(history.items),
+    behaviours: Uint8Array.from(history.behaviours),
+    ...(timed ? { times: Float64Array.from(history.times) } : {}),
+    values: Float32Array.from(history.values),
+  };
 }
 
 function parseHistory(
@@ -82,7 +104,7 @@ function parseHistory(
   where: string,
 ): {
   user: string;
-  events: readonly z.output<typeof eventSchema>[];
+  events: readonly HistoryEvent[];
 } {
   let value: unknown;
   try {

@@ -78,6 +78,11 @@ export interface Model {
   /** Of a model whose logit is a dot product: the vectors and offsets of all items, or of ids [C]. */
   candidates?(params: Params, candidates: Candidates, pass?: PassContext): DotCandidates;
   /**
+   * Of a model whose score is a sum over events: what each event of the one history of a batch adds to the logits of items [C] → [L, C], 0 for
+   * padding. Less them, a logit is that of everything but events.
+   */
+  contributions?(params: Params, batch: SequenceBatch, items: Tensor1D): Tensor2D;
+  /**
    * Of a model that is faster without tensors: scores of all items for one query from the weights themselves, [items + 1], as
    * `logits` gives them. Values that change later, in place, are read as they are then.
    */

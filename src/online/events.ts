@@ -12,6 +12,10 @@ export interface OnlineEvent {
   /** Milliseconds since the epoch. */
   readonly time: number;
   readonly value?: number;
+  /** The list that the item was chosen from. */
+  readonly requestId?: string;
+  /** Ids of what that list showed, where lists are learned from. */
+  readonly shown?: readonly string[];
   readonly context?: Readonly<Record<string, string | number | boolean | null>>;
 }
 
@@ -100,6 +104,7 @@ function complete(raw: z.output<typeof eventSchema>, behaviour: string, now: num
     behaviour,
     time: raw.time ?? now,
     ...(raw.value === undefined ? {} : { value: raw.value }),
+    ...(raw.requestId === undefined ? {} : { requestId: raw.requestId }),
     ...(raw.context === undefined ? {} : { context: raw.context }),
   };
 }

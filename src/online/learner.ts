@@ -1,3 +1,4 @@
+import type { Contributions } from '../model/contributions.js';
 import type { Query, TensorMap } from '../types.js';
 import type { OnlineEvent } from './events.js';
 import type { Update } from './guard/update-check.js';
@@ -86,6 +87,8 @@ export interface OnlineLearner {
    * model with the adapter's weights added.
    */
   score(queries: readonly Query[], adapter?: string): Promise<Float32Array>;
+  /** Of a learner whose score is a sum over events: what each of a query's adds to the scores of items. */
+  readonly contributions?: (query: Query, items: Int32Array) => Promise<Contributions>;
   /** Of a learner whose users have states: those that lists are made from. */
   readonly states?: States;
   /** States that what is learned of each user starts from, of the same width: a function of parameters and history alone, whatever a list may cost. */

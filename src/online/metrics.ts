@@ -52,6 +52,12 @@ export class ServiceMetrics {
     labelNames: ['source'] as const,
     ...this.into,
   });
+  readonly fallbacks = new Counter({
+    name: 'recsys_recommendation_fallbacks_total',
+    help: 'Lists that are not the model’s newest, by reason: unknown user, scoring failed, or budget (no scores in time)',
+    labelNames: ['reason'] as const,
+    ...this.into,
+  });
   readonly loss = new Gauge({
     name: 'recsys_learner_loss',
     help: 'Loss of the last update before it',

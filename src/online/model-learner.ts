@@ -2,6 +2,7 @@ import { compileStep } from '../compute/compile.js';
 import { OPTIMIZERS } from '../compute/optimizers/index.js';
 import { type ParameterInits, ParameterStore, type Params } from '../compute/parameters.js';
 import { type AdapterConfig, adaptedModel } from '../model/adapted.js';
+import { paramsContributions } from '../model/contributions.js';
 import type { Model } from '../model/model.js';
 import type { RestoredModel } from '../model/restore.js';
 import { allRows, firstRows, freshInits } from '../model/room.js';
@@ -9,6 +10,7 @@ import { directScorer, paramsScorer } from '../model/scorer.js';
 import { paramsAdapter } from '../model/user-states.js';
 import type { Scorer, TensorMap } from '../types.js';
 import { CachedParams } from './cached-params.js';
+import { ItemRows } from './item-rows.js';
 import type { Judge, LearnOutcome, OnlineLearner } from './learner.js';
 import { PopularityProposal } from './negatives.js';
 import { NewItems } from './new-items.js';
@@ -73,10 +75,18 @@ export function modelLearner(
   if (optimizer && optimizer.size > 0) step.load(optimizer);
   const rows = catalogue.items.length;
   const newItems = new NewItems(restored.inits, store, { rows, known: known ?? rows, introduced });
-  const negatives = { proposal: new PopularityProposal(catalogue.itemCounts), count: config.negatives, seed };
+  const shown = config.negativesFrom === 'shown' ? new ItemRows(catalogue.items) : undefined;
+  const negatives = {
+    proposal: new PopularityProposal(catalogue.itemCounts),
+    count: config.negatives,
+    seed,
+    shown,
+  };
+  const contributions = paramsContributions(model, params);
   return {
     name: model.name,
     length: model.length,
+    ...(contributions ? { contributions } : {}),
     asks: model.readsAsked ?? false,
     columns: { times: model.readsTimes ?? false, values: model.readsValues !== undefined },
     adapters: [...adapters.keys()],

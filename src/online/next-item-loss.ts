@@ -10,6 +10,7 @@ import type { Model } from '../model/model.js';
 import { packedBatch, type Reads } from '../model/scorer.js';
 import { atLast } from '../model/select.js';
 import { Random } from '../random.js';
+import type { ItemRows } from './item-rows.js';
 import type { LearnExample } from './learner.js';
 import type { PopularityProposal } from './negatives.js';
 
@@ -20,6 +21,8 @@ export interface NegativeOptions {
   /** Negatives an example. */
   readonly count: number;
   readonly seed: number;
+  /** Rows of items; given where events are learned against what was shown. */
+  readonly shown?: ItemRows | undefined;
 }
 
 /** Examples without what a loss adds: histories [P, L], `targets` [P] and `weights` [P]. */
@@ -48,7 +51,13 @@ export function packExamples(
   const { proposal, count, seed } = options;
   const negatives = new Int32Array(size * count);
   const offsets = new Float32Array(size * count);
-  for (const [row, { event, item, query, known }] of examples.entries()) {
+  for (const [row, example] of examples.entries()) {
+    const { event, item, query, known } = example;
+    const others = options.shown && othersShown(example, options.shown);
+    if (others && others.length > 0) {
+      fillWith(others, negatives.subarray(row * count, (row + 1) * count), offsets.subarray(row * count));
+      continue;
+    }
     const random = Random.of(seed, 'negatives', event.id);
     const positive = new Set(query.items).add(item);
     for (let j = 0; j < count; j++) {
@@ -65,6 +74,26 @@ export function packExamples(
     negatives: { dtype: 'I32', shape: [size, count], data: negatives },
     offsets: { dtype: 'F32', shape: [size, count], data: offsets },
   };
+}
+
+/** Rows of what was shown beside the item that was chosen, as the catalogue was when the event came. */
+function othersShown({ event, item, known }: LearnExample, rows: ItemRows): number[] {
+  const others = new Set((event.shown ?? []).flatMap((id) => rows.get(id) ?? []));
+  return [...others].filter((row) => row !== item && row < known);
+}
+
+/**
+ * The same items again and again, each with −log of how often: the sum of exp(s + offset) is that over the items themselves, so that a softmax is that of the choice among
+ * what was shown (conditional logit: McFadden 1974). Of more items than there is room for, the first.
+ */
+function fillWith(items: readonly number[], negatives: Int32Array, offsets: Float32Array): void {
+  const { length: count } = negatives;
+  const kept = Math.min(items.length, count);
+  for (let j = 0; j < count; j++) {
+    const times = Math.floor(count / kept) + (j % kept < count % kept ? 1 : 0);
+    negatives[j] = items[j % kept]!;
+    offsets[j] = -Math.log(times);
+  }
 }
 
 /**

@@ -1,11 +1,19 @@
 import { type UserState, userStates } from '../model/adaptation/basis.js';
-import type { RecommendRequest } from '../protocol/recommendations.js';
+import type { FallbackReason, Reason, RecommendRequest } from '../protocol/recommendations.js';
 import type { Catalogue, Query, StageContext } from '../types.js';
+import { CLOCK } from './deadline/clock.js';
+import { LastLists } from './deadline/last-lists.js';
+import { ScoringTime } from './deadline/scoring-time.js';
 import { invalid } from './events.js';
+import { impressionOf, type Served } from './impressions/impression.js';
 import type { OnlineLearner } from './learner.js';
-import type { Lists } from './lists/lists.js';
+import type { List, Lists, Wanted } from './lists/lists.js';
 import type { ServiceMetrics } from './metrics.js';
 import type { OpenCatalogue } from './open-catalogue.js';
+import { reasonsOf } from './reasons.js';
+import type { RequestConfig } from './schema.js';
+import type { Asked, Serving } from './serving.js';
+import type { ShownLists } from './shown-lists.js';
 import type { UserAdaptation } from './user-adaptation.js';
 import type { UserHistories } from './users.js';
 
@@ -14,6 +22,10 @@ export interface RecommendedItem {
   readonly title: string;
   /** The model's score, or the item's popularity in a fallback. Higher is better; comparable within one list. */
   readonly score: number;
+  /** Where lists explore: probability of the item at its place, given those above. */
+  readonly propensity?: number;
+  /** Where asked for: the events that carried it most. */
+  readonly reasons?: readonly Reason[];
 }
 
 export interface Recommendation {
@@ -23,8 +35,11 @@ export interface Recommendation {
   readonly modelVersion: string;
   /** The adapter that was asked for. */
   readonly adapter?: string;
-  /** True where the list is popularity: nothing is known of the user, or the model could not score. */
+  /** Where lists explore: probability of the whole list. */
+  readonly listPropensity?: number;
+  /** True where the list is popularity or the user's last one. */
   readonly fallback: boolean;
+  readonly fallbackReason?: FallbackReason;
   /** Item ids of the request that are not in the catalogue. */
   readonly unknown: readonly string[];
 }
@@ -37,9 +52,12 @@ export interface RecommenderOptions {
   readonly behaviourIndex: ReadonlyMap<string, number>;
   /** [items + 1] interactions by item: train rows and events. */
   readonly popularity: Float32Array;
-  readonly defaultK: number;
-  /** The best of a row of scores that a list may hold. */
-  readonly best: Lists['best'];
+  readonly requests: Pick<RequestConfig, 'k' | 'budgetMs'>;
+  /** Makes lists of scores. */
+  lists(): Pick<Lists, 'best' | 'left' | 'reranks'>;
+  readonly serving?: Serving | undefined;
+  /** What lists showed, for the events that name them. */
+  readonly shown: ShownLists;
   /** What was learned of each user. */
   readonly adaptation?: UserAdaptation | undefined;
   readonly metrics: ServiceMetrics;
@@ -53,19 +71,34 @@ interface Scoring {
   readonly needsHistory: boolean;
 }
 
+/** A list that is served. */
+interface MadeList extends List {
+  /** Of the model that made it. */
+  readonly version: string;
+  /** False where it was made before. */
+  readonly drawn: boolean;
+}
+
 /** Lists for users and sessions: the learner's scores, or popularity where there is nothing to score by. */
 export class Recommender {
   readonly popularity: Float32Array;
+  /** The newest list of the users who asked last, for when there is no time to score. */
+  readonly lastLists = new LastLists();
+  /** What the newest lists showed. */
+  readonly shown: ShownLists;
+  private readonly time: ScoringTime;
 
   constructor(private readonly options: RecommenderOptions) {
     this.popularity = options.popularity;
+    this.shown = options.shown;
+    this.time = new ScoringTime(options.serving?.clock ?? CLOCK);
   }
 
-  async recommend(request: RecommendRequest): Promise<Recommendation> {
-    const { catalogue, defaultK, items, metrics } = this.options;
+  async recommend(request: RecommendRequest, asked: Asked = {}): Promise<Recommendation> {
+    const { catalogue, requests, items, metrics, serving, learner } = this.options;
     const unknown: string[] = [];
-    const { adapter } = request;
-    const adapters = this.options.learner.adapters ?? [];
+    const { adapter, user } = request;
+    const adapters = learner.adapters ?? [];
     if (adapter !== undefined && !adapters.includes(adapter))
       throw invalid([
         { field: 'adapter', message: `is none that is served (${adapters.join(', ') || 'there are none'})` },
@@ -80,25 +113,81 @@ export class Recommender {
     const excluded = new Set(known(request.exclude ?? []));
     if (!request.includeSeen && !request.candidates) for (const item of query.items) excluded.add(item);
     const candidates = request.candidates && new Set(known(request.candidates));
+    const barred = candidates ? { has: (i: number) => excluded.has(i) || !candidates.has(i) } : excluded;
     const version = this.options.version();
     const scoring = this.scoring(request);
-    const model = await this.modelScores(query, scoring);
-    const scores = model ?? this.popularity;
-    const barred = candidates ? { has: (i: number) => excluded.has(i) || !candidates.has(i) } : excluded;
-    const best = await this.options.best(scores, request.k ?? defaultK, barred, model === undefined);
-    metrics.recommendations.inc({ source: model ? 'model' : 'fallback' });
-    return {
-      ...(request.user === undefined ? {} : { user: request.user }),
-      items: Array.from(best.items, (item, i) => ({
+    const budget = request.budgetMs ?? requests.budgetMs ?? Number.POSITIVE_INFINITY;
+    const model = await this.modelScores(query, scoring, budget - (asked.waited ?? 0));
+    const wanted = {
+      k: request.k ?? requests.k,
+      barred,
+      requestId: asked.requestId,
+      popularity: this.popularity,
+    };
+    const list = await this.listOf(model, { ...wanted, counts: false }, version, lastListOf(request));
+    const fallbackReason = typeof model === 'string' ? model : undefined;
+    metrics.recommendations.inc({ source: fallbackReason ? 'fallback' : 'model' });
+    if (fallbackReason) metrics.fallbacks.inc({ reason: fallbackReason });
+    const reasons =
+      request.reasons && typeof model !== 'string' && !request.state
+        ? await reasonsOf(query, list.items, model, { catalogue, learner, score: scoring.score, adapter })
+        : undefined;
+    const drawn = list.drawn && serving?.exploration?.explores;
+    const answer: Recommendation = {
+      ...(user === undefined ? {} : { user }),
+      items: Array.from(list.items, (item, i) => ({
         item: catalogue.items[item]!,
         title: catalogue.titles[item] ?? '',
-        score: best.scores[i]!,
+        score: list.scores[i]!,
+        ...(drawn ? { propensity: list.propensities[i]! } : {}),
+        ...(reasons ? { reasons: reasons[i]! } : {}),
       })),
-      modelVersion: version,
+      ...(drawn ? { listPropensity: list.propensities.reduce((product, one) => product * one, 1) } : {}),
+      modelVersion: list.version,
       ...(adapter === undefined ? {} : { adapter }),
-      fallback: model === undefined,
+      fallback: fallbackReason !== undefined,
+      ...(fallbackReason ? { fallbackReason } : {}),
       unknown,
     };
+    if (asked.requestId !== undefined) {
+      this.shown.keep(asked.requestId, answer.items);
+      await this.logList(
+        { ...answer, query, requestId: asked.requestId, behaviour: request.behaviour },
+        list,
+      );
+    }
+    return answer;
+  }
+
+  private async logList(served: Omit<Served, 'list' | 'policy' | 'reranked'>, list: MadeList): Promise<void> {
+    const { serving, catalogue, learner, lists } = this.options;
+    const policy = list.drawn ? (serving?.exploration?.config.kind ?? 'none') : undefined;
+    const reranked = lists().reranks;
+    await serving?.impressions?.write(
+      impressionOf({ ...served, list, policy, reranked }, catalogue, learner.length),
+    );
+  }
+
+  /** A list of the model's scores, or what stands in for it. */
+  private async listOf(
+    model: Float32Array | FallbackReason,
+    wanted: Wanted,
+    version: string,
+    user: string | undefined,
+  ): Promise<MadeList> {
+    const lists = this.options.lists();
+    if (typeof model !== 'string') {
+      const list = await lists.best(model, wanted);
+      if (user !== undefined)
+        this.lastLists.keep(user, { items: list.items, scores: list.scores, modelVersion: version });
+      return { ...list, version, drawn: true };
+    }
+    const last = model === 'budget' && user !== undefined ? this.lastLists.get(user) : undefined;
+    const left = last && (await lists.left(last, wanted.k, wanted.barred));
+    if (!last || !left || left.items.length === 0)
+      return { ...(await lists.best(this.popularity, { ...wanted, counts: true })), version, drawn: true };
+    const propensities = new Float64Array(left.items.length).fill(Number.NaN);
+    return { ...left, propensities, pool: left.items, version: last.modelVersion, drawn: false };
   }
 
   /**
@@ -181,20 +270,35 @@ export class Recommender {
     return { score: (query) => learner.score([query], adapter), needsHistory: true };
   }
 
-  /** The model's scores of one user, or undefined where it has nothing to go by. */
+  /** The model's scores of one user, or why there are none. */
   private async modelScores(
     query: Query,
     { score, needsHistory }: Scoring,
-  ): Promise<Float32Array | undefined> {
-    if (needsHistory && query.user === 0 && query.items.length === 0) return undefined;
+    left: number,
+  ): Promise<Float32Array | FallbackReason> {
+    if (needsHistory && query.user === 0 && query.items.length === 0) return 'unknown user';
     try {
-      const scores = await score(query);
+      const scores = await this.time.within(left, () => score(query));
+      if (scores === undefined) return 'budget';
       // One look suffices: parameters that are no longer numbers spoil every score.
       if (!Number.isNaN(scores[1])) return scores;
       this.options.log('warn', 'the model gives scores that are not numbers; serving popular items');
     } catch (error) {
       this.options.log('warn', `the model could not score: ${String(error)}; serving popular items`);
     }
-    return undefined;
+    return 'scoring failed';
   }
+}
+
+/** Whose last list a request's answer may be, and may stand for one: a user's own, without conditions that change scores. */
+function lastListOf({
+  user,
+  history,
+  state,
+  adapter,
+  behaviour,
+  candidates,
+}: RecommendRequest): string | undefined {
+  const own = [history, state, adapter, behaviour, candidates].every((one) => one === undefined);
+  return own ? user : undefined;
 }

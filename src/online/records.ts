@@ -11,6 +11,8 @@ export const journalledEvent = z.object({
   behaviour: z.string(),
   time: z.number(),
   value: z.number().exactOptional(),
+  requestId: z.string().exactOptional(),
+  shown: z.array(z.string()).readonly().exactOptional(),
   context: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])).exactOptional(),
 });
 /** What became of the events up to number `through` that no outcome before it speaks of: learned, unless skipped for a reason. */

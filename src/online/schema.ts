@@ -14,13 +14,13 @@ export const learningSchema = z
       .default('adagrad')
       .describe('update rule; embedding tables are updated by row'),
     learningRate: z.number().positive().max(10).default(0.005).describe('step size of every update'),
-    negatives: z
-      .number()
-      .int()
-      .min(1)
-      .max(4096)
-      .default(64)
-      .describe('items drawn by popularity against each event'),
+    negatives: z.number().int().min(1).max(4096).default(64).describe('items drawn against each event'),
+    negativesFrom: z
+      .enum(['popularity', 'shown'])
+      .default('popularity')
+      .describe(
+        'what an event’s item is learned against: popularity, items drawn by it; shown, the other items of the list that the event names by `requestId`, and items drawn by popularity where it names none of the newest 10,000',
+      ),
     loss: z
       .enum(['softmax', 'bce', 'mse'])
       .optional()
@@ -175,6 +175,14 @@ export const requestSchema = z
       .min(1024)
       .default(1024 * 1024)
       .describe('largest request body'),
+    budgetMs: z
+      .number()
+      .positive()
+      .max(60_000)
+      .optional()
+      .describe(
+        'milliseconds for a list; where scores cannot be had in time it is the user’s last one, or popular items. Absent: as long as it takes',
+      ),
   })
   .prefault({})
   .describe('what requests may ask');

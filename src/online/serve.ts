@@ -15,11 +15,14 @@ import { versions } from '../storage/versions.js';
 import type { StageContext } from '../types.js';
 import { changedSettings } from './changed-settings.js';
 import type { Questions } from './elicitation.js';
+import { Exploration } from './exploration/exploration.js';
+import type { ExplorationConfig } from './exploration/schema.js';
 import { frozenModel } from './frozen.js';
 import { GoodState } from './guard/good.js';
 import type { GuardConfig } from './guard/schema.js';
 import { type AlertsConfig, Webhook } from './guard/webhook.js';
 import { buildServer, listen, tryAddress } from './http/server.js';
+import { ImpressionLog } from './impressions/log.js';
 import type { Durability } from './journal/options.js';
 import type { ListsConfig } from './lists/schema.js';
 import { ServiceMetrics } from './metrics.js';
@@ -33,7 +36,7 @@ import { checkExposure, type Security } from './security/security.js';
 import { RecommenderService } from './service.js';
 import { readOnlineState, writeServed } from './snapshot.js';
 import { Snapshots } from './snapshots.js';
-import { goodPath, journalPath, newestState, snapshotPath } from './state-directory.js';
+import { goodPath, impressionsPath, journalPath, newestState, snapshotPath } from './state-directory.js';
 import { type DataPart, warmedBy, warmHistories } from './warm.js';
 
 export interface ServeOptions {
@@ -60,6 +63,7 @@ export interface ServeOptions {
   readonly requests: RequestConfig;
   readonly quality: QualityConfig;
   readonly lists: ListsConfig;
+  readonly exploration: ExplorationConfig;
   readonly guard: GuardConfig;
   readonly alerts: AlertsConfig;
   /** Absent: everyone is let in, on loopback alone. */
@@ -180,6 +184,9 @@ async function serveState(
   );
   const { webhook: url } = options.alerts;
   const webhook = url === undefined ? undefined : new Webhook(url, options.alerts, context.log);
+  const impressions = options.exploration.log
+    ? await ImpressionLog.open(impressionsPath(options.state), { ...options, log: context.log })
+    : undefined;
   const service = await RecommenderService.start({
     catalogue: restored.catalogue,
     known,
@@ -193,6 +200,10 @@ async function serveState(
     requests: options.requests,
     quality: options.quality,
     lists: options.lists,
+    serving: {
+      exploration: new Exploration(options.exploration, seed),
+      ...(impressions ? { impressions } : {}),
+    },
     guard: options.guard,
     good,
     ...(webhook ? { alerted: (alert) => webhook.send(alert) } : {}),
@@ -233,6 +244,7 @@ async function serveState(
   } finally {
     await webhook?.close();
     await service.close();
+    await impressions?.close();
   }
 }
 

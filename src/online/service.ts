@@ -1,22 +1,17 @@
 import { RecsysError } from '../errors.js';
 import type { RecommendRequest } from '../protocol/recommendations.js';
-import type { Catalogue, StageContext } from '../types.js';
+import type { Catalogue } from '../types.js';
 import { type Arms, armsOf, countsOf } from './arms.js';
-import { Elicitation, type Questions } from './elicitation.js';
+import { Elicitation } from './elicitation.js';
 import type { OnlineEvent } from './events.js';
-import type { Alert } from './guard/alerts.js';
 import { Guard } from './guard/guard.js';
-import { type Adaptations, type LastGood, loadOffsets, offsetsOf } from './guard/learned.js';
+import { type Adaptations, loadOffsets, offsetsOf } from './guard/learned.js';
 import { LearningState } from './guard/learning-state.js';
-import type { GuardConfig } from './guard/schema.js';
 import { type EventReceipt, Intake } from './intake.js';
-import type { JournalFiles } from './journal/files.js';
 import type { Durability } from './journal/options.js';
 import { Journal } from './journal.js';
-import type { FrozenModel, LearnerState, OnlineLearner } from './learner.js';
+import type { LearnerState } from './learner.js';
 import { Lists } from './lists/lists.js';
-import type { ListsConfig } from './lists/schema.js';
-import type { ServiceMetrics } from './metrics.js';
 import { OpenCatalogue } from './open-catalogue.js';
 import type { ServicePosition } from './position.js';
 import type { Prequential } from './prequential.js';
@@ -28,47 +23,15 @@ import { type Recommendation, Recommender } from './recommend.js';
 import type { JournalRecord } from './records.js';
 import { replayJournal } from './replay.js';
 import { ReplyError } from './replies.js';
-import type { LearningConfig, QualityConfig, RequestConfig, RetentionConfig } from './schema.js';
+import type { Asked } from './serving.js';
+import { ShownLists } from './shown-lists.js';
 import { TrainedEvents } from './trained.js';
 import { userAdaptation } from './user-adaptation.js';
 import { UserHistories } from './users.js';
 
 export type { ServicePosition };
 
-export interface ServiceOptions {
-  readonly catalogue: Catalogue;
-  /** Rows of the catalogue that have items, padding included; those behind are free for items that come. Default: all. */
-  readonly known?: number;
-  readonly learner: OnlineLearner;
-  /** Directory of the journal; held by this process alone. */
-  readonly journal: string;
-  readonly durability: Durability;
-  /** Milliseconds between two syncs with `durability: interval`. */
-  readonly syncInterval: number;
-  /** Default: the disk. */
-  readonly files?: JournalFiles;
-  /** Names the base checkpoint in the model version. */
-  readonly baseVersion: string;
-  readonly learning: LearningConfig;
-  readonly retention: RetentionConfig;
-  readonly requests: RequestConfig;
-  readonly quality: QualityConfig;
-  readonly lists: ListsConfig;
-  readonly guard: GuardConfig;
-  /** Absent: there is nothing to go back to. */
-  readonly good?: LastGood;
-  readonly alerted?: (alert: Alert) => void;
-  /** The model as it was first served, where arms are measured. */
-  readonly frozen?: FrozenModel | undefined;
-  /** What to ask new users about; popular items where there is no list. */
-  readonly questions?: Questions | undefined;
-  /** Histories known before the first event. */
-  readonly warm?: (histories: UserHistories) => void;
-  /** Where to go on from, when the learner holds a snapshot's parameters. */
-  readonly from?: { readonly journalId: string; readonly state: ServicePosition };
-  readonly metrics: ServiceMetrics;
-  readonly context: StageContext;
-}
+import type { ServiceOptions } from './service-options.js';
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
@@ -153,8 +116,8 @@ export class RecommenderService {
       items: this.items,
       behaviourIndex: this.behaviourIndex,
       popularity: countsOf(options),
-      best: (...asked) => this.lists.best(...asked),
-      defaultK: options.requests.k,
+      ...{ lists: () => this.lists, requests: options.requests, serving: options.serving },
+      shown: new ShownLists(learning.negativesFrom === 'shown' ? 10_000 : 0),
       adaptation: this.adaptation.served,
       metrics,
       version: () => this.learningState.version(options.baseVersion, this.queue.learned),
@@ -201,7 +164,8 @@ export class RecommenderService {
         for (const [i, record] of records.entries()) this.apply(first + i, record as JournalRecord);
       },
     });
-    this.lists = await Lists.open(this.options.lists, this.options.catalogue, this.items, context.log);
+    const { lists, catalogue, serving } = this.options;
+    this.lists = await Lists.open(lists, catalogue, this.items, context.log, serving?.exploration);
     const { cut } = this.journal;
     if (cut) {
       context.log(
@@ -296,7 +260,7 @@ export class RecommenderService {
    */
   accept(events: readonly OnlineEvent[]): Promise<EventReceipt[]> {
     if (this.stopping) return Promise.reject(new ReplyError('NOT_READY', 'the service is stopping'));
-    return this.intake.accept(events);
+    return this.intake.accept(this.recommender.shown.with(events));
   }
 
   /** One record's effect on the state. Runs in journal order, live and in replay alike. */
@@ -326,8 +290,8 @@ export class RecommenderService {
     return weights[behaviour] ?? 1;
   }
 
-  recommend(request: RecommendRequest): Promise<Recommendation> {
-    return this.recommender.recommend(request);
+  recommend(request: RecommendRequest, asked?: Asked): Promise<Recommendation> {
+    return this.recommender.recommend(request, asked);
   }
 
   /** What the model knows of a user. */

@@ -19,6 +19,9 @@ export const journalPath = (state: string): string => join(state, 'journal');
 /** A file that is there while a user is erased: the journal then holds an intent to complete. */
 export const erasingPath = (state: string): string => join(state, 'erasing');
 
+/** Where it keeps the lists that were served. */
+export const impressionsPath = (state: string): string => join(state, 'impressions');
+
 /** The snapshot in the state directory with its state, where it stands for this checkpoint and dataset, else the checkpoint itself without. */
 export async function newestState(
   state: string,

@@ -19,6 +19,12 @@ export const eventSchema = z.strictObject({
     .optional()
     .describe('milliseconds since the epoch or ISO 8601; the time of arrival where absent'),
   value: z.number().optional().describe('rating, price, play time'),
+  requestId: z
+    .string()
+    .min(1)
+    .max(128)
+    .optional()
+    .describe('`requestId` of the list that the item was chosen from'),
   context: z
     .record(z.string().max(64), scalar)
     .refine((context) => Object.keys(context).length <= MAX_CONTEXT_KEYS, `at most ${MAX_CONTEXT_KEYS} keys`)

@@ -9,6 +9,19 @@ const askedBehaviour = z
   .max(64)
   .describe('rank what comes next by this behaviour; needs a model with behaviour heads. Absent: by any');
 
+/** Why a list is not the model's newest. */
+export const FALLBACK_REASONS = ['unknown user', 'scoring failed', 'budget'] as const;
+export type FallbackReason = (typeof FALLBACK_REASONS)[number];
+
+const reasonsAsked = z.boolean().describe('true: say for each item which events of the history carried it');
+const budgetMs = z
+  .number()
+  .positive()
+  .max(60_000)
+  .describe(
+    'milliseconds for the list; where scores cannot be had in time it is the user’s last one, or popular items. Default: `requests.budgetMs`',
+  );
+
 /** Body of `POST /v1/recommendations`. */
 export const recommendSchema = z
   .strictObject({
@@ -42,6 +55,8 @@ export const recommendSchema = z
     exclude: ids.optional().describe('items never returned'),
     candidates: ids.min(1).optional().describe('rank these items only; those already seen stay in'),
     includeSeen: z.boolean().default(false).describe('true: items of the history may be returned again'),
+    reasons: reasonsAsked.optional(),
+    budgetMs: budgetMs.optional(),
     context: z.record(z.string().max(64), z.unknown()).optional().describe('kept for later use'),
   })
   .refine((r) => r.user !== undefined || r.history !== undefined || r.state !== undefined, {
@@ -69,18 +84,50 @@ export const recommendQuerySchema = z.strictObject({
     .enum(['true', 'false'])
     .transform((text) => text === 'true')
     .default(false),
+  reasons: z
+    .enum(['true', 'false'])
+    .transform((text) => text === 'true')
+    .optional()
+    .describe('true: say for each item which events of the history carried it'),
+  budgetMs: z.coerce.number().pipe(budgetMs).optional(),
 });
+
+/** An event that an item is in the list because of. */
+export const reasonSchema = z.object({
+  item: z.string().describe('item of the event'),
+  behaviour: z.string(),
+  share: z.number().describe('of what all events that speak for the item add to its score, 0 to 1'),
+});
+export type Reason = z.output<typeof reasonSchema>;
 
 /** A list, best first. */
 export const recommendReplySchema = z.object({
   requestId: z.string(),
   user: z.string().optional(),
-  items: z.array(z.object({ item: z.string(), title: z.string(), score: z.number() })),
+  items: z.array(
+    z.object({
+      item: z.string(),
+      title: z.string(),
+      score: z.number(),
+      propensity: z
+        .number()
+        .optional()
+        .describe('where lists explore: probability of the item at its place, given those above'),
+      reasons: z.array(reasonSchema).optional().describe('where asked for: the events that carried it most'),
+    }),
+  ),
+  listPropensity: z
+    .number()
+    .optional()
+    .describe('where lists explore: probability of the whole list, the product of its items’'),
   modelVersion: z
     .string()
     .describe('<base checkpoint>+<events learned since>, and .<rollbacks> where something was taken back'),
   adapter: z.string().optional().describe('the adapter that was asked for'),
-  fallback: z.boolean().describe('true: popular items, since nothing is known of the user'),
+  fallback: z
+    .boolean()
+    .describe('true: popular items, or what is left of the user’s last list, and `fallbackReason` says why'),
+  fallbackReason: z.enum(FALLBACK_REASONS).optional(),
   unknown: z.array(z.string()).describe('item ids of the request that are not in the catalogue'),
 });
 export type RecommendQuery = z.output<typeof recommendQuerySchema>;

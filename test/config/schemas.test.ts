@@ -20,6 +20,7 @@ const WITH_SETTINGS = [
   'compress',
   'evaluate',
   'recommend',
+  'off-policy',
   'export',
   'serve-online',
   'replay',

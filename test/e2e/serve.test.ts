@@ -147,7 +147,7 @@ describe('recsys serve-online', { skip: built ? false : 'not built (npm run buil
   }, async () => {
     const text = await readFile(join(ROOT, 'docs/serving.md'), 'utf8');
     const examples = [...text.matchAll(/```sh\n(curl[\s\S]*?)```/g)].map(([, block]) => block!);
-    assert.equal(examples.length, 9);
+    assert.equal(examples.length, 10);
     const { child, ended, url } = await startService(dir, 'docs');
     const replies: string[] = [];
     for (const example of examples) {
@@ -159,7 +159,7 @@ describe('recsys serve-online', { skip: built ? false : 'not built (npm run buil
     }
     child.kill('SIGTERM');
     assert.equal((await ended).code, 0);
-    const [ready, unseen, accepted, list, session, questions, state, metrics] = replies;
+    const [ready, unseen, accepted, list, session, questions, state, metrics, reasoned] = replies;
     assert.equal(ready, '{"status":"ready"}');
     assert.equal(JSON.parse(unseen!).fallback, true);
     assert.equal(JSON.parse(accepted!).accepted, 2);
@@ -171,5 +171,10 @@ describe('recsys serve-online', { skip: built ? false : 'not built (npm run buil
     const known = JSON.parse(state!);
     assert.deepEqual([known.events, known.basis, known.state.length > 0], [2, 'events', true]);
     assert.match(metrics!, /recsys_events_received_total\{result="accepted"\} 2/);
+    const reasons = JSON.parse(reasoned!).items.flatMap(
+      (one: { reasons: { item: string }[] }) => one.reasons,
+    );
+    assert(reasons.length > 0);
+    for (const { item } of reasons) assert(['i7', 'i3'].includes(item), 'one of her events');
   });
 });

@@ -17,7 +17,8 @@ import { listsSchema } from '../../src/online/lists/schema.js';
 import { ServiceMetrics } from '../../src/online/metrics.js';
 import { learningSchema, qualitySchema, requestSchema, retentionSchema } from '../../src/online/schema.js';
 import type { Security } from '../../src/online/security/security.js';
-import { RecommenderService, type ServiceOptions } from '../../src/online/service.js';
+import { RecommenderService } from '../../src/online/service.js';
+import type { ServiceOptions } from '../../src/online/service-options.js';
 import type { Catalogue, StageContext } from '../../src/types.js';
 import { noFeatures } from '../suites/fixtures.js';
 
@@ -124,6 +125,7 @@ export type Overrides = Partial<
     | 'frozen'
     | 'good'
     | 'alerted'
+    | 'serving'
   > & {
     learning: object;
     /** Of `startServer`. */

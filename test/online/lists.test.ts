@@ -32,8 +32,14 @@ const opened = (config: object, of = shop()) =>
   Lists.open(listsSchema.parse(config), of, new OpenCatalogue(of), quiet);
 /** Item i has the score 13 − i: without rules the list is 1, 2, 3 … */
 const falling = Float32Array.from({ length: 13 }, (_, item) => 13 - item);
+const wanted = (k: number, counts: boolean) => ({
+  k,
+  counts,
+  barred: nothing,
+  popularity: new Float32Array(13),
+});
 const listOf = async (config: object, k = 5, counts = false) => [
-  ...(await (await opened(config)).best(falling, k, nothing, counts)).items,
+  ...(await (await opened(config)).best(falling, wanted(k, counts))).items,
 ];
 
 test('without rules a list is the best scores', async () => {
@@ -44,7 +50,7 @@ test('what is excluded is in no list; a boost moves by its logarithm, a count by
   const colour = { attribute: 'colour', values: ['red'] };
   assert.deepEqual(await listOf({ rules: [{ ...colour, exclude: true }] }), [1, 3, 5, 7, 9]);
   // ln 8 = 2.08: 10 (score 3) comes before 9 (4) and 8 (5 + 2.08) before 6.
-  const boosted = await (await opened({ rules: [{ ...colour, boost: 8 }] })).best(falling, 3, nothing, false);
+  const boosted = await (await opened({ rules: [{ ...colour, boost: 8 }] })).best(falling, wanted(3, false));
   assert.deepEqual([...boosted.items], [2, 1, 4]);
   assert(Math.abs(boosted.scores[0]! - 11 - Math.log(8)) < 1e-5, `${boosted.scores[0]}`);
   assert.deepEqual(

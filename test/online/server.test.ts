@@ -26,6 +26,7 @@ test('a user never seen gets popular items, marked as a fallback', async (t) => 
     ],
     modelVersion: 'base+0',
     fallback: true,
+    fallbackReason: 'unknown user',
     unknown: [],
   });
 });

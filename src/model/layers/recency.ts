@@ -23,6 +23,22 @@ export function recencyConstants(into: TensorMap, length: number, { name = NAME,
   into.set(`${named(name)}.lags`, { dtype: 'I32', shape: [length, length], data: lags(length, after) });
 }
 
+interface Places {
+  readonly name?: string;
+  /** Newest positions that are asked about. */
+  readonly rows?: number;
+}
+
+/** How much each of the items [B, L] counts at the last R positions → weights [B, R, L], and their sums [B, R, 1]. */
+function recencyWeights(params: Params, items: tf.Tensor2D, { name = NAME, rows = items.shape[1] }: Places) {
+  const [, steps] = items.shape;
+  const lag = tf.slice(params.get(`${named(name)}.lags`), [steps - rows, 0], [rows, steps]);
+  const counts = tf.cast(tf.greater(lag, 0), 'float32');
+  const weights = tf.mul(tf.exp(tf.squeeze(params.lookup(named(name), lag), [2])), counts);
+  const mix = tf.mul(tf.expandDims(weights, 0), tf.expandDims(present(items), 1)) as tf.Tensor3D;
+  return { mix, total: tf.add(tf.sum(mix, 2, true), 1e-6) };
+}
+
 /**
  * Mean of the vectors [B, L, D] of the items [B, L] up to each of the last R positions, the learned weight of each by its recency →
  * [B, R, D]; 0 where there is none.
@@ -31,15 +47,16 @@ export function recencyMean(
   params: Params,
   items: tf.Tensor2D,
   vectors: tf.Tensor3D,
-  { name = NAME, rows = items.shape[1] } = {},
+  places: Places = {},
 ): tf.Tensor3D {
-  const [, steps] = items.shape;
-  const lag = tf.slice(params.get(`${named(name)}.lags`), [steps - rows, 0], [rows, steps]);
-  const counts = tf.cast(tf.greater(lag, 0), 'float32');
-  const weights = tf.mul(tf.exp(tf.squeeze(params.lookup(named(name), lag), [2])), counts);
-  const mix = tf.mul(tf.expandDims(weights, 0), tf.expandDims(present(items), 1)) as tf.Tensor3D;
-  const total = tf.add(tf.sum(mix, 2, true), 1e-6);
+  const { mix, total } = recencyWeights(params, items, places);
   return tf.div(tf.matMul(mix, vectors), total);
+}
+
+/** Share of each of the items [B, L] in that mean at the newest position → [B, L]. */
+export function recencyShares(params: Params, items: tf.Tensor2D): tf.Tensor2D {
+  const { mix, total } = recencyWeights(params, items, { rows: 1 });
+  return tf.squeeze(tf.div(mix, total), [1]);
 }
 
 /** Lag matrix [L, L]: 1 + (i − j) for j ≤ i − after, 0 for what is newer and for the future; indexes the weights. */

@@ -5,7 +5,7 @@ import type { TensorMap } from '../../types.js';
 import { itemEncoder, userEncoder } from '../entity.js';
 import { dotCandidates, dotLogits, paddingConstants } from '../factorised.js';
 import { itemBias } from '../initial.js';
-import { initRecency, recencyConstants, recencyMean } from '../layers/recency.js';
+import { initRecency, recencyConstants, recencyMean, recencyShares } from '../layers/recency.js';
 import { defineModel, type Model } from '../model.js';
 
 const schema = z.strictObject({
@@ -61,6 +61,17 @@ export const linear = defineModel({
         return { states, layers: [states] };
       },
       logits: (params, states, candidates) => dotLogits(params, output, states, candidates, 'output.bias'),
+      contributions(params, batch, items) {
+        const shares = recencyShares(params, batch.items);
+        const vectors = tf.squeeze(input.encode(params, batch.items), [0]);
+        const ones = tf.matMul(
+          vectors as tf.Tensor2D,
+          output.encode(params, items) as tf.Tensor2D,
+          false,
+          true,
+        );
+        return tf.mul(tf.reshape(shares, [-1, 1]), ones) as tf.Tensor2D;
+      },
       candidates: (params, candidates) => dotCandidates(params, output, candidates, 'output.bias'),
     };
   },

@@ -129,6 +129,23 @@ export const sparseLinear = defineModel({
         const picked = embeddingLookup(tf.reshape(states, [size * columns, 1]), placesOf(candidates));
         return tf.add(tf.squeeze(picked, [2]), bias) as tf.Tensor2D;
       },
+      contributions(params, batch, asked) {
+        const given = batch.items.shape[1];
+        const steps = Math.min(given, length);
+        const items = tf.squeeze(tf.slice(batch.items, [0, given - steps], [1, steps]), [0]) as tf.Tensor1D;
+        const weights = tf.slice(params.get('decay'), [length - steps], [steps]);
+        const scale = tf.reshape(tf.mul(present(items), weights), [steps, 1]);
+        const values = tf.mul(params.lookup('item.weights', items), scale);
+        const numbers = gatherRows(params.get('item.neighbours'), items);
+        const hits = tf.equal(
+          tf.expandDims(tf.reshape(numbers, [steps, neighbours]), 1),
+          tf.reshape(asked, [1, -1, 1]),
+        );
+        return tf.sum(
+          tf.mul(tf.cast(hits, 'float32'), tf.expandDims(tf.reshape(values, [steps, neighbours]), 1)),
+          2,
+        ) as tf.Tensor2D;
+      },
       direct: (inits) => direct(inits, { neighbours, length, decay }, users ? userFeatures : undefined),
     };
   },

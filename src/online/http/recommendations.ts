@@ -1,4 +1,4 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyReply } from 'fastify';
 import type { z } from 'zod';
 import {
   type RecommendRequest,
@@ -19,17 +19,20 @@ export function recommendationRoutes(
 ): void {
   const response = { 200: jsonSchema(recommendReplySchema, 'output'), ...errorReplies(400, 413, 415, 503) };
   const answer = async (
-    requestId: string,
+    { request: { id: requestId }, elapsedTime: waited }: FastifyReply,
     request: RecommendRequest,
   ): Promise<z.output<typeof recommendReplySchema>> => {
     const { user } = request;
     const known = user === undefined ? request : { ...request, user: names.of(user) };
-    const { items, unknown, ...rest } = await service.recommend(known);
+    const { items, unknown, ...rest } = await service.recommend(known, { requestId, waited });
     return {
       requestId,
       ...rest,
       ...(user === undefined ? {} : { user }),
-      items: [...items],
+      items: items.map(({ reasons, ...item }) => ({
+        ...item,
+        ...(reasons ? { reasons: [...reasons] } : {}),
+      })),
       unknown: [...unknown],
     };
   };
@@ -44,7 +47,7 @@ export function recommendationRoutes(
         response,
       },
     },
-    (request) => answer(request.id, checked(recommendSchema, request.body)),
+    (request, reply) => answer(reply, checked(recommendSchema, request.body)),
   );
   app.get(
     '/v1/recommendations',
@@ -57,18 +60,20 @@ export function recommendationRoutes(
         response,
       },
     },
-    (request) => {
-      const { user, k, adapter, behaviour, exclude, includeSeen } = checked(
+    (request, reply) => {
+      const { user, k, adapter, behaviour, exclude, includeSeen, reasons, budgetMs } = checked(
         recommendQuerySchema,
         request.query,
       );
-      return answer(request.id, {
+      return answer(reply, {
         user,
         includeSeen,
         ...(k === undefined ? {} : { k }),
         ...(adapter === undefined ? {} : { adapter }),
         ...(behaviour === undefined ? {} : { behaviour }),
         ...(exclude === undefined ? {} : { exclude }),
+        ...(reasons === undefined ? {} : { reasons }),
+        ...(budgetMs === undefined ? {} : { budgetMs }),
       });
     },
   );

@@ -1,13 +1,33 @@
 import { type TopK, topK } from '../../compute/topk.js';
 import type { Catalogue, StageContext } from '../../types.js';
+import type { Exploration } from '../exploration/exploration.js';
 import type { OpenCatalogue } from '../open-catalogue.js';
 import { Attributes } from './attributes.js';
 import { Availability } from './availability.js';
 import type { ListsConfig } from './schema.js';
-import { select } from './selection.js';
+import { type Chosen, select } from './selection.js';
 
 /** Candidates that caps and diversity choose from, for each place of the list, and at least. */
 const CANDIDATES = { each: 10, least: 100 };
+
+/** What a list is asked for. */
+export interface Wanted {
+  readonly k: number;
+  /** Items that the request leaves out. */
+  readonly barred: { has(item: number): boolean };
+  /** True where scores are counts, not logits. */
+  readonly counts: boolean;
+  /** What exploration draws by. Absent: the list is the best. */
+  readonly requestId?: string | undefined;
+  /** [items + 1] interactions by item. */
+  readonly popularity: Float32Array;
+}
+
+/** A list, and what it was drawn from. */
+export interface List extends Chosen {
+  /** Items that the places could go to. */
+  readonly pool: Int32Array;
+}
 
 /** Makes lists of scores: what the rules of the house leave, best first. */
 export class Lists {
@@ -24,7 +44,13 @@ export class Lists {
     private readonly boosts: Float32Array | undefined,
     private readonly excluded: ReadonlySet<number>,
     private readonly availability: Availability | undefined,
+    private readonly exploration: Exploration | undefined,
   ) {}
+
+  /** Whether something beside scores has a say in which items follow each other. */
+  get reranks(): boolean {
+    return Object.keys(this.config.most).length > 0 || this.config.diversity > 0;
+  }
 
   /** @throws RecsysError CONFIG_INVALID for rules on attributes or values that no item has · FILE_MISSING · DISK */
   static async open(
@@ -32,6 +58,7 @@ export class Lists {
     catalogue: Catalogue,
     items: Pick<OpenCatalogue, 'get' | 'size'>,
     log: StageContext['log'],
+    exploration?: Exploration,
   ): Promise<Lists> {
     const attributes = new Attributes(catalogue);
     for (const attribute of Object.keys(config.most)) attributes.check(attribute, `lists.most.${attribute}`);
@@ -49,30 +76,49 @@ export class Lists {
     }
     const { unavailable } = config;
     const availability = unavailable === undefined ? undefined : await Availability.open(unavailable, log);
-    return new Lists(config, attributes, items, boosts, excluded, availability);
+    return new Lists(config, attributes, items, boosts, excluded, availability, exploration);
   }
 
   /**
-   * The `k` best of one row of scores.
-   * @param scores [items + 1]: logits, or counts where `counts` is true
-   * @param barred items that the request leaves out
+   * A list out of one row of scores: the `k` best, or what exploration draws.
+   * @param scores [items + 1]: logits, or counts
    */
-  async best(
-    scores: Float32Array,
-    k: number,
-    barred: { has(item: number): boolean },
-    counts: boolean,
-  ): Promise<TopK> {
-    const { config, items, excluded } = this;
-    const gone = await this.unavailable();
-    const out = { has: (item: number) => excluded.has(item) || gone.has(item) || barred.has(item) };
+  async best(scores: Float32Array, { k, barred, counts, requestId, popularity }: Wanted): Promise<List> {
+    const { config, items, exploration } = this;
+    const out = await this.out(barred);
     const raised = this.raised(scores, counts);
-    const most = new Map(Object.entries(config.most));
-    const { diversity } = config;
-    if (most.size === 0 && diversity === 0) return topK(raised, 0, items.size, k, out);
-    const wanted = Math.max(CANDIDATES.least, CANDIDATES.each * k);
+    const explores = requestId !== undefined && exploration?.explores;
+    if (!explores && !this.reranks) {
+      const best = topK(raised, 0, items.size, k, out);
+      return { ...best, propensities: new Float64Array(best.items.length).fill(1), pool: best.items };
+    }
+    const wanted = explores
+      ? Math.max(exploration.config.pool, k)
+      : Math.max(CANDIDATES.least, CANDIDATES.each * k);
     const { attributes } = this;
-    return select(topK(raised, 0, items.size, wanted, out), k, { attributes, most, diversity });
+    const options = { attributes, most: new Map(Object.entries(config.most)), diversity: config.diversity };
+    const pool = topK(raised, 0, items.size, wanted, out);
+    if (!explores) return { ...select(pool, k, options), pool: pool.items };
+    // Counts as logits: a softmax of them is then proportional to the counts.
+    const logits = counts ? { ...pool, scores: pool.scores.map((count) => Math.log(count + 1)) } : pool;
+    const chosen = select(logits, k, options, exploration.chooser(requestId, popularity));
+    return { ...chosen, scores: Float32Array.from(chosen.items, (item) => raised[item]!), pool: pool.items };
+  }
+
+  /** What is left of a list that was made before. */
+  async left({ items, scores }: TopK, k: number, barred: Wanted['barred']): Promise<TopK> {
+    const out = await this.out(barred);
+    const places = [...items.keys()].filter((at) => !out.has(items[at]!)).slice(0, k);
+    return {
+      items: Int32Array.from(places, (at) => items[at]!),
+      scores: Float32Array.from(places, (at) => scores[at]!),
+    };
+  }
+
+  private async out(barred: Wanted['barred']): Promise<Wanted['barred']> {
+    const gone = await this.unavailable();
+    const { excluded } = this;
+    return { has: (item) => excluded.has(item) || gone.has(item) || barred.has(item) };
   }
 
   private async unavailable(): Promise<ReadonlySet<number>> {

@@ -1,4 +1,5 @@
 import type { TopK } from '../../compute/topk.js';
+import { type Chooser, greedy } from '../exploration/exploration.js';
 import type { Attributes } from './attributes.js';
 
 export interface SelectionOptions {
@@ -9,40 +10,53 @@ export interface SelectionOptions {
   readonly diversity: number;
 }
 
+/** A list, and how likely each item was to take its place, given those above. */
+export interface Chosen extends TopK {
+  readonly propensities: Float64Array;
+}
+
 /**
- * A list of `k` out of candidates, best first: one after the other the item with the highest (1 − λ) · relevance − λ · likeness, whose attributes' values are not in
- * the list as often as they may be. Relevance is the score brought to 0 … 1 over the candidates; likeness the largest share of values (Jaccard) with an item
+ * A list of `k` out of candidates, best first: one after the other an item whose attributes' values are not in the list as often as they may be, by
+ * (1 − λ) · relevance − λ · likeness. Relevance is the score brought to 0 … 1 over the candidates; likeness the largest share of values (Jaccard) with an item
  * chosen already (maximal marginal relevance, Carbonell & Goldstein 1998). Shorter where caps leave no more.
+ *
+ * @param choose who takes a place, by what each item is worth: the above in the units of scores, so the score itself without diversity. Default: the best
  */
-export function select(candidates: TopK, k: number, options: SelectionOptions): TopK {
+export function select(
+  candidates: TopK,
+  k: number,
+  options: SelectionOptions,
+  choose: Chooser = greedy,
+): Chosen {
   const { attributes, most, diversity } = options;
   const { items, scores } = candidates;
   const values = Array.from(items, (item) => new Set(attributes.of(item)));
   const [high, low] = [scores[0] ?? 0, scores.at(-1) ?? 0];
-  const relevance = Float64Array.from(scores, (score) => (high > low ? (score - low) / (high - low) : 1));
+  const scale = high > low ? high - low : 1;
   const likeness = new Float64Array(items.length);
   const counts = new Map<number, number>();
-  const open = new Set(items.keys());
+  let open = [...items.keys()];
   const chosen: number[] = [];
+  const propensities: number[] = [];
   const full = (at: number): boolean =>
     [...values[at]!].some(
       (token) => (counts.get(token) ?? 0) >= (most.get(attributes.attributeOf(token)) ?? Infinity),
     );
   while (chosen.length < k) {
-    let best = -1;
-    let worth = Number.NEGATIVE_INFINITY;
-    for (const at of open) {
-      // Counts only grow: what does not fit now never will.
-      if (full(at)) {
-        open.delete(at);
-        continue;
-      }
-      const own = (1 - diversity) * relevance[at]! - diversity * likeness[at]!;
-      if (own > worth) [best, worth] = [at, own];
-    }
-    if (best < 0) break;
-    open.delete(best);
+    // Counts only grow: what does not fit now never will.
+    if (most.size > 0) open = open.filter((at) => !full(at));
+    if (open.length === 0) break;
+    const worth = Float64Array.from(
+      open,
+      (at) => (1 - diversity) * scores[at]! - diversity * scale * likeness[at]!,
+    );
+    const { at: place, propensity } = choose(
+      open.map((at) => items[at]!),
+      worth,
+    );
+    const [best] = open.splice(place, 1) as [number];
     chosen.push(best);
+    propensities.push(propensity);
     for (const token of values[best]!) counts.set(token, (counts.get(token) ?? 0) + 1);
     if (diversity > 0)
       for (const at of open) likeness[at] = Math.max(likeness[at]!, jaccard(values[at]!, values[best]!));
@@ -50,6 +64,7 @@ export function select(candidates: TopK, k: number, options: SelectionOptions): 
   return {
     items: Int32Array.from(chosen, (at) => items[at]!),
     scores: Float32Array.from(chosen, (at) => scores[at]!),
+    propensities: Float64Array.from(propensities),
   };
 }
 
