@@ -4,16 +4,28 @@ import { paramsScorer } from '../model/scorer.js';
 import { paramsAdapter } from '../model/user-states.js';
 import type { Query } from '../types.js';
 import type { FrozenModel } from './learner.js';
+import { plainScores, plainStates } from './plain/states.js';
 import { stateGradients } from './state-gradients.js';
 
 /** A checkpoint's model as it is, beside the one that learns from it. */
 export function frozenModel({ model, inits, catalogue }: RestoredModel): FrozenModel {
+  const columns = catalogue.items.length;
+  const known = (queries: readonly Query[]) => queries.map((query) => before(query, columns));
+  const plain = model.plain?.(inits);
+  if (plain) {
+    const states = plainStates(plain, model.width);
+    const score = plainScores(plain);
+    return {
+      columns,
+      states: { ...states, adapt: (queries) => states.adapt(known(queries)) },
+      score: (queries) => score(known(queries)),
+      dispose: () => undefined,
+    };
+  }
   const store = new ParameterStore(inits, model.constants());
   const params = store.reader();
-  const columns = catalogue.items.length;
   const scorer = paramsScorer(model, params, columns - 1, model.name);
   const { width, adapt, rank } = paramsAdapter(model, params);
-  const known = (queries: readonly Query[]) => queries.map((query) => before(query, columns));
   return {
     columns,
     states: {

@@ -1,4 +1,19 @@
-import type { Random } from '../random.js';
+import { Random } from '../random.js';
+import type { LearnExample } from './learner.js';
+
+const TRIES = 8;
+/** Offset of a draw that does not count. */
+const MASKED = -1e9;
+
+/** Whether a draw counts, by its offset. */
+export const counts = (offset: number): boolean => offset > MASKED / 10;
+
+export interface NegativeOptions {
+  readonly proposal: PopularityProposal;
+  /** Negatives an example. */
+  readonly count: number;
+  readonly seed: number;
+}
 
 /**
  * Items drawn by popularity: q(i) ∝ (count(i) + 1)^exponent. The exponent of 0.75 (Mikolov et al. 2013) keeps rare items
@@ -39,5 +54,26 @@ export class PopularityProposal {
       else low = middle + 1;
     }
     return low;
+  }
+}
+
+/**
+ * Draws an example's `negatives` [n], and the −log(n · q) by which the logit of each is corrected. They avoid the target and the user's history, and
+ * their stream is named by the event's id: the same event always draws the same ones.
+ */
+export function drawNegatives(
+  { event, item, query, known }: Pick<LearnExample, 'event' | 'item' | 'query' | 'known'>,
+  { proposal, count, seed }: NegativeOptions,
+  negatives: Int32Array,
+  offsets: Float32Array,
+): void {
+  const random = Random.of(seed, 'negatives', event.id);
+  const positive = new Set(query.items).add(item);
+  for (let j = 0; j < count; j++) {
+    let drawn = proposal.draw(random, known - 1);
+    for (let t = 1; t < TRIES && positive.has(drawn); t++) drawn = proposal.draw(random, known - 1);
+    negatives[j] = drawn;
+    // A catalogue the user knows whole leaves no negatives: such a draw is masked.
+    offsets[j] = drawn === item ? MASKED : -Math.log(count) - proposal.logProbability(drawn, known - 1);
   }
 }

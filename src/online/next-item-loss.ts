@@ -9,18 +9,8 @@ import { single } from '../model/losses/reduce.js';
 import type { Model } from '../model/model.js';
 import { packedBatch, type Reads } from '../model/scorer.js';
 import { atLast } from '../model/select.js';
-import { Random } from '../random.js';
 import type { LearnExample } from './learner.js';
-import type { PopularityProposal } from './negatives.js';
-
-const TRIES = 8;
-
-export interface NegativeOptions {
-  readonly proposal: PopularityProposal;
-  /** Negatives an example. */
-  readonly count: number;
-  readonly seed: number;
-}
+import { drawNegatives, type NegativeOptions } from './negatives.js';
 
 /** Examples without what a loss adds: histories [P, L], `targets` [P] and `weights` [P]. */
 export function packHistories(examples: readonly LearnExample[], model: Reads): Batch {
@@ -36,8 +26,7 @@ export function packHistories(examples: readonly LearnExample[], model: Reads): 
 
 /**
  * Examples as a batch: histories [P, L], `targets` [P], `weights` [P], `negatives` [P, n] and `offsets` [P, n], the
- * −log(n · q) by which a drawn negative's logit is corrected. Negatives avoid the target and the user's history, and
- * their stream is named by the event's id: the same event always draws the same ones.
+ * −log(n · q) by which a drawn negative's logit is corrected.
  */
 export function packExamples(
   examples: readonly LearnExample[],
@@ -45,20 +34,12 @@ export function packExamples(
   options: NegativeOptions,
 ): Batch {
   const size = examples.length;
-  const { proposal, count, seed } = options;
+  const { count } = options;
   const negatives = new Int32Array(size * count);
   const offsets = new Float32Array(size * count);
-  for (const [row, { event, item, query, known }] of examples.entries()) {
-    const random = Random.of(seed, 'negatives', event.id);
-    const positive = new Set(query.items).add(item);
-    for (let j = 0; j < count; j++) {
-      let drawn = proposal.draw(random, known - 1);
-      for (let t = 1; t < TRIES && positive.has(drawn); t++) drawn = proposal.draw(random, known - 1);
-      negatives[row * count + j] = drawn;
-      // A catalogue the user knows whole leaves no negatives: such a draw is masked.
-      offsets[row * count + j] =
-        drawn === item ? -1e9 : -Math.log(count) - proposal.logProbability(drawn, known - 1);
-    }
+  for (const [row, example] of examples.entries()) {
+    const [from, to] = [row * count, (row + 1) * count];
+    drawNegatives(example, options, negatives.subarray(from, to), offsets.subarray(from, to));
   }
   return {
     ...packHistories(examples, model),

@@ -7,6 +7,7 @@ import { dotCandidates, dotLogits, paddingConstants } from '../factorised.js';
 import { itemBias } from '../initial.js';
 import { initRecency, recencyConstants, recencyMean } from '../layers/recency.js';
 import { defineModel, type Model } from '../model.js';
+import { PlainLinear } from '../plain/linear.js';
 
 const schema = z.strictObject({
   name: z.literal('linear'),
@@ -62,6 +63,11 @@ export const linear = defineModel({
       },
       logits: (params, states, candidates) => dotLogits(params, output, states, candidates, 'output.bias'),
       candidates: (params, candidates) => dotCandidates(params, output, candidates, 'output.bias'),
+      direct(inits) {
+        const plain = new PlainLinear(inits, catalogue, width, length);
+        return (query) => plain.scores(plain.state(query));
+      },
+      plain: (inits) => new PlainLinear(inits, catalogue, width, length),
     };
   },
 });

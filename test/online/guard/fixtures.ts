@@ -5,7 +5,9 @@ import { withRoom } from '../../../src/model/room.js';
 import type { OnlineEvent } from '../../../src/online/events.js';
 import { frozenModel } from '../../../src/online/frozen.js';
 import { GoodState } from '../../../src/online/guard/good.js';
-import { modelLearner } from '../../../src/online/model-learner.js';
+import { TENSORS } from '../../../src/online/learner.js';
+import { serveLearner } from '../../../src/online/learners.js';
+
 import { learningSchema, retentionSchema } from '../../../src/online/schema.js';
 import { Snapshots } from '../../../src/online/snapshots.js';
 import { goodPath, newestState } from '../../../src/online/state-directory.js';
@@ -37,7 +39,7 @@ export async function startGuarded(model: string, state: string, overrides: Over
     context,
     catalogue: restored.catalogue,
     known,
-    learner: modelLearner(restored, { ...learning, loss: learning.loss ?? 'softmax' }, 7, {
+    learner: serveLearner(restored, { ...learning, loss: learning.loss ?? 'softmax' }, 7, {
       optimizer: online?.optimizerState,
       introduced: online?.introduced,
       known,
@@ -53,6 +55,7 @@ export async function startGuarded(model: string, state: string, overrides: Over
     {
       ...facts,
       baseVersion: 'base',
+      arithmetic: learner.arithmetic ?? TENSORS,
       config: {},
       data: undefined,
       dataPart: 'test',

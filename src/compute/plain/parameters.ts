@@ -1,0 +1,50 @@
+import { RecsysError } from '../../errors.js';
+import type { TensorMap } from '../../types.js';
+import type { ParameterInits, Table } from '../parameters.js';
+
+/** A parameter in host memory, as rows: [n] is n rows of one number. */
+export interface PlainParameter extends Table {
+  readonly shape: readonly number[];
+  /** Held by rows: an update leaves rows that its batch does not touch, and row 0, as they are. */
+  readonly sparse: boolean;
+}
+
+/** A model's parameters in host memory alone: what `ParameterStore` is where nothing is computed on a backend. */
+export class PlainParameters {
+  readonly tables = new Map<string, PlainParameter>();
+
+  /** @param inits copied; none of them fixed */
+  constructor(inits: ParameterInits) {
+    for (const [name, { shape, data, table }] of inits) {
+      const rows = shape[0] ?? 1;
+      this.tables.set(name, {
+        ...{ rows, width: data.length / rows, shape, sparse: table },
+        data: Float32Array.from(data),
+      });
+    }
+  }
+
+  /** All of them, copied. */
+  export(): TensorMap {
+    return new Map(
+      [...this.tables].map(([name, { shape, data }]) => [name, { dtype: 'F32', shape, data: data.slice() }]),
+    );
+  }
+
+  /** Replaces all values. @throws CHECKPOINT_INCOMPATIBLE naming the tensor, what was expected and found */
+  load(tensors: TensorMap): void {
+    for (const [name, { shape, data }] of this.tables) {
+      const found = tensors.get(name);
+      if (found?.dtype !== 'F32' || found.shape.join() !== shape.join())
+        throw new RecsysError(
+          'CHECKPOINT_INCOMPATIBLE',
+          `tensor "${name}": expected F32 [${shape}], found ${found ? `${found.dtype} [${found.shape}]` : 'none'}`,
+        );
+      data.set(found.data);
+    }
+  }
+
+  finite(): boolean {
+    return [...this.tables.values()].every(({ data }) => data.every(Number.isFinite));
+  }
+}
