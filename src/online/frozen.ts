@@ -1,4 +1,5 @@
 import { ParameterStore } from '../compute/parameters.js';
+import { PlainParameters } from '../compute/plain/parameters.js';
 import type { RestoredModel } from '../model/restore.js';
 import { paramsScorer } from '../model/scorer.js';
 import { paramsAdapter } from '../model/user-states.js';
@@ -11,8 +12,8 @@ import { stateGradients } from './state-gradients.js';
 export function frozenModel({ model, inits, catalogue }: RestoredModel): FrozenModel {
   const columns = catalogue.items.length;
   const known = (queries: readonly Query[]) => queries.map((query) => before(query, columns));
-  const plain = model.plain?.(inits);
-  if (plain) {
+  if (model.plain) {
+    const plain = model.plain(new PlainParameters(inits).live(inits));
     const states = plainStates(plain, model.width);
     const score = plainScores(plain);
     return {

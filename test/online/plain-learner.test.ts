@@ -33,8 +33,13 @@ const WITH_ATTRIBUTES: Catalogue = {
   userFeatures: features(new Random(2), USERS + 1),
 };
 
+/** Of one catalogue with a width that is a multiple of four, whose products are made four at a time. */
 function restored(known: Catalogue): RestoredModel {
-  const config: ModelConfig = modelSchema.parse({ name: 'linear', width: 6, length: 4 });
+  const config: ModelConfig = modelSchema.parse({
+    name: 'linear',
+    width: known === PLAIN ? 8 : 6,
+    length: 4,
+  });
   const model = createModel(config, known);
   return { model, config, catalogue: known, inits: model.init(new Random(3)) };
 }

@@ -25,7 +25,7 @@ export class RowGradients {
   }
 
   /** Adds `scale` times a vector [width] to a row's gradient. */
-  add(row: number, scale: number, vector: ArrayLike<number>): void {
+  add(row: number, scale: number, vector: Float64Array): void {
     const { width } = this;
     const at = this.at(row);
     const { values } = this;

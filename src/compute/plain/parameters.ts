@@ -1,6 +1,7 @@
 import { RecsysError } from '../../errors.js';
 import type { TensorMap } from '../../types.js';
 import type { ParameterInits, Table } from '../parameters.js';
+import { PlainMemory } from './memory.js';
 
 /** A parameter in host memory, as rows: [n] is n rows of one number. */
 export interface PlainParameter extends Table {
@@ -15,19 +16,30 @@ export class PlainParameters {
 
   /** @param inits copied; none of them fixed */
   constructor(inits: ParameterInits) {
-    for (const [name, { shape, data, table }] of inits) {
+    const sizes = [...inits.values()].map(({ shape, data }) => {
       const rows = shape[0] ?? 1;
-      this.tables.set(name, {
-        ...{ rows, width: data.length / rows, shape, sparse: table },
-        data: Float32Array.from(data),
-      });
+      return { rows, width: data.length / rows };
+    });
+    const memory = PlainMemory.for(sizes);
+    for (const [i, [name, { shape, data: first, table: sparse }]] of [...inits].entries()) {
+      const data = memory?.allocate(first.length) ?? new Float32Array(first.length);
+      data.set(first);
+      this.tables.set(name, { ...sizes[i]!, shape, sparse, data });
     }
+  }
+
+  /** `inits` with these arrays as their values. */
+  live(inits: ParameterInits): ParameterInits {
+    return new Map([...inits].map(([name, init]) => [name, { ...init, data: this.tables.get(name)!.data }]));
   }
 
   /** All of them, copied. */
   export(): TensorMap {
     return new Map(
-      [...this.tables].map(([name, { shape, data }]) => [name, { dtype: 'F32', shape, data: data.slice() }]),
+      [...this.tables].map(([name, { shape, data }]) => [
+        name,
+        { dtype: 'F32', shape, data: Float32Array.from(data) },
+      ]),
     );
   }
 

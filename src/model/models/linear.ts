@@ -63,10 +63,6 @@ export const linear = defineModel({
       },
       logits: (params, states, candidates) => dotLogits(params, output, states, candidates, 'output.bias'),
       candidates: (params, candidates) => dotCandidates(params, output, candidates, 'output.bias'),
-      direct(inits) {
-        const plain = new PlainLinear(inits, catalogue, width, length);
-        return (query) => plain.scores(plain.state(query));
-      },
       plain: (inits) => new PlainLinear(inits, catalogue, width, length),
     };
   },

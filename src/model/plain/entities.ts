@@ -1,4 +1,5 @@
 import type { ParameterInits } from '../../compute/parameters.js';
+import { PlainMemory } from '../../compute/plain/memory.js';
 import type { FeatureTable } from '../../types.js';
 import type { Gradients } from './plain-model.js';
 
@@ -55,7 +56,12 @@ export class PlainEntities {
   /** Adds v_i · x of every entity to `into` [rows]. */
   addProducts(x: Float64Array, into: Float32Array): void {
     const { ids, width } = this;
-    if (ids) for (let i = 0; i < into.length; i++) into[i] = into[i]! + dot(x, ids.data, i * width, width);
+    if (ids) {
+      const { data } = ids;
+      const made = width % 4 === 0 ? PlainMemory.of(data)?.products(x, data) : undefined;
+      if (made) for (let i = 0; i < into.length; i++) into[i] = into[i]! + made[i]!;
+      else for (let i = 0; i < into.length; i++) into[i] = into[i]! + dot(x, data, i * width, width);
+    }
     const of = this.attributeProducts(x);
     if (of) for (let i = 0; i < into.length; i++) into[i] = into[i]! + of(i);
   }
@@ -87,7 +93,8 @@ export class PlainEntities {
     const ofNumber = all(numbers);
     const count = ofNumber.length;
     return (entity) => {
-      let [sum, present] = [0, 0];
+      let sum = 0;
+      let present = 0;
       if (tokens)
         for (let a = entity * features.width; a < (entity + 1) * features.width; a++) {
           const token = features.tokens[a]!;
@@ -131,7 +138,10 @@ export class PlainEntities {
 
 /** x · data[from … from + width). Four sums at a time: each alone would wait for itself. */
 function dot(x: Float64Array, data: Float32Array, from: number, width: number): number {
-  let [a, b, c, d] = [0, 0, 0, 0];
+  let a = 0;
+  let b = 0;
+  let c = 0;
+  let d = 0;
   const whole = width - (width % 4);
   let i = 0;
   for (; i < whole; i += 4) {

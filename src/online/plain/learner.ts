@@ -23,9 +23,7 @@ export function plainLearner(
   { optimizer, introduced, known }: Pick<LearnerOptions, 'optimizer' | 'introduced' | 'known'> = {},
 ): OnlineLearner {
   const parameters = new PlainParameters(inits);
-  const plain = model.plain(
-    new Map([...inits].map(([name, init]) => [name, { ...init, data: parameters.tables.get(name)!.data }])),
-  );
+  const plain = model.plain(parameters.live(inits));
   const kind = config.loss ?? 'softmax';
   /** Of the update under way: who judges it, the weight of its events, and why it is refused. */
   const under: { judge?: Judge | undefined; weight: number; refused?: string | undefined } = { weight: 1 };

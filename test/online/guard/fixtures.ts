@@ -5,7 +5,7 @@ import { withRoom } from '../../../src/model/room.js';
 import type { OnlineEvent } from '../../../src/online/events.js';
 import { frozenModel } from '../../../src/online/frozen.js';
 import { GoodState } from '../../../src/online/guard/good.js';
-import { TENSORS } from '../../../src/online/learner.js';
+import { type OnlineLearner, TENSORS } from '../../../src/online/learner.js';
 import { serveLearner } from '../../../src/online/learners.js';
 
 import { learningSchema, retentionSchema } from '../../../src/online/schema.js';
@@ -55,7 +55,7 @@ export async function startGuarded(model: string, state: string, overrides: Over
     {
       ...facts,
       baseVersion: 'base',
-      arithmetic: learner.arithmetic ?? TENSORS,
+      arithmetic: (learner as OnlineLearner).arithmetic ?? TENSORS,
       config: {},
       data: undefined,
       dataPart: 'test',
