@@ -5,6 +5,7 @@ import { invalid } from './events.js';
 import type { OnlineLearner } from './learner.js';
 import type { Lists } from './lists/lists.js';
 import type { ServiceMetrics } from './metrics.js';
+import { MicroBatch } from './micro-batch.js';
 import type { OpenCatalogue } from './open-catalogue.js';
 import type { UserAdaptation } from './user-adaptation.js';
 import type { UserHistories } from './users.js';
@@ -56,9 +57,21 @@ interface Scoring {
 /** Lists for users and sessions: the learner's scores, or popularity where there is nothing to score by. */
 export class Recommender {
   readonly popularity: Float32Array;
+  /** By the name of the adapter; '' is the model as it is. */
+  private readonly asked = new Map<string, MicroBatch<Query>>();
+  private readonly askedOfUsers: MicroBatch<{ readonly query: Query; readonly user: string }>;
 
   constructor(private readonly options: RecommenderOptions) {
-    this.popularity = options.popularity;
+    const { popularity, learner, adaptation } = options;
+    this.popularity = popularity;
+    for (const adapter of [undefined, ...(learner.adapters ?? [])])
+      this.asked.set(adapter ?? '', new MicroBatch((queries) => learner.score(queries, adapter)));
+    this.askedOfUsers = new MicroBatch((asked) =>
+      adaptation!.score(
+        asked.map(({ query }) => query),
+        asked.map(({ user }) => user),
+      ),
+    );
   }
 
   async recommend(request: RecommendRequest): Promise<Recommendation> {
@@ -177,8 +190,8 @@ export class Recommender {
     const state = this.checkedState(given);
     if (state) return { score: () => learner.states!.rank(state), needsHistory: false };
     if (adapter === undefined && adaptation?.has(user))
-      return { score: (query) => adaptation.score([query], [user]), needsHistory: false };
-    return { score: (query) => learner.score([query], adapter), needsHistory: true };
+      return { score: (query) => this.askedOfUsers.ask({ query, user }), needsHistory: false };
+    return { score: (query) => this.asked.get(adapter ?? '')!.ask(query), needsHistory: true };
   }
 
   /** The model's scores of one user, or undefined where it has nothing to go by. */
