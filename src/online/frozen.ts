@@ -1,7 +1,7 @@
 import { ParameterStore } from '../compute/parameters.js';
 import { PlainParameters } from '../compute/plain/parameters.js';
 import type { RestoredModel } from '../model/restore.js';
-import { paramsScorer } from '../model/scorer.js';
+import { livingScorer } from '../model/scorer.js';
 import { paramsAdapter } from '../model/user-states.js';
 import type { Query } from '../types.js';
 import type { FrozenModel } from './learner.js';
@@ -25,7 +25,10 @@ export function frozenModel({ model, inits, catalogue }: RestoredModel): FrozenM
   }
   const store = new ParameterStore(inits, model.constants());
   const params = store.reader();
-  const scorer = paramsScorer(model, params, columns - 1, model.name);
+  const scorer = livingScorer(model, params, () => Object.fromEntries(store.variables), {
+    items: columns - 1,
+    name: model.name,
+  });
   const { width, adapt, rank } = paramsAdapter(model, params);
   return {
     columns,
@@ -36,7 +39,10 @@ export function frozenModel({ model, inits, catalogue }: RestoredModel): FrozenM
       gradients: stateGradients(model, params),
     },
     score: (queries) => scorer.score(known(queries)),
-    dispose: () => store.dispose(),
+    dispose() {
+      scorer.dispose();
+      store.dispose();
+    },
   };
 }
 
