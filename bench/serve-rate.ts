@@ -45,6 +45,8 @@ interface Measured {
   readonly batches: Rate;
   /** Events a second that were learned once they had been acknowledged. */
   readonly learnedPerSecond: number;
+  /** Processor time of the service for each of them, in microseconds: other work on the machine changes it less than it does the rates. */
+  readonly learnedMicroseconds: number;
   readonly singly: Rate;
   readonly mixed: Mixed;
 }
@@ -73,15 +75,17 @@ async function rates(model: string, checkpoint: string, quality: boolean): Promi
     await learned(url);
     const total = Number(flags.events);
     const from = performance.now();
+    const cpu = service.cpu();
     const batches = await sendEvents(url, population, { connections: 4, batch: 250, total });
     await learned(url);
     const learnedPerSecond = total / ((performance.now() - from) / 1000);
+    const learnedMicroseconds = ((service.cpu() - cpu) / total) * 1e6;
     const singly = await sendEvents(url, population, { connections: 16, batch: 1, seconds: seconds / 2 });
     await learned(url);
     const rate = model === 'linear' || flags.rate === undefined ? undefined : Number(flags.rate);
     const together = await mixed(url, population, { connections: 16, rate, events: 500, batch: 10, seconds });
     const load = [before, loadavg()[0]!] as const;
-    return { model, quality, load, batches, learnedPerSecond, singly, mixed: together };
+    return { model, quality, load, batches, learnedPerSecond, learnedMicroseconds, singly, mixed: together };
   } finally {
     await service.stop('SIGKILL');
   }
@@ -130,6 +134,7 @@ else {
       ['events acknowledged, 250 a request', cells(one.batches)],
       ['events acknowledged, singly', cells(one.singly)],
       ['events acknowledged and learned', `${say(one.learnedPerSecond)} | | `],
+      ['µs of processor time for each', `${say(one.learnedMicroseconds)} | | `],
     ];
     for (const [what, figures] of rows) console.log(`${of} | ${what} | ${figures} |`);
   }

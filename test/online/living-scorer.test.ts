@@ -8,7 +8,11 @@ import { Random } from '../../src/random.js';
 import type { Query } from '../../src/types.js';
 import { catalogue, NOW } from './fixtures.js';
 
-test('what is scored by a recorded function follows every update, alone or together, as it does operation by operation', async () => {
+const native = (await selectBackend()).name === 'tensorflow';
+
+test('what is scored by a recorded function follows every update, alone or together, as it does operation by operation', {
+  skip: !native && 'only the native backend records',
+}, async () => {
   const known = catalogue(3, 25);
   const config = modelSchema.parse({
     name: 'transformer',
