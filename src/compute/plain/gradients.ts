@@ -1,16 +1,22 @@
+import { fits, type PlainMemory } from './memory.js';
+
 /** A sum of gradients of rows [rows × width], of which a batch touches few: those alone are kept, and cleared. */
 export class RowGradients {
   /** Rows touched, in the order in which they came. */
   readonly ids: number[] = [];
   private readonly places: Int32Array;
+  private readonly memory: PlainMemory | undefined;
   private values: Float32Array;
 
+  /** @param memory where room for all rows is taken, so that no sum is ever made in another way */
   constructor(
     rows: number,
     readonly width: number,
+    memory?: PlainMemory,
   ) {
     this.places = new Int32Array(rows).fill(-1);
-    this.values = new Float32Array(64 * width);
+    this.memory = fits(width) ? memory : undefined;
+    this.values = this.memory?.allocate(rows * width) ?? new Float32Array(64 * width);
   }
 
   /** [ids.length × width] in the order of `ids`, and what is left of the room. */
@@ -24,11 +30,15 @@ export class RowGradients {
     return place < 0 ? -1 : place * this.width;
   }
 
-  /** Adds `scale` times a vector [width] to a row's gradient. */
-  add(row: number, scale: number, vector: Float64Array): void {
-    const { width } = this;
+  /** Adds `scale` times a vector [width] to a row's gradient; faster where the vector is in the same memory. */
+  add(row: number, scale: number, vector: Float32Array | Float64Array): void {
+    const { width, memory } = this;
     const at = this.at(row);
     const { values } = this;
+    if (memory && vector instanceof Float32Array && memory.owns(vector)) {
+      memory.axpy(scale, vector, 0, values, at, width);
+      return;
+    }
     for (let i = 0; i < width; i++) values[at + i] = values[at + i]! + scale * vector[i]!;
   }
 
@@ -40,14 +50,19 @@ export class RowGradients {
 
   /** Multiplies all gradients. */
   scale(factor: number): void {
+    const { values, memory } = this;
     const size = this.ids.length * this.width;
-    for (let i = 0; i < size; i++) this.values[i] = this.values[i]! * factor;
+    if (memory) memory.axpy(factor - 1, values, 0, values, 0, size);
+    else for (let i = 0; i < size; i++) values[i] = values[i]! * factor;
   }
 
   squaredNorm(): number {
-    const size = this.ids.length * this.width;
+    const { values, memory, width } = this;
+    const size = this.ids.length * width;
     let sum = 0;
-    for (let i = 0; i < size; i++) sum += this.values[i]! * this.values[i]!;
+    // By row, so that what is summed in float32 is short.
+    if (memory) for (let at = 0; at < size; at += width) sum += memory.squares(values, at, width);
+    else for (let i = 0; i < size; i++) sum += values[i]! * values[i]!;
     return sum;
   }
 

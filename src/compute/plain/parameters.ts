@@ -14,13 +14,20 @@ export interface PlainParameter extends Table {
 export class PlainParameters {
   readonly tables = new Map<string, PlainParameter>();
 
-  /** @param inits copied; none of them fixed */
-  constructor(inits: ParameterInits) {
+  /** Where they are; undefined where they are too large for one memory. */
+  readonly memory: PlainMemory | undefined;
+
+  /**
+   * @param inits copied; none of them fixed
+   * @param beside how many more arrays of their sizes `memory` has room for
+   */
+  constructor(inits: ParameterInits, beside = 0) {
     const sizes = [...inits.values()].map(({ shape, data }) => {
       const rows = shape[0] ?? 1;
       return { rows, width: data.length / rows };
     });
-    const memory = PlainMemory.for(sizes);
+    const memory = PlainMemory.for(sizes, 1 + beside);
+    this.memory = memory;
     for (const [i, [name, { shape, data: first, table: sparse }]] of [...inits].entries()) {
       const data = memory?.allocate(first.length) ?? new Float32Array(first.length);
       data.set(first);

@@ -3,6 +3,7 @@ import type { HostTensor, TensorMap } from '../../types.js';
 import { decays, firstValues, type Optimizer, stepNumbers } from '../optimizers/optimizer.js';
 import type { StepResult } from '../step.js';
 import { RowGradients } from './gradients.js';
+import { fits } from './memory.js';
 import type { PlainParameter, PlainParameters } from './parameters.js';
 
 export interface PlainStepOptions {
@@ -15,7 +16,7 @@ export interface PlainStepOptions {
 
 /** Updates of parameters in host memory from gradients that are written down, by the rules of `EagerStep`: clipping, then each optimizer's update by row. */
 export class PlainStep {
-  /** Where gradients are gathered, by parameter; an update clears them. */
+  /** Where gradients are gathered, by parameter, none of row 0 of a table; an update clears them. */
   readonly gradients: ReadonlyMap<string, RowGradients>;
   private readonly slots: ReadonlyMap<string, readonly Float32Array[]>;
   private count = 0;
@@ -24,12 +25,19 @@ export class PlainStep {
     private readonly parameters: PlainParameters,
     private readonly options: PlainStepOptions,
   ) {
-    const { tables } = parameters;
+    const { tables, memory } = parameters;
     this.gradients = new Map(
-      [...tables].map(([name, { rows, width }]) => [name, new RowGradients(rows, width)]),
+      [...tables].map(([name, { rows, width }]) => [name, new RowGradients(rows, width, memory)]),
     );
     this.slots = new Map(
-      [...tables].map(([name, { data }]) => [name, options.optimizer.slots.map((s) => firstValues(s, data))]),
+      [...tables].map(([name, { data }]) => [
+        name,
+        options.optimizer.slots.map((slot) => {
+          const values = memory?.allocate(data.length) ?? new Float32Array(data.length);
+          values.set(firstValues(slot, Float32Array.from(data)));
+          return values;
+        }),
+      ]),
     );
   }
 
@@ -65,6 +73,13 @@ export class PlainStep {
   ): void {
     const { optimizer } = this.options;
     const slots = this.slots.get(name)!;
+    const { memory } = this.parameters;
+    if (memory && fits(width) && optimizer.fast === 'adagrad') {
+      // Rows without a gradient stay as they are by this rule.
+      for (const [place, id] of gradients.ids.entries())
+        memory.adagrad(data, slots[0]!, id * width, gradients.data, place * width, width, rate);
+      return;
+    }
     const shrinks = optimizer.weightDecay !== undefined && decays(shape);
     const row = (id: number, gradient: Float32Array, at: number): void => {
       const from = id * width;
@@ -72,7 +87,7 @@ export class PlainStep {
       optimizer.row(data, from, gradient, at, width, slots, rate);
     };
     if (sparse) {
-      for (const [place, id] of gradients.ids.entries()) if (id !== 0) row(id, gradients.data, place * width);
+      for (const [place, id] of gradients.ids.entries()) row(id, gradients.data, place * width);
       return;
     }
     const none = new Float32Array(width);
@@ -86,7 +101,8 @@ export class PlainStep {
   /** Optimizer state and step count, as a step on a backend exports them. */
   export(): TensorMap {
     const out: TensorMap = new Map();
-    for (const [key, shape, data] of this.cells()) out.set(key, { dtype: 'F32', shape, data: data.slice() });
+    for (const [key, shape, data] of this.cells())
+      out.set(key, { dtype: 'F32', shape, data: Float32Array.from(data) });
     out.set('step', { dtype: 'I32', shape: [1], data: Int32Array.of(this.count) });
     return out;
   }

@@ -1,5 +1,5 @@
 import type { ParameterInits } from '../../compute/parameters.js';
-import { PlainMemory } from '../../compute/plain/memory.js';
+import { fits, PlainMemory } from '../../compute/plain/memory.js';
 import type { FeatureTable } from '../../types.js';
 import type { Gradients } from './plain-model.js';
 
@@ -17,6 +17,8 @@ export class PlainEntities {
   private readonly ids: Rows | undefined;
   private readonly tokens: Rows | undefined;
   private readonly numbers: Rows | undefined;
+  /** Where all of them are, and their widths fit it. */
+  private readonly memory: PlainMemory | undefined;
 
   /** @param prefix of the parameters' names; those that the model lacks add nothing */
   constructor(
@@ -32,37 +34,46 @@ export class PlainEntities {
     this.ids = rowsOf('embedding');
     this.tokens = rowsOf('tokens');
     this.numbers = rowsOf('numbers');
+    const first = this.ids ?? this.tokens ?? this.numbers;
+    this.memory = first && fits(width) ? PlainMemory.of(first.data) : undefined;
   }
 
   /** Adds Σ_i c_i v_i to `into` [width]. */
   sum(into: Float64Array, entities: ArrayLike<number>, coefficients: ArrayLike<number>): void {
-    const { ids, width } = this;
-    if (ids)
-      for (let i = 0; i < entities.length; i++)
-        axpy(into, coefficients[i]!, ids.data, entities[i]! * width, width);
-    this.eachAttribute(entities, coefficients, ({ data }, row, c) => axpy(into, c, data, row * width, width));
+    const { ids, width, memory } = this;
+    const total = memory?.zeros(width);
+    const add = (data: Float32Array, row: number, c: number): void => {
+      if (memory) memory.axpy(c, data, row * width, total!, 0, width);
+      else axpy(into, c, data, row * width, width);
+    };
+    if (ids) for (let i = 0; i < entities.length; i++) add(ids.data, entities[i]!, coefficients[i]!);
+    this.eachAttribute(entities, coefficients, ({ data }, row, c) => add(data, row, c));
+    if (total) for (let i = 0; i < width; i++) into[i] = into[i]! + total[i]!;
   }
 
   /** v_i · x for each entity. */
   products(x: Float64Array, entities: ArrayLike<number>): Float64Array {
-    const { ids, width } = this;
+    const { ids } = this;
     const out = new Float64Array(entities.length);
-    if (ids) for (let i = 0; i < out.length; i++) out[i] = dot(x, ids.data, entities[i]! * width, width);
     const of = this.attributeProducts(x);
+    if (ids) {
+      const product = this.productsWith(x);
+      for (let i = 0; i < out.length; i++) out[i] = product(ids.data, entities[i]!);
+    }
     if (of) for (let i = 0; i < out.length; i++) out[i] = out[i]! + of(entities[i]!);
     return out;
   }
 
   /** Adds v_i · x of every entity to `into` [rows]. */
   addProducts(x: Float64Array, into: Float32Array): void {
-    const { ids, width } = this;
+    const { ids, width, memory } = this;
+    const of = this.attributeProducts(x);
     if (ids) {
       const { data } = ids;
-      const made = width % 4 === 0 ? PlainMemory.of(data)?.products(x, data) : undefined;
+      const made = memory?.products(x, data);
       if (made) for (let i = 0; i < into.length; i++) into[i] = into[i]! + made[i]!;
       else for (let i = 0; i < into.length; i++) into[i] = into[i]! + dot(x, data, i * width, width);
     }
-    const of = this.attributeProducts(x);
     if (of) for (let i = 0; i < into.length; i++) into[i] = into[i]! + of(i);
   }
 
@@ -74,21 +85,29 @@ export class PlainEntities {
     into: Gradients,
   ): void {
     const { ids } = this;
+    const vector = this.memory?.load(x) ?? x;
     if (ids) {
       const gradients = into.get(ids.name)!;
-      for (let i = 0; i < entities.length; i++) gradients.add(entities[i]!, coefficients[i]!, x);
+      for (let i = 0; i < entities.length; i++) gradients.add(entities[i]!, coefficients[i]!, vector);
     }
-    this.eachAttribute(entities, coefficients, ({ name }, row, c) => into.get(name)!.add(row, c, x));
+    this.eachAttribute(entities, coefficients, ({ name }, row, c) => into.get(name)!.add(row, c, vector));
+  }
+
+  /** x · row of a table. */
+  private productsWith(x: Float64Array): (data: Float32Array, row: number) => number {
+    const { memory, width } = this;
+    if (!memory) return (data, row) => dot(x, data, row * width, width);
+    const vector = memory.load(x);
+    return (data, row) => memory.dot(vector, data, row * width);
   }
 
   /** The part of the attributes in v · x, for any entity. */
   private attributeProducts(x: Float64Array): ((entity: number) => number) | undefined {
     const { tokens, numbers, width, features } = this;
     if (!tokens && !numbers) return undefined;
+    const product = this.productsWith(x);
     const all = (of: Rows | undefined): Float64Array =>
-      Float64Array.from({ length: (of?.data.length ?? 0) / width }, (_, row) =>
-        dot(x, of!.data, row * width, width),
-      );
+      Float64Array.from({ length: (of?.data.length ?? 0) / width }, (_, row) => product(of!.data, row));
     const ofToken = all(tokens);
     const ofNumber = all(numbers);
     const count = ofNumber.length;

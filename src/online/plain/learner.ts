@@ -22,13 +22,14 @@ export function plainLearner(
   seed: number,
   { optimizer, introduced, known }: Pick<LearnerOptions, 'optimizer' | 'introduced' | 'known'> = {},
 ): OnlineLearner {
-  const parameters = new PlainParameters(inits);
+  const rule = OPTIMIZERS[config.optimizer]();
+  const parameters = new PlainParameters(inits, 1 + rule.slots.length);
   const plain = model.plain(parameters.live(inits));
   const kind = config.loss ?? 'softmax';
   /** Of the update under way: who judges it, the weight of its events, and why it is refused. */
   const under: { judge?: Judge | undefined; weight: number; refused?: string | undefined } = { weight: 1 };
   const step = new PlainStep(parameters, {
-    optimizer: OPTIMIZERS[config.optimizer](),
+    optimizer: rule,
     clipNorm: config.maxUpdateNorm,
     accepts({ loss, gradientNorm }) {
       const { judge, weight } = under;
