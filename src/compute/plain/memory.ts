@@ -7,7 +7,7 @@ const owners = new WeakMap<ArrayBufferLike, PlainMemory>();
 
 const bytesOf = (length: number): number => Math.ceil((length * 4) / ALIGNED) * ALIGNED;
 
-/** A table of rows, and how many further arrays of its size will be allocated. */
+/** A table's size. */
 interface Sized {
   readonly rows: number;
   readonly width: number;
