@@ -34,6 +34,14 @@ export interface Catalogue {
   readonly itemCounts: Float32Array;
 }
 
+/** What each event of a history adds to the scores of some items. */
+export interface Contributions {
+  /** Places of the events in the history, those that the model reads. */
+  readonly events: readonly number[];
+  /** [events × items]; what they leave of a score is that of everything but events (bias, attributes). */
+  readonly values: Float32Array;
+}
+
 /** What a model is told of a user when it is asked for scores: the history, oldest first, in catalogue indices. */
 export interface Query {
   /** User index, or 0 for a user the model never saw. */

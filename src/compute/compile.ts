@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { EagerStep, uploadBatch } from './eager-step.js';
-import type { CompiledFunction, HostWork } from './function.js';
+import type { CompiledFunction, HeldTensors, HostWork } from './function.js';
 import { nativeBackend } from './graph/binding.js';
 import { GraphFunction } from './graph/function.js';
 import { GraphStep } from './graph/graph-step.js';
@@ -26,6 +26,11 @@ export function recordsSteps(): boolean {
 
 /** What a recorded graph reads besides its inputs is part of it, several times while it is made: of more numbers it is not recorded. */
 const LARGEST_FROZEN = 64_000_000;
+
+/** The same of a function whose weights change between its runs. Only where steps are recorded (`recordsSteps`). */
+export function compileHeld(work: HostWork, held: HeldTensors): CompiledFunction {
+  return new GraphFunction(work, nativeBackend()!, held);
+}
 
 /**
  * Makes a function of fixed weights ready to run many times. On the native backend it is recorded once an input shape, so inputs

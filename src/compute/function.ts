@@ -1,7 +1,10 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import type { Batch, Inputs } from './step.js';
 
-/** A function of tensors into float tensors by name; what else it reads must not change. */
+/** Tensors that a function reads besides its inputs and that may be others at each run, by name: of the same shapes each time. */
+export type HeldTensors = () => Readonly<Record<string, tf.Tensor>>;
+
+/** A function of tensors into float tensors by name; what else it reads must not change, but for what is held. */
 export type HostWork = (inputs: Inputs) => Readonly<Record<string, tf.Tensor>>;
 
 /** A function ready to run on host tensors. */

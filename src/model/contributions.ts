@@ -1,17 +1,9 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Params } from '../compute/parameters.js';
-import type { Query } from '../types.js';
+import type { Contributions, Query } from '../types.js';
 import { sequencesOf } from './inputs.js';
 import type { Model } from './model.js';
 import { queryInputs } from './scorer.js';
-
-/** What each event of a history adds to the scores of some items. */
-export interface Contributions {
-  /** Places of the events in the history, those that the model reads. */
-  readonly events: readonly number[];
-  /** [events × items]; what they leave of a score is that of everything but events (bias, attributes). */
-  readonly values: Float32Array;
-}
 
 /** Contributions of events, exactly, of a model whose score is a sum over them; the caller owns the parameters. */
 export function paramsContributions(

@@ -5,6 +5,7 @@ import type { DotCandidates } from '../compute/ops/softmax-loss.js';
 import type { ParameterInits, Params } from '../compute/parameters.js';
 import type { Random } from '../random.js';
 import type { Catalogue, Query, TensorMap } from '../types.js';
+import type { PlainModel } from './plain/plain-model.js';
 
 /** A batch of histories, right-aligned: position length − 1 is the most recent, 0 pads on the left. */
 export interface SequenceBatch {
@@ -87,6 +88,8 @@ export interface Model {
    * `logits` gives them. Values that change later, in place, are read as they are then.
    */
   direct?(inits: ParameterInits): (query: Query) => Float32Array;
+  /** Of a model that is written out over arrays, too: that form over the parameters' own arrays, for answers and gradients without tensors. */
+  plain?(inits: ParameterInits): PlainModel;
 }
 
 /** What the registry holds: the model's own config schema and how to build it for a catalogue. */

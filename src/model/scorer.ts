@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { compileFunction } from '../compute/compile.js';
+import { compileFunction, compileHeld, recordsSteps } from '../compute/compile.js';
 import { INFERENCE } from '../compute/dropout.js';
+import type { CompiledFunction, HeldTensors } from '../compute/function.js';
 import { ParameterStore, type Params } from '../compute/parameters.js';
 import type { Batch, Inputs } from '../compute/step.js';
 import type { HostTensor, Query, Scorer } from '../types.js';
@@ -105,6 +106,29 @@ export function paramsScorer(model: Model, params: Params, items: number, name: 
   };
 }
 
+/**
+ * A scorer over parameters that change between two calls, by a recorded function where the backend can: few shapes, each recorded once.
+ * @param changing the parameters that do, as they are at the time
+ */
+export function livingScorer(
+  model: Model,
+  params: Params,
+  changing: HeldTensors,
+  { items, name }: Pick<Scorer, 'items' | 'name'>,
+): Scorer & { dispose(): void } {
+  if (!recordsSteps()) return { ...paramsScorer(model, params, items, name), dispose: () => undefined };
+  const compiled = compileHeld((inputs) => ({ scores: scoresOf(model, params, inputs) }), changing);
+  return { name, items, score: inFixedShapes(model, items, compiled), dispose: () => compiled.dispose() };
+}
+
+function inFixedShapes(model: Model, items: number, compiled: CompiledFunction): Score {
+  return inChunks(chunkSize(model, items + 1), items + 1, async (queries) => {
+    const { rows, steps } = fixedShape(queries, model.length);
+    const outputs = await compiled.run(packedBatch(queries, model, rows, steps));
+    return outputs.get('scores')!.subarray(0, queries.length * (items + 1));
+  });
+}
+
 type Score = (queries: readonly Query[]) => Promise<Float32Array>;
 
 /** Scores at most `size` queries at a time, each into `width` numbers. */
@@ -149,11 +173,7 @@ export function modelScorer(restored: RestoredModel, name?: string): Scorer & { 
   return {
     name: name ?? model.name,
     items,
-    score: inChunks(chunkSize(model, items + 1), items + 1, async (queries) => {
-      const { rows, steps } = fixedShape(queries, model.length);
-      const outputs = await compiled.run(packedBatch(queries, model, rows, steps));
-      return outputs.get('scores')!.subarray(0, queries.length * (items + 1));
-    }),
+    score: inFixedShapes(model, items, compiled),
     dispose() {
       compiled.dispose();
       store.dispose();

@@ -4,6 +4,7 @@ import type { FrozenModel, LearnExample, OnlineLearner } from './learner.js';
 import { logLossOf, Prequential, type Ranked, rankOf } from './prequential.js';
 import { ERASED } from './privacy/erasure-records.js';
 import type { QualityConfig } from './schema.js';
+import { turn } from './turn.js';
 import type { UserAdaptation } from './user-adaptation.js';
 import type { QueueState, WaitingEvent } from './waiting.js';
 
@@ -48,6 +49,9 @@ interface ArmsSource {
 }
 
 const K = 10;
+/** Events ranked between two turns of the event loop. */
+const SLICE = 4;
+const NONE = new Int32Array(0);
 const MISS: Ranked = { rank: Number.POSITIVE_INFINITY, logLoss: Number.NaN };
 
 /**
@@ -96,7 +100,7 @@ export class Arms {
   }
 
   private async ranked(batch: readonly WaitingEvent[]): Promise<void> {
-    const { includeSeen, popularity, measures } = this.options;
+    const { includeSeen, measures } = this.options;
     const asked: LearnExample[] = [];
     for (const event of batch) {
       if ('reason' in event) {
@@ -108,25 +112,35 @@ export class Arms {
       if (item >= known) this.prequential.miss(sent.user);
       else asked.push(event);
     }
-    if (asked.length === 0) return;
+    for (let from = 0; from < asked.length; from += SLICE) {
+      await this.rankedTogether(asked.slice(from, from + SLICE));
+      await turn();
+    }
+  }
+
+  private async rankedTogether(asked: readonly LearnExample[]): Promise<void> {
+    const { includeSeen, popularity } = this.options;
     const queries = asked.map(({ query }) => query);
     const users = asked.map(({ event }) => event.user);
     const scores: Float32Array[] = [];
     for (const scoring of this.scorings) scores.push(await scoring.score(queries, users));
     const { frozen } = this.options;
+    const barred = new Uint8Array(popularity.length);
     for (const [row, event] of asked.entries()) {
       const { query, item, known } = event;
-      const excluded = new Set(includeSeen ? [] : query.items);
+      const seen = includeSeen ? NONE : query.items;
+      for (const one of seen) barred[one] = 1;
       const ranked = this.scorings.map(({ columns }, s): Ranked => {
         const rows = Math.min(columns, known);
         if (item >= rows) return MISS;
         const at = row * columns;
         return {
-          rank: rankOf(scores[s]!, at, rows, item, excluded),
-          logLoss: logLossOf(scores[s]!, at, rows, item, excluded),
+          rank: rankOf(scores[s]!, at, rows, item, barred),
+          logLoss: logLossOf(scores[s]!, at, rows, item, barred),
         };
       });
-      this.prequential.record(users[row]!, [popular(popularity, known, item, excluded), ...ranked]);
+      this.prequential.record(users[row]!, [popular(popularity, known, item, barred), ...ranked]);
+      for (const one of seen) barred[one] = 0;
       // Of an item that came later the frozen model has nothing to say.
       const before = frozen && ranked[0] !== MISS ? ranked[0] : undefined;
       this.options.watch?.(event, ranked.at(-1)!, before);
@@ -135,11 +149,11 @@ export class Arms {
 }
 
 /** Popularity as a distribution over the first `rows`: p(item) ∝ count + 1. */
-function popular(counts: Float32Array, rows: number, item: number, excluded: ReadonlySet<number>): Ranked {
+function popular(counts: Float32Array, rows: number, item: number, barred: Uint8Array): Ranked {
   let total = 0;
-  for (let i = 1; i < rows; i++) if (!excluded.has(i)) total += counts[i]! + 1;
+  for (let i = 1; i < rows; i++) if (barred[i] === 0) total += counts[i]! + 1;
   return {
-    rank: rankOf(counts, 0, rows, item, excluded),
+    rank: rankOf(counts, 0, rows, item, barred),
     logLoss: Math.log(total) - Math.log(counts[item]! + 1),
   };
 }

@@ -21,6 +21,12 @@ export class CachedParams implements Params {
     return held;
   }
 
+  /** Everything that learning changes, as it is now. */
+  changing(): Record<string, tf.Tensor> {
+    const { tables, variables } = this.store;
+    return Object.fromEntries([...tables.keys(), ...variables.keys()].map((name) => [name, this.get(name)]));
+  }
+
   lookup(name: string, ids: tf.Tensor): tf.Tensor {
     return embeddingLookup(this.get(name), ids);
   }

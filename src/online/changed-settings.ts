@@ -4,6 +4,8 @@ const TIMING = new Set(['learning.batch', 'learning.queue']);
 /** What a replay depends on, besides the checkpoint and the journal. */
 interface ReplaySettings {
   readonly seed: number;
+  /** How the learner computes. */
+  readonly arithmetic?: string;
   readonly learning?: object;
   readonly retention?: { readonly history?: number };
 }
@@ -14,8 +16,13 @@ interface ReplaySettings {
  */
 export function changedSettings(before: ReplaySettings, now: ReplaySettings): string[] {
   const [old, fresh] = [before, now].map(
-    ({ seed, learning = {}, retention }) =>
-      new Map([['seed', seed], ...flat(learning, 'learning'), ['retention.history', retention?.history]]),
+    ({ seed, arithmetic, learning = {}, retention }) =>
+      new Map<string, unknown>([
+        ['seed', seed],
+        ['arithmetic', arithmetic],
+        ...flat(learning, 'learning'),
+        ['retention.history', retention?.history],
+      ]),
   ) as [Map<string, unknown>, Map<string, unknown>];
   const shown = (value: unknown): unknown => value ?? 'none';
   return [...new Set([...old.keys(), ...fresh.keys()])]

@@ -1,19 +1,35 @@
 import { ParameterStore } from '../compute/parameters.js';
+import { PlainParameters } from '../compute/plain/parameters.js';
 import type { RestoredModel } from '../model/restore.js';
-import { paramsScorer } from '../model/scorer.js';
+import { livingScorer } from '../model/scorer.js';
 import { paramsAdapter } from '../model/user-states.js';
 import type { Query } from '../types.js';
 import type { FrozenModel } from './learner.js';
+import { plainScores, plainStates } from './plain/states.js';
 import { stateGradients } from './state-gradients.js';
 
 /** A checkpoint's model as it is, beside the one that learns from it. */
 export function frozenModel({ model, inits, catalogue }: RestoredModel): FrozenModel {
+  const columns = catalogue.items.length;
+  const known = (queries: readonly Query[]) => queries.map((query) => before(query, columns));
+  if (model.plain) {
+    const plain = model.plain(new PlainParameters(inits).live(inits));
+    const states = plainStates(plain, model.width);
+    const score = plainScores(plain);
+    return {
+      columns,
+      states: { ...states, adapt: (queries) => states.adapt(known(queries)) },
+      score: (queries) => score(known(queries)),
+      dispose: () => undefined,
+    };
+  }
   const store = new ParameterStore(inits, model.constants());
   const params = store.reader();
-  const columns = catalogue.items.length;
-  const scorer = paramsScorer(model, params, columns - 1, model.name);
+  const scorer = livingScorer(model, params, () => Object.fromEntries(store.variables), {
+    items: columns - 1,
+    name: model.name,
+  });
   const { width, adapt, rank } = paramsAdapter(model, params);
-  const known = (queries: readonly Query[]) => queries.map((query) => before(query, columns));
   return {
     columns,
     states: {
@@ -23,7 +39,10 @@ export function frozenModel({ model, inits, catalogue }: RestoredModel): FrozenM
       gradients: stateGradients(model, params),
     },
     score: (queries) => scorer.score(known(queries)),
-    dispose: () => store.dispose(),
+    dispose() {
+      scorer.dispose();
+      store.dispose();
+    },
   };
 }
 

@@ -1,5 +1,4 @@
-import type { Contributions } from '../model/contributions.js';
-import type { Query, TensorMap } from '../types.js';
+import type { Contributions, Query, TensorMap } from '../types.js';
 import type { OnlineEvent } from './events.js';
 import type { Update } from './guard/update-check.js';
 
@@ -61,12 +60,17 @@ export interface LearnerState {
   readonly introduced: Uint8Array;
 }
 
+/** Operation by operation on a tensor backend. */
+export const TENSORS = 'tensors';
+
 /**
  * A served model: scores users and learns from events. Deterministic: equal states and equal calls give equal bits.
  * The service calls `learn` one batch at a time, in the journal's order; `score` may come in between.
  */
 export interface OnlineLearner {
   readonly name: string;
+  /** Names how it computes, where other ways come to other last digits: a state goes on bit for bit in the same one alone. Default: `TENSORS`. */
+  readonly arithmetic?: string;
   /** Longest history read. */
   readonly length: number;
   /** Names of the adapters it can score with. */

@@ -6,7 +6,7 @@ import { paramsContributions } from '../model/contributions.js';
 import type { Model } from '../model/model.js';
 import type { RestoredModel } from '../model/restore.js';
 import { allRows, firstRows, freshInits } from '../model/room.js';
-import { directScorer, paramsScorer } from '../model/scorer.js';
+import { directScorer, livingScorer, paramsScorer } from '../model/scorer.js';
 import { paramsAdapter } from '../model/user-states.js';
 import type { Scorer, TensorMap } from '../types.js';
 import { CachedParams } from './cached-params.js';
@@ -46,9 +46,10 @@ export function modelLearner(
   const params = new CachedParams(store);
   const items = catalogue.items.length - 1;
   const live = model.direct && liveInits(restored.inits, store);
-  const scorer = live
-    ? directScorer(model.direct!(live), items, model.name)
-    : paramsScorer(scoring, params, items, model.name);
+  const compiled = live
+    ? undefined
+    : livingScorer(scoring, params, () => params.changing(), { items, name: model.name });
+  const scorer = compiled ?? directScorer(model.direct!(live!), items, model.name);
   const adapted = new Map(
     [...adapters].map(([name, adapter]) => [
       name,
@@ -129,6 +130,7 @@ export function modelLearner(
       params.refresh();
     },
     dispose() {
+      compiled?.dispose();
       params.refresh();
       step.dispose();
       store.dispose();

@@ -1,11 +1,32 @@
-import type { Random } from '../random.js';
+import { Random } from '../random.js';
+import type { ItemRows } from './item-rows.js';
+import type { LearnExample } from './learner.js';
+import { fillWith, othersShown } from './shown-negatives.js';
+
+const TRIES = 8;
+/** Offset of a draw that does not count. */
+const MASKED = -1e9;
+
+/** Whether a draw counts, by its offset. */
+export const counts = (offset: number): boolean => offset > MASKED / 10;
+
+export interface NegativeOptions {
+  readonly proposal: PopularityProposal;
+  /** Negatives an example. */
+  readonly count: number;
+  readonly seed: number;
+  /** Rows of items; given where events are learned against what was shown. */
+  readonly shown?: ItemRows | undefined;
+}
 
 /**
  * Items drawn by popularity: q(i) ∝ (count(i) + 1)^exponent. The exponent of 0.75 (Mikolov et al. 2013) keeps rare items
- * in play. Drawing is a binary search in the cumulative distribution.
+ * in play. Drawing is a search in the cumulative distribution, from where a table of as many equal parts says to begin.
  */
 export class PopularityProposal {
   private readonly cumulative: Float64Array;
+  /** The first item that reaches into each equal part of the distribution. */
+  private readonly guide: Int32Array;
 
   /** @param counts [items + 1] interactions by item; entry 0 (padding) is never drawn. */
   constructor(counts: Float32Array, exponent = 0.75) {
@@ -14,6 +35,12 @@ export class PopularityProposal {
     for (let i = 1; i < counts.length; i++) {
       sum += (Math.max(0, counts[i]!) + 1) ** exponent;
       this.cumulative[i] = sum;
+    }
+    const parts = counts.length;
+    this.guide = new Int32Array(parts + 1);
+    for (let part = 0, item = 1; part <= parts; part++) {
+      while (item < this.items && this.cumulative[item]! <= (part / parts) * sum) item++;
+      this.guide[part] = item;
     }
   }
 
@@ -31,13 +58,39 @@ export class PopularityProposal {
   draw(random: Random, items = this.items): number {
     const c = this.cumulative;
     const at = random.uniform() * c[items]!;
-    let low = 1;
-    let high = items;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (c[middle]! > at) high = middle;
-      else low = middle + 1;
-    }
-    return low;
+    const parts = this.guide.length - 1;
+    let item = this.guide[Math.floor((at / c[c.length - 1]!) * parts)]!;
+    // What is divided may be off by a digit.
+    while (item > 1 && c[item - 1]! > at) item--;
+    while (item < items && c[item]! <= at) item++;
+    return Math.min(item, items);
+  }
+}
+
+/**
+ * An example's `negatives` [n]: what was shown beside its item, where that is to count and is known, else drawn; and the −log(n · q) by which the logit of each is corrected. They avoid the target and the user's history, and
+ * their stream is named by the event's id: the same event always draws the same ones.
+ */
+export function drawNegatives(
+  example: Pick<LearnExample, 'event' | 'item' | 'query' | 'known'>,
+  { proposal, count, seed, shown }: NegativeOptions,
+  negatives: Int32Array,
+  offsets: Float32Array,
+): void {
+  const others = shown ? othersShown(example, shown) : [];
+  if (others.length > 0) {
+    fillWith(others, negatives, offsets);
+    return;
+  }
+  const { event, item, query, known } = example;
+  const random = Random.of(seed, 'negatives', event.id);
+  const positive = new Set(query.items).add(item);
+  const correction = -Math.log(count);
+  for (let j = 0; j < count; j++) {
+    let drawn = proposal.draw(random, known - 1);
+    for (let t = 1; t < TRIES && positive.has(drawn); t++) drawn = proposal.draw(random, known - 1);
+    negatives[j] = drawn;
+    // A catalogue the user knows whole leaves no negatives: such a draw is masked.
+    offsets[j] = drawn === item ? MASKED : correction - proposal.logProbability(drawn, known - 1);
   }
 }

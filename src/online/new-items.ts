@@ -1,4 +1,4 @@
-import type { ParameterInits, ParameterStore, Table } from '../compute/parameters.js';
+import type { ParameterInits, Table } from '../compute/parameters.js';
 import type { LearnExample } from './learner.js';
 
 /** Newest items of a history that say where an item belongs that nobody has had before. */
@@ -19,7 +19,7 @@ export class NewItems {
    */
   constructor(
     inits: ParameterInits,
-    store: ParameterStore,
+    store: { readonly tables: ReadonlyMap<string, Table> },
     { rows, known, introduced }: { rows: number; known: number; introduced?: Uint8Array | undefined },
   ) {
     const names = [...inits.keys()].filter((name) => inits.get(name)!.grows === 'items');

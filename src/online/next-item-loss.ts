@@ -9,21 +9,8 @@ import { single } from '../model/losses/reduce.js';
 import type { Model } from '../model/model.js';
 import { packedBatch, type Reads } from '../model/scorer.js';
 import { atLast } from '../model/select.js';
-import { Random } from '../random.js';
-import type { ItemRows } from './item-rows.js';
 import type { LearnExample } from './learner.js';
-import type { PopularityProposal } from './negatives.js';
-
-const TRIES = 8;
-
-export interface NegativeOptions {
-  readonly proposal: PopularityProposal;
-  /** Negatives an example. */
-  readonly count: number;
-  readonly seed: number;
-  /** Rows of items; given where events are learned against what was shown. */
-  readonly shown?: ItemRows | undefined;
-}
+import { drawNegatives, type NegativeOptions } from './negatives.js';
 
 /** Examples without what a loss adds: histories [P, L], `targets` [P] and `weights` [P]. */
 export function packHistories(examples: readonly LearnExample[], model: Reads): Batch {
@@ -39,8 +26,7 @@ export function packHistories(examples: readonly LearnExample[], model: Reads): 
 
 /**
  * Examples as a batch: histories [P, L], `targets` [P], `weights` [P], `negatives` [P, n] and `offsets` [P, n], the
- * −log(n · q) by which a drawn negative's logit is corrected. Negatives avoid the target and the user's history, and
- * their stream is named by the event's id: the same event always draws the same ones.
+ * −log(n · q) by which a drawn negative's logit is corrected.
  */
 export function packExamples(
   examples: readonly LearnExample[],
@@ -48,52 +34,18 @@ export function packExamples(
   options: NegativeOptions,
 ): Batch {
   const size = examples.length;
-  const { proposal, count, seed } = options;
+  const { count } = options;
   const negatives = new Int32Array(size * count);
   const offsets = new Float32Array(size * count);
   for (const [row, example] of examples.entries()) {
-    const { event, item, query, known } = example;
-    const others = options.shown && othersShown(example, options.shown);
-    if (others && others.length > 0) {
-      fillWith(others, negatives.subarray(row * count, (row + 1) * count), offsets.subarray(row * count));
-      continue;
-    }
-    const random = Random.of(seed, 'negatives', event.id);
-    const positive = new Set(query.items).add(item);
-    for (let j = 0; j < count; j++) {
-      let drawn = proposal.draw(random, known - 1);
-      for (let t = 1; t < TRIES && positive.has(drawn); t++) drawn = proposal.draw(random, known - 1);
-      negatives[row * count + j] = drawn;
-      // A catalogue the user knows whole leaves no negatives: such a draw is masked.
-      offsets[row * count + j] =
-        drawn === item ? -1e9 : -Math.log(count) - proposal.logProbability(drawn, known - 1);
-    }
+    const [from, to] = [row * count, (row + 1) * count];
+    drawNegatives(example, options, negatives.subarray(from, to), offsets.subarray(from, to));
   }
   return {
     ...packHistories(examples, model),
     negatives: { dtype: 'I32', shape: [size, count], data: negatives },
     offsets: { dtype: 'F32', shape: [size, count], data: offsets },
   };
-}
-
-/** Rows of what was shown beside the item that was chosen, as the catalogue was when the event came. */
-function othersShown({ event, item, known }: LearnExample, rows: ItemRows): number[] {
-  const others = new Set((event.shown ?? []).flatMap((id) => rows.get(id) ?? []));
-  return [...others].filter((row) => row !== item && row < known);
-}
-
-/**
- * The same items again and again, each with −log of how often: the sum of exp(s + offset) is that over the items themselves, so that a softmax is that of the choice among
- * what was shown (conditional logit: McFadden 1974). Of more items than there is room for, the first.
- */
-function fillWith(items: readonly number[], negatives: Int32Array, offsets: Float32Array): void {
-  const { length: count } = negatives;
-  const kept = Math.min(items.length, count);
-  for (let j = 0; j < count; j++) {
-    const times = Math.floor(count / kept) + (j % kept < count % kept ? 1 : 0);
-    negatives[j] = items[j % kept]!;
-    offsets[j] = -Math.log(times);
-  }
 }
 
 /**

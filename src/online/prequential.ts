@@ -114,41 +114,43 @@ export class Prequential {
 }
 
 /**
- * Rank (from 1) of `target` in one row of scores among all columns but padding and `excluded`; equal scores count half
- * against the target. A NaN score ranks last.
+ * Rank (from 1) of `target` in one row of scores among all columns but padding and those `barred` [columns] marks with 1; equal
+ * scores count half against the target. A NaN score ranks last.
  */
 export function rankOf(
   scores: Float32Array,
   offset: number,
   columns: number,
   target: number,
-  excluded: { has(item: number): boolean },
+  barred: Uint8Array,
 ): number {
   const own = scores[offset + target]!;
   let above = 0;
   let equal = 0;
   for (let item = 1; item < columns; item++) {
     const score = scores[offset + item]!;
-    if (item === target || score < own || excluded.has(item)) continue;
+    if (item === target || score < own || barred[item] === 1) continue;
     if (score === own) equal++;
     else above++;
   }
   return 1 + above + equal / 2;
 }
 
-/** −log of the softmax of one row of scores at `target`, among all columns but padding and `excluded`. */
+/** −log of the softmax of one row of scores at `target`, among all columns but padding and those `barred` marks with 1. */
 export function logLossOf(
   scores: Float32Array,
   offset: number,
   columns: number,
   target: number,
-  excluded: { has(item: number): boolean },
+  barred: Uint8Array,
 ): number {
   let most = Number.NEGATIVE_INFINITY;
-  for (let item = 1; item < columns; item++)
-    if (!excluded.has(item)) most = Math.max(most, scores[offset + item]!);
+  for (let item = 1; item < columns; item++) {
+    const score = scores[offset + item]!;
+    if (barred[item] === 0 && !(score <= most)) most = score;
+  }
   let total = 0;
   for (let item = 1; item < columns; item++)
-    if (!excluded.has(item)) total += Math.exp(scores[offset + item]! - most);
+    if (barred[item] === 0) total += Math.exp(scores[offset + item]! - most);
   return most + Math.log(total) - scores[offset + target]!;
 }

@@ -13,6 +13,7 @@ import { ReplyError } from './replies.js';
 import type { LearningConfig } from './schema.js';
 import { without } from './security/mask.js';
 import type { TrainedEvents } from './trained.js';
+import { turn } from './turn.js';
 import type { UserAdaptation } from './user-adaptation.js';
 import type { QueueState, WaitingEvent } from './waiting.js';
 
@@ -37,6 +38,8 @@ export interface LearnQueueOptions {
 }
 
 const RETRY_MS = 1000;
+/** Updates whose boundaries are recorded together: each record waits for the disk, and updates of many events a second would wait for nothing else. */
+const ROUND = 4;
 
 /** Control records that wait to be written, and then take effect together. */
 interface Order<R = ControlRecord | EraseRecord> {
@@ -47,9 +50,9 @@ interface Order<R = ControlRecord | EraseRecord> {
 }
 
 /**
- * Events on their way into the model, in journal order, off the request path. What waits when an update begins goes into
- * it together (at most `learning.batch`), and the journal records the boundary first, so that a replay repeats it. What became of the events
- * is recorded with the next boundary, or once nothing waits.
+ * Events on their way into the model, in journal order, off the request path. What waits when a round begins goes into its updates (at most
+ * `learning.batch` into each, and `ROUND` updates), and the journal records their boundaries first, so that a replay repeats them. What became of the
+ * events is recorded with the next boundaries, or once nothing waits.
  */
 export class LearnQueue {
   /** Events learned since the base checkpoint. */
@@ -165,18 +168,17 @@ export class LearnQueue {
 
   private async run(): Promise<void> {
     // Let the acknowledgement go out before the thread is busy with an update.
-    await new Promise((resolve) => setImmediate(resolve));
+    await turn();
     for (;;) {
       for (const errand of this.errands.splice(0)) await errand();
       if (this.settled) return;
-      const batch = this.waiting.slice(0, this.options.learning.batch);
-      const through = batch.at(-1)?.seq;
-      const boundary = through === undefined ? [] : [{ type: 'learn', through } as const];
+      const batches = this.round();
+      const boundaries = batches.map((batch) => ({ type: 'learn', through: batch.at(-1)!.seq }) as const);
       const orders = [...this.orders];
       let seq: number;
       try {
         const controls = orders.flatMap(({ records }) => records);
-        seq = await this.options.journal([...this.unrecorded, ...controls, ...boundary]);
+        seq = await this.options.journal([...this.unrecorded, ...controls, ...boundaries]);
       } catch (error) {
         // The disk is full: learning waits with the events until the boundary can be recorded, or the service stops.
         if (this.stopping) {
@@ -193,13 +195,24 @@ export class LearnQueue {
         for (const record of records) effect(record, seq++);
         done();
       }
-      // Not `batch`: an erasure among the orders has changed what waits.
-      const taken = this.waiting.splice(0, batch.length);
-      this.busy = taken.length;
-      await this.update(taken, true);
-      this.busy = 0;
-      await new Promise((resolve) => setImmediate(resolve));
+      for (const { length } of batches) {
+        // Not the batch itself: an erasure among the orders has changed what waits.
+        const taken = this.waiting.splice(0, length);
+        this.busy = taken.length;
+        await this.update(taken, true);
+        this.busy = 0;
+        await turn();
+      }
     }
+  }
+
+  /** What waits, by updates. */
+  private round(): readonly (readonly WaitingEvent[])[] {
+    const { batch } = this.options.learning;
+    const waiting = this.waiting.slice(0, ROUND * batch);
+    return Array.from({ length: Math.ceil(waiting.length / batch) }, (_, n) =>
+      waiting.slice(n * batch, (n + 1) * batch),
+    );
   }
 
   private async update(batch: readonly WaitingEvent[], measure: boolean): Promise<void> {

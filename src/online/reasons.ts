@@ -1,6 +1,5 @@
-import type { Contributions } from '../model/contributions.js';
 import type { Reason } from '../protocol/recommendations.js';
-import type { Catalogue, Query } from '../types.js';
+import type { Catalogue, Contributions, Query } from '../types.js';
 import type { OnlineLearner } from './learner.js';
 
 /** Newest events that are left out one after the other. */

@@ -9,6 +9,7 @@ import { impressionOf, type Served } from './impressions/impression.js';
 import type { OnlineLearner } from './learner.js';
 import type { List, Lists, Wanted } from './lists/lists.js';
 import type { ServiceMetrics } from './metrics.js';
+import { MicroBatch } from './micro-batch.js';
 import type { OpenCatalogue } from './open-catalogue.js';
 import { reasonsOf } from './reasons.js';
 import type { RequestConfig } from './schema.js';
@@ -87,11 +88,23 @@ export class Recommender {
   /** What the newest lists showed. */
   readonly shown: ShownLists;
   private readonly time: ScoringTime;
+  /** By the name of the adapter; '' is the model as it is. */
+  private readonly asked = new Map<string, MicroBatch<Query>>();
+  private readonly askedOfUsers: MicroBatch<{ readonly query: Query; readonly user: string }>;
 
   constructor(private readonly options: RecommenderOptions) {
-    this.popularity = options.popularity;
-    this.shown = options.shown;
-    this.time = new ScoringTime(options.serving?.clock ?? CLOCK);
+    const { popularity, shown, serving, learner, adaptation } = options;
+    this.popularity = popularity;
+    this.shown = shown;
+    this.time = new ScoringTime(serving?.clock ?? CLOCK);
+    for (const adapter of [undefined, ...(learner.adapters ?? [])])
+      this.asked.set(adapter ?? '', new MicroBatch((queries) => learner.score(queries, adapter)));
+    this.askedOfUsers = new MicroBatch((asked) =>
+      adaptation!.score(
+        asked.map(({ query }) => query),
+        asked.map(({ user }) => user),
+      ),
+    );
   }
 
   async recommend(request: RecommendRequest, asked: Asked = {}): Promise<Recommendation> {
@@ -266,8 +279,8 @@ export class Recommender {
     const state = this.checkedState(given);
     if (state) return { score: () => learner.states!.rank(state), needsHistory: false };
     if (adapter === undefined && adaptation?.has(user))
-      return { score: (query) => adaptation.score([query], [user]), needsHistory: false };
-    return { score: (query) => learner.score([query], adapter), needsHistory: true };
+      return { score: (query) => this.askedOfUsers.ask({ query, user }), needsHistory: false };
+    return { score: (query) => this.asked.get(adapter ?? '')!.ask(query), needsHistory: true };
   }
 
   /** The model's scores of one user, or why there are none. */

@@ -24,9 +24,10 @@ import { type AlertsConfig, Webhook } from './guard/webhook.js';
 import { buildServer, listen, tryAddress } from './http/server.js';
 import { ImpressionLog } from './impressions/log.js';
 import type { Durability } from './journal/options.js';
+import { TENSORS } from './learner.js';
+import { serveLearner } from './learners.js';
 import type { ListsConfig } from './lists/schema.js';
 import { ServiceMetrics } from './metrics.js';
-import { modelLearner } from './model-learner.js';
 import { finishErasures } from './privacy/disk.js';
 import { openNames } from './privacy/pseudonym-key.js';
 import { renamedCatalogue, renamedState, type UserNames } from './privacy/pseudonyms.js';
@@ -145,15 +146,6 @@ async function serveState(
     const to = `${learning.optimizer} of ${rows}`;
     context.log('info', `the optimizer changes from ${from} to ${to}: it begins afresh`);
   }
-  if (online) {
-    const config = { ...(options.config as object), learning, seed };
-    const changed = changedSettings({ ...(source.config as object), seed: source.manifest.seed }, config);
-    if (changed.length > 0)
-      context.log(
-        'warn',
-        `settings have changed since the snapshot (${changed.join('; ')}): they hold from its journal record on, and a replay of the whole journal would give another model`,
-      );
-  }
   if (learning.enabled && values && learning.loss !== 'mse')
     context.log(
       'warn',
@@ -164,13 +156,27 @@ async function serveState(
   );
   const scoring = await withinBudget(restored, options.budget, context);
   const known = source.catalogue.items.length;
-  const learner = modelLearner(restored, learning, seed, {
+  const learner = serveLearner(restored, learning, seed, {
     optimizer: sameOptimizer ? online?.optimizerState : undefined,
     known,
     introduced: online?.introduced,
     adapters: new Map(adapters),
     scoring: scoring.model,
   });
+  const { arithmetic = TENSORS } = learner;
+  context.log('info', `the model answers and learns by ${arithmetic}`, { arithmetic });
+  if (online) {
+    const config = { ...(options.config as object), learning, seed, arithmetic };
+    const changed = changedSettings(
+      { ...(source.config as object), seed: source.manifest.seed, arithmetic: online.arithmetic },
+      config,
+    );
+    if (changed.length > 0)
+      context.log(
+        'warn',
+        `settings have changed since the snapshot (${changed.join('; ')}): they hold from its journal record on, and a replay of the whole journal would give another model`,
+      );
+  }
   const metrics = new ServiceMetrics();
   const good = await GoodState.open(
     goodPath(options.state),
@@ -227,6 +233,7 @@ async function serveState(
       base: checkpoint,
       baseVersion,
       optimizer: learning.optimizer,
+      arithmetic,
       rows,
       config: { ...(options.config as object), learning },
       from: online?.journalId === service.journalId ? online.state.position : 0,

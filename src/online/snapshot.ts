@@ -6,7 +6,7 @@ import { decodeSafetensors, encodeSafetensors } from '../storage/safetensors.js'
 import { machine } from '../storage/versions.js';
 import type { Catalogue, HostTensor, TensorMap } from '../types.js';
 import { learningStateSchema } from './guard/learning-state.js';
-import type { LearnerState } from './learner.js';
+import { type LearnerState, TENSORS } from './learner.js';
 import type { ServicePosition } from './position.js';
 import { decodeQueue, encodeQueue, queueFacts } from './waiting.js';
 
@@ -33,6 +33,8 @@ const factsSchema = z.object({
   /** What was served: a snapshot stands for this model with this dataset's histories at this position. */
   base: z.object({ model: z.string(), data: z.string().nullable() }),
   optimizer: z.string(),
+  /** How the learner computed. */
+  arithmetic: z.string().default(TENSORS),
   /** Rows of items the model had, free ones too: what the optimizer's state is of. */
   rows: z.number().int(),
   users: z.array(z.string()),
@@ -103,6 +105,8 @@ export interface ServedState {
   readonly baseVersion: string;
   readonly data: string | null;
   readonly optimizer: string;
+  /** How the learner computes. */
+  readonly arithmetic: string;
   /** Rows of items of the model served, free ones too. */
   readonly rows: number;
   readonly learner: LearnerState;
@@ -138,6 +142,7 @@ export function onlineFiles(online: OnlineState): Map<string, Uint8Array> {
     baseVersion: online.baseVersion,
     base: online.base,
     optimizer: online.optimizer,
+    arithmetic: online.arithmetic,
     rows: online.rows,
     users: [...state.histories.users],
   };

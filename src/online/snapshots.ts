@@ -16,7 +16,7 @@ const LONG_REPLAY = 10_000;
 
 /** What all snapshots of a service have in common. */
 export interface SnapshotFacts
-  extends Pick<ServedState, 'base' | 'baseVersion' | 'optimizer' | 'rows' | 'config'> {
+  extends Pick<ServedState, 'base' | 'baseVersion' | 'optimizer' | 'arithmetic' | 'rows' | 'config'> {
   readonly data: Dataset | undefined;
   readonly dataPart: DataPart;
   /** State directory. */

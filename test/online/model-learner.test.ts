@@ -260,6 +260,29 @@ test('negatives follow popularity, avoid the target and the history, and depend 
   );
 });
 
+test('an item is drawn by the number that falls on it, among any first items', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.oneof(fc.constant(0), fc.nat(100_000)), { minLength: 1, maxLength: 60 }),
+      fc.nat(),
+      fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
+      (counts, pick, at) => {
+        const proposal = new PopularityProposal(Float32Array.of(0, ...counts));
+        const items = 1 + (pick % counts.length);
+        const random = Object.assign(new Random(1), { uniform: () => at });
+        const drawn = proposal.draw(random, items);
+        const below = (last: number): number =>
+          Array.from({ length: last }, (_, i) => Math.exp(proposal.logProbability(i + 1, items))).reduce(
+            (a, b) => a + b,
+            0,
+          );
+        assert(drawn >= 1 && drawn <= items);
+        assert(below(drawn - 1) <= at + 1e-9 && at - 1e-9 <= below(drawn), `${drawn} at ${at}`);
+      },
+    ),
+  );
+});
+
 test('a catalogue of one item still learns: its draws are masked', async () => {
   for (const loss of ['softmax', 'bce'] as const) {
     const tiny = catalogue(1, 1);

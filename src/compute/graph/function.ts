@@ -1,4 +1,4 @@
-import type { CompiledFunction, HostWork } from '../function.js';
+import type { CompiledFunction, HeldTensors, HostWork } from '../function.js';
 import type { Batch } from '../step.js';
 import type { NativeBackend } from './binding.js';
 import { GraphBuilder } from './graph-def.js';
@@ -9,13 +9,15 @@ import { shapeKey } from './shape.js';
 interface FunctionProgram {
   readonly prefix: string;
   readonly placeholders: readonly string[];
+  /** Nodes that stand for what is held, by its names. */
+  readonly held: ReadonlyMap<string, string>;
   /** Output nodes, by the names the work gave them. */
   readonly outputs: ReadonlyMap<string, string>;
 }
 
 /**
  * A function recorded as a TensorFlow graph, one program an input shape, all in one session. What it reads besides its inputs
- * (a model's weights) is frozen into the graph, so that TensorFlow computes once what follows from it alone.
+ * (a model's weights) is frozen into the graph, so that TensorFlow computes once what follows from it alone; what is held is given to each run.
  */
 export class GraphFunction implements CompiledFunction {
   private readonly graph = new GraphBuilder();
@@ -27,14 +29,19 @@ export class GraphFunction implements CompiledFunction {
   constructor(
     private readonly work: HostWork,
     private readonly backend: NativeBackend,
+    private readonly held: HeldTensors = () => ({}),
   ) {}
 
   async run(batch: Batch): Promise<ReadonlyMap<string, Float32Array>> {
-    const { binding } = this.backend;
-    const { prefix, outputs } = this.programs.get(shapeKey(batch)) ?? this.add(batch);
+    const { backend } = this;
+    const { binding } = backend;
+    const { prefix, held, outputs } = this.programs.get(shapeKey(batch)) ?? this.add(batch);
     const inputs = nativeBatch(binding, batch, (name) => `${prefix}/${name}`);
+    const given = new Map(inputs);
+    for (const [name, tensor] of Object.entries(this.held()))
+      given.set(held.get(name)!, backend.getInputTensorIds([tensor])[0]!);
     try {
-      const values = this.session!.run(inputs, [...outputs.values()]);
+      const values = this.session!.run(given, [...outputs.values()]);
       return new Map([...outputs.keys()].map((name, i) => [name, values[i] as Float32Array]));
     } finally {
       for (const id of inputs.values()) binding.deleteTensor(id);
@@ -44,10 +51,15 @@ export class GraphFunction implements CompiledFunction {
   private add(batch: Batch): FunctionProgram {
     const prefix = `program${this.recordings++}`;
     const record = (batch: Batch, graph: GraphBuilder, outside: Map<number, string>) =>
-      recordFunction(this.backend, graph, outside, this.work, batch, {
-        input: (name) => `${prefix}/${name}`,
-        output: (name) => `${prefix}/output/${name}`,
-      });
+      recordFunction(
+        this.backend,
+        graph,
+        outside,
+        this.work,
+        batch,
+        { input: (name) => `${prefix}/${name}`, output: (name) => `${prefix}/output/${name}` },
+        this.held(),
+      );
     rehearse(this.work, batch);
     // Once with other values, thrown away.
     const other = record(emptied(batch), new GraphBuilder(), new Map());
@@ -55,7 +67,8 @@ export class GraphFunction implements CompiledFunction {
     refuseDiffering(recorded, other);
     const program = {
       prefix,
-      placeholders: [...recorded.placeholders.values()],
+      placeholders: [...recorded.placeholders.values(), ...recorded.held.values()],
+      held: recorded.held,
       outputs: recorded.outputs,
     };
     const roots = [...this.programs.values(), program].flatMap(({ placeholders, outputs }) => [

@@ -16,6 +16,8 @@ export interface RecordedFunction {
   readonly recorder: Recorder;
   /** Input nodes, by the names of the batch. */
   readonly placeholders: ReadonlyMap<string, string>;
+  /** Nodes that stand for what is held, by its names. */
+  readonly held: ReadonlyMap<string, string>;
   /** Output nodes, by the names the work gave them. */
   readonly outputs: ReadonlyMap<string, string>;
   readonly shapes: readonly Shaped[];
@@ -28,7 +30,7 @@ export interface Shaped {
   readonly shape: readonly number[];
 }
 
-/** Records a function into a graph. `outside`: constants from outside the recording that the graph holds, by native id. */
+/** Records a function into a graph. `outside`: constants from outside the recording that the graph holds, by native id. `held`: what is given anew at each run. */
 export function recordFunction(
   backend: NativeBackend,
   graph: GraphBuilder,
@@ -36,16 +38,21 @@ export function recordFunction(
   work: HostWork,
   batch: Batch,
   names: Names,
+  held: Inputs = {},
 ): RecordedFunction {
   return withInputs(batch, (inputs) => {
     const recorder = new Recorder(backend, graph, outside);
-    const placeholders = new Map<string, string>();
-    for (const [name, tensor] of Object.entries(inputs)) {
-      const attributes = { dtype: attr.type(typeOf(tensor)), shape: attr.shape(tensor.shape) };
-      const node = graph.node('Placeholder', [], attributes, names.input(name));
-      recorder.bind(tensor, `${node}:0`);
-      placeholders.set(name, node);
-    }
+    const standIns = (tensors: Inputs, nodeOf: (name: string) => string): Map<string, string> =>
+      new Map(
+        Object.entries(tensors).map(([name, tensor]) => {
+          const attributes = { dtype: attr.type(typeOf(tensor)), shape: attr.shape(tensor.shape) };
+          const node = graph.node('Placeholder', [], attributes, nodeOf(name));
+          recorder.bind(tensor, `${node}:0`);
+          return [name, node];
+        }),
+      );
+    const placeholders = standIns(inputs, names.input);
+    const heldNodes = standIns(held, (name) => names.input(`held/${name}`));
     const outputs = new Map<string, string>();
     const shapes: Shaped[] = [];
     recorder.record(() =>
@@ -58,7 +65,7 @@ export function recordFunction(
         }
       }),
     );
-    return { recorder, placeholders, outputs, shapes };
+    return { recorder, placeholders, held: heldNodes, outputs, shapes };
   });
 }
 

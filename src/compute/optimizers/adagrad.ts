@@ -24,6 +24,7 @@ export function adagrad(): Optimizer {
         parameter[k] = parameter[k]! - (rate * g) / (Math.sqrt(accumulator[k]!) + EPSILON);
       }
     },
+    fast: 'adagrad',
     kernel: { op: 'ResourceApplyAdagradV2', inputs: ['rate', EPSILON, 'gradient'] },
   };
 }

@@ -45,6 +45,8 @@ export interface Optimizer {
     slots: readonly Float32Array[],
     rate: number,
   ): void;
+  /** Kernel that makes `row`'s update in `PlainMemory`, where there is one. */
+  readonly fast?: 'adagrad';
   /** TensorFlow's kernel that makes the dense update in place, where there is one; a recorded step uses it instead of `dense`. */
   readonly kernel?: ApplyKernel;
 }

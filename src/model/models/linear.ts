@@ -7,6 +7,7 @@ import { dotCandidates, dotLogits, paddingConstants } from '../factorised.js';
 import { itemBias } from '../initial.js';
 import { initRecency, recencyConstants, recencyMean, recencyShares } from '../layers/recency.js';
 import { defineModel, type Model } from '../model.js';
+import { PlainLinear } from '../plain/linear.js';
 
 const schema = z.strictObject({
   name: z.literal('linear'),
@@ -73,6 +74,7 @@ export const linear = defineModel({
         return tf.mul(tf.reshape(shares, [-1, 1]), ones) as tf.Tensor2D;
       },
       candidates: (params, candidates) => dotCandidates(params, output, candidates, 'output.bias'),
+      plain: (inits) => new PlainLinear(inits, catalogue, width, length),
     };
   },
 });

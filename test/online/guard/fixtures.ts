@@ -5,7 +5,8 @@ import { withRoom } from '../../../src/model/room.js';
 import type { OnlineEvent } from '../../../src/online/events.js';
 import { frozenModel } from '../../../src/online/frozen.js';
 import { GoodState } from '../../../src/online/guard/good.js';
-import { modelLearner } from '../../../src/online/model-learner.js';
+import { type OnlineLearner, TENSORS } from '../../../src/online/learner.js';
+import { serveLearner } from '../../../src/online/learners.js';
 import { finishErasures } from '../../../src/online/privacy/disk.js';
 import { UserData } from '../../../src/online/privacy/user-data.js';
 import { learningSchema, retentionSchema } from '../../../src/online/schema.js';
@@ -42,7 +43,7 @@ export async function startGuarded(model: string, state: string, overrides: Over
     context,
     catalogue: restored.catalogue,
     known,
-    learner: modelLearner(restored, { ...learning, loss: learning.loss ?? 'softmax' }, 7, {
+    learner: serveLearner(restored, { ...learning, loss: learning.loss ?? 'softmax' }, 7, {
       optimizer: online?.optimizerState,
       introduced: online?.introduced,
       known,
@@ -58,6 +59,7 @@ export async function startGuarded(model: string, state: string, overrides: Over
     {
       ...facts,
       baseVersion: 'base',
+      arithmetic: (learner as OnlineLearner).arithmetic ?? TENSORS,
       config: {},
       data: undefined,
       dataPart: 'test',

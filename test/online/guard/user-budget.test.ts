@@ -61,7 +61,7 @@ async function flood(dir: string, model: string, userBudget: object) {
     }));
     const scores = await learner.score(queries);
     const columns = scores.length / queries.length;
-    const ranks = queries.map((_, row) => rankOf(scores, row * columns, 41, 40, new Set()));
+    const ranks = queries.map((_, row) => rankOf(scores, row * columns, 41, 40, new Uint8Array(41)));
     return ranks.reduce((sum, one) => sum + one, 0) / ranks.length;
   };
   const start = await rank();

@@ -1,0 +1,54 @@
+import type { PlainModel } from '../../model/plain/plain-model.js';
+import type { Scorer } from '../../types.js';
+import type { LearnableStates } from '../learner.js';
+
+/** Users' states of a model over arrays. */
+export function plainStates(model: PlainModel, width: number): LearnableStates {
+  const stateOf = (states: Float32Array, row: number): Float64Array =>
+    Float64Array.from(states.subarray(row * width, (row + 1) * width));
+  return {
+    width,
+    adapt: async (queries) => joined(queries.map((query) => model.state(query))),
+    rank: async (states) =>
+      joined(Array.from({ length: states.length / width }, (_, row) => model.scores(stateOf(states, row)))),
+    gradients: async (states, items, known) =>
+      joined(
+        Array.from(items, (item, row) => {
+          const probabilities = softmax(model.scores(stateOf(states, row)).subarray(1, known[row]!));
+          probabilities[item - 1] = probabilities[item - 1]! - 1;
+          return model.pull(
+            probabilities.map((_, i) => i + 1),
+            probabilities,
+          );
+        }),
+      ),
+  };
+}
+
+/** Scores of a model over arrays. */
+export function plainScores(model: PlainModel): Scorer['score'] {
+  return async (queries) => {
+    const [first, ...more] = queries;
+    if (first && more.length === 0) return model.scores(model.state(first));
+    return joined(queries.map((query) => model.scores(model.state(query))));
+  };
+}
+
+function joined(rows: readonly ArrayLike<number>[]): Float32Array {
+  const width = rows[0]?.length ?? 0;
+  const out = new Float32Array(rows.length * width);
+  for (const [row, values] of rows.entries()) out.set(values, row * width);
+  return out;
+}
+
+function softmax(logits: ArrayLike<number>): Float64Array {
+  const out = Float64Array.from(logits);
+  const most = out.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
+  let total = 0;
+  for (let i = 0; i < out.length; i++) {
+    out[i] = Math.exp(out[i]! - most);
+    total += out[i]!;
+  }
+  for (let i = 0; i < out.length; i++) out[i] = out[i]! / total;
+  return out;
+}
