@@ -104,6 +104,50 @@ export interface Mixed {
   readonly changed: Rate;
 }
 
+interface Asking {
+  readonly connections: number;
+  readonly rate?: number | undefined;
+  readonly random: Random;
+  readonly from: number;
+  readonly until: number;
+  readonly signal: AbortSignal;
+  now(): number;
+}
+
+function askForLists(
+  url: string,
+  { users }: Population,
+  { connections, rate, random, ...times }: Asking,
+  answered: Histogram,
+  refused: () => void,
+) {
+  return withConnections(url, connections, (all) =>
+    drive({ ...times, workers: connections, rate }, async (_, since) => {
+      const connection = all.pop()!;
+      const { status } = await connection.send('GET', `/v1/recommendations?user=p${random.int(users)}`);
+      if (status === 200) answered.add(performance.now() - since);
+      else refused();
+      all.push(connection);
+    }),
+  );
+}
+
+/** Lists over `connections` as fast as they are answered, and nothing beside them. */
+export async function listsAlone(
+  url: string,
+  population: Population,
+  { connections, seconds }: { readonly connections: number; readonly seconds: number },
+): Promise<Rate> {
+  const answered = new Histogram();
+  let refused = 0;
+  const from = performance.now();
+  const times = { from, until: from + seconds * 1000, now: () => performance.now() };
+  const random = Random.of(2, 'lists');
+  const { signal } = new AbortController();
+  await askForLists(url, population, { ...times, signal, connections, random }, answered, () => refused++);
+  return rateOf(answered, answered.count, (performance.now() - from) / 1000, refused);
+}
+
 /** Lists over `connections` in a closed loop, or `rate` of them a second, and events beside them. */
 export async function mixed(
   url: string,
@@ -129,17 +173,12 @@ export async function mixed(
   const from = performance.now();
   const until = from + seconds * 1000;
   const times = { from, until, now: () => performance.now(), signal: over.signal };
-  const listing = withConnections(url, connections, (all) =>
-    drive({ ...times, workers: connections, rate }, async (_, since) => {
-      const connection = all.pop()!;
-      const { status } = await connection.send(
-        'GET',
-        `/v1/recommendations?user=p${random.int(population.users)}`,
-      );
-      if (status === 200) lists.add(performance.now() - since);
-      else refused.lists++;
-      all.push(connection);
-    }),
+  const listing = askForLists(
+    url,
+    population,
+    { ...times, connections, rate, random },
+    lists,
+    () => refused.lists++,
   );
   const sending = withConnections(url, 4, (all) =>
     drive({ ...times, workers: 4, rate: events / batch }, async (_, since) => {
