@@ -6,7 +6,7 @@ import type { ChaosConfig } from '../traffic/chaos/schema.js';
 
 /** What was looked at, and how many times it was not so. */
 export function chaosFaults(result: ChaosResult): readonly (readonly [string, number])[] {
-  const { journal, learned, state, renumbered } = result;
+  const { journal, learned, state, renumbered, unreached } = result;
   return [
     ['acknowledged events that are not in the journal', journal.lost.length],
     ['events in the journal more than once', journal.repeated.length],
@@ -15,6 +15,7 @@ export function chaosFaults(result: ChaosResult): readonly (readonly [string, nu
     ['events in no update', journal.unlearned.length],
     ['updates without an event', journal.emptyUpdates],
     ['records lost', journal.lostRecords],
+    ['named moments that were not come to', unreached.length],
     ['events learned, compared with a replay', Math.abs(learned.killed - learned.replayed)],
     [`of ${state.tensors} tensors: not the same bits as after a replay`, state.different.length],
   ];
@@ -33,10 +34,10 @@ const faultsTable = (result: ChaosResult): Table => ({
 
 const killsTable = ({ kills }: ChaosResult): Table => ({
   columns: ['kill', 'second', 'while', 'acknowledged', 'requests under way'],
-  rows: kills.map(({ at, starting, acknowledged, underWay }, n) => [
+  rows: kills.map(({ at, starting, failpoint, acknowledged, underWay }, n) => [
     String(n + 1),
     at.toFixed(2),
-    starting ? 'starting' : 'serving',
+    failpoint ?? (starting ? 'starting' : 'serving'),
     ...[acknowledged, underWay],
   ]),
 });

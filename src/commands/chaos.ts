@@ -21,6 +21,7 @@ export default defineStage({
     service: { key: 'service', describe: 'YAML of `recsys serve-online`: how it is served', type: 'string' },
     state: { key: 'state', describe: 'state directory to begin with; it is copied', type: 'string' },
     kills: { key: 'kills', describe: 'times that the service is killed', type: 'number' },
+    failpoints: { key: 'failpoints', describe: 'times that it dies at each named moment', type: 'number' },
     rate: { key: 'rate', describe: 'events a second', type: 'number' },
     batch: { key: 'batch', describe: 'events in one request', type: 'number' },
   },

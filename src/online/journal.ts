@@ -1,8 +1,9 @@
 import { dirname } from 'node:path';
 import { RecsysError } from '../errors.js';
 import { systemCode } from '../storage/disk.js';
+import { failpoint } from '../storage/failpoints.js';
 import { encodeFrame, frameRecords } from './frame.js';
-import { DISK, type JournalFile, type JournalFiles, writeWhole } from './journal/files.js';
+import { DISK, disk, type JournalFile, type JournalFiles, writeWhole } from './journal/files.js';
 import type { CutTail, Durability, JournalOptions, Retention } from './journal/options.js';
 import {
   damaged,
@@ -300,7 +301,9 @@ export class Journal {
     try {
       this.torn = true;
       await this.file.write(frame, this.bytes);
+      failpoint('journal.written');
       if (this.durability === 'always') await this.file.sync();
+      failpoint('journal.synced');
       this.torn = false;
     } catch (error) {
       await this.mend().catch(() => undefined);
@@ -370,6 +373,7 @@ export class Journal {
     if (this.synced < this.bytes) await this.sync();
     const segment = newSegment(this.directory, firstSeq);
     const file = await this.files.open(segment.file);
+    failpoint('journal.rolled');
     try {
       await this.files.syncDirectory(this.directory);
     } catch (error) {
@@ -385,14 +389,5 @@ export class Journal {
 
   private isClosed(): RecsysError {
     return new RecsysError('DISK', `${this.directory}: the journal is closed`);
-  }
-}
-
-async function disk<T>(directory: string, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    if (error instanceof RecsysError || !(error instanceof Error)) throw error;
-    throw new RecsysError('DISK', `${directory}: ${error.message}`, { cause: error });
   }
 }

@@ -1,4 +1,5 @@
 import { performance } from 'node:perf_hooks';
+import { failpoint } from '../storage/failpoints.js';
 import type { StageContext } from '../types.js';
 import type { Arms } from './arms.js';
 import { Dispositions, sameOutcome } from './dispositions.js';
@@ -195,11 +196,13 @@ export class LearnQueue {
         for (const record of records) effect(record, seq++);
         done();
       }
+      failpoint('learn.recorded');
       for (const { length } of batches) {
         // Not the batch itself: an erasure among the orders has changed what waits.
         const taken = this.waiting.splice(0, length);
         this.busy = taken.length;
         await this.update(taken, true);
+        failpoint('learn.updated');
         this.busy = 0;
         await turn();
       }

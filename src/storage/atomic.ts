@@ -3,6 +3,7 @@ import { homedir } from 'node:os';
 import { basename, dirname, join, resolve, sep } from 'node:path';
 import { RecsysError } from '../errors.js';
 import { diskError, kindOf, sync, syncTree } from './disk.js';
+import { failpoint } from './failpoints.js';
 import { acquireLock } from './lock.js';
 import { clearSnapshots, isResumable } from './snapshot.js';
 
@@ -41,6 +42,7 @@ export async function withOutputDirectory<T>(
       try {
         const result = await work(partial, resumed);
         await syncTree(partial);
+        failpoint('output.filled');
         await publish(partial, target, old);
         // Only now: a process killed before the rename can still be resumed.
         await clearSnapshots(target);
@@ -150,6 +152,7 @@ async function publish(partial: string, target: string, old: string): Promise<vo
   await writeFile(join(partial, MARKER), '', { flush: true });
   const replaces = (await kindOf(target)) === 'directory' && (await readdir(target)).length > 0;
   if (replaces) await rename(target, old);
+  failpoint('output.aside');
   try {
     await rename(partial, target);
   } catch (error) {
@@ -157,6 +160,7 @@ async function publish(partial: string, target: string, old: string): Promise<vo
     throw error;
   }
   await sync(parent);
+  failpoint('output.published');
   if (replaces) await rm(old, { recursive: true, force: true });
 }
 

@@ -4,6 +4,8 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { FAILPOINTS } from '../../src/storage/failpoints.js';
+import type { Kill } from '../../src/traffic/chaos/storm.js';
 import { writeTinyCheckpoint } from '../online/checkpoint-fixture.js';
 import { ROOT, recsys, refused, served, start } from '../suites/binary.js';
 
@@ -119,12 +121,13 @@ describe('replay, load-test and chaos', { skip: built ? false : 'not built (npm 
     await refused(2, /exists/, recsys(args, dir));
   });
 
-  test('chaos: killed three times, nothing is lost, and a replay gives the same bits', async () => {
+  test('chaos: killed at random and at every named moment, nothing is lost, and a replay gives the same bits', async () => {
     const args = ['chaos', '--model', 'model', '--backend', 'cpu', '--kills', '3', '--rate', '600', '--json'];
     const ended = await recsys([...args, '--set', 'life={least: 0.1, most: 0.6}', '--seed', '5'], dir);
     assert.equal(ended.code, 0, ended.stderr);
     const { metrics } = JSON.parse(ended.stdout);
-    assert.deepEqual([metrics.kills, metrics.lost], [3, 0]);
+    const named = Object.keys(FAILPOINTS);
+    assert.deepEqual([metrics.kills, metrics.lost], [3 + named.length, 0]);
     assert(metrics.acknowledged >= 500, `${metrics.acknowledged}`);
     assert.equal(metrics.learned, metrics.acknowledged);
     const facts = JSON.parse(await readFile(join(dir, 'chaos', 'chaos.json'), 'utf8'));
@@ -133,13 +136,17 @@ describe('replay, load-test and chaos', { skip: built ? false : 'not built (npm 
       [true, { count: 0, first: [] }, []],
     );
     assert(facts.state.tensors > 5);
-    assert.equal(new Set(facts.kills.map(({ pid }: { pid: number }) => pid)).size, 3);
+    assert.deepEqual(
+      [facts.unreached, facts.kills.slice(3).map((kill: Kill) => kill.failpoint)],
+      [[], named],
+    );
+    assert.equal(new Set(facts.kills.map(({ pid }: Kill) => pid)).size, 3 + named.length);
     assert.equal(facts.journal.events, metrics.acknowledged);
     assert.match(await readFile(join(dir, 'chaos', 'report.html'), 'utf8'), /nothing lost, nothing twice/);
 
     // Begun with what the first one left, whose state stays as it is.
     const before = await readFile(join(dir, 'chaos/state/journal/journal-000000000001.log'));
-    const next = ['--state', 'chaos/state', '--out', 'further', '--kills', '1'];
+    const next = ['--state', 'chaos/state', '--out', 'further', '--kills', '1', '--failpoints', '0'];
     const further = await recsys([...args, ...next, '--set', 'life={least: 0.1, most: 0.3}'], dir);
     assert.equal(further.code, 0, further.stderr);
     const second = JSON.parse(further.stdout).metrics;

@@ -1,5 +1,6 @@
 import { constants } from 'node:fs';
 import { mkdir, open, readdir, readFile, rename, stat, unlink, utimes } from 'node:fs/promises';
+import { RecsysError } from '../../errors.js';
 import { sync } from '../../storage/disk.js';
 
 /** A file open for writing. What is written is safe from a power cut once `sync` has resolved, and not before. */
@@ -85,4 +86,14 @@ export async function writeWhole(
   }
   if (changed !== undefined) await files.setChanged(draft, changed);
   await files.rename(draft, path);
+}
+
+/** Work on files of a directory, whose errors are the disk's. @throws RecsysError DISK */
+export async function disk<T>(directory: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof RecsysError || !(error instanceof Error)) throw error;
+    throw new RecsysError('DISK', `${directory}: ${error.message}`, { cause: error });
+  }
 }

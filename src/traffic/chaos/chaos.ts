@@ -15,6 +15,7 @@ import { compareStates, examineJournal, type JournalFindings, type StateFindings
 export interface ChaosResult {
   readonly whole: boolean;
   readonly kills: Storm['kills'];
+  readonly unreached: Storm['unreached'];
   readonly acknowledged: number;
   readonly retries: number;
   readonly renumbered: readonly string[];
@@ -56,14 +57,16 @@ export async function chaos(
   const findings = await compareStates(stormy.served.path, replayed.path);
   const learned = { killed: stormy.served.metrics.learned, replayed: replayed.metrics.learned };
   const { lost, repeated, moved, unacknowledged, unlearned, emptyUpdates, lostRecords } = journal;
-  const wrong = [lost, repeated, moved, unacknowledged, unlearned, stormy.renumbered, findings.different];
+  const { unreached } = stormy;
+  const events = [lost, repeated, moved, unacknowledged, unlearned, stormy.renumbered];
+  const wrong: readonly (readonly unknown[])[] = [...events, findings.different, unreached];
   const { kills, retries, renumbered, startups, seconds, acknowledged } = stormy;
   return {
     whole:
       wrong.every(({ length }) => length === 0) &&
       emptyUpdates + lostRecords === 0 &&
       learned.killed === learned.replayed,
-    ...{ kills, retries, renumbered, startups, seconds, acknowledged: acknowledged.size },
+    ...{ kills, unreached, retries, renumbered, startups, seconds, acknowledged: acknowledged.size },
     ...{ journal, learned, state: findings },
   };
 }

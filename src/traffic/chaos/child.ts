@@ -15,6 +15,8 @@ export interface ChildOptions {
   readonly readyFile: string;
   /** File that its stderr is appended to. */
   readonly log: string;
+  /** Added to this process's environment. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 const readySchema = z.object({ url: z.string(), pid: z.number() });
@@ -51,13 +53,14 @@ export class ServiceChild {
   }
 
   static async start(options: ChildOptions): Promise<ServiceChild> {
-    const { program, flags, state, port, readyFile, log } = options;
+    const { program, flags, state, port, readyFile, log, env } = options;
     await rm(readyFile, { force: true });
     const stderr = await open(log, 'a');
     try {
       const own = ['--state', state, '--port', String(port), '--ready-file', readyFile, '--json'];
       const child = spawn(process.execPath, [...program, 'serve-online', ...flags, ...own], {
         stdio: ['ignore', 'pipe', stderr.fd, 'ipc'],
+        env: { ...process.env, ...env },
       });
       return new ServiceChild(child, options);
     } finally {

@@ -8,6 +8,14 @@ export const chaosSchema = z.strictObject({
   service: path('YAML of `recsys serve-online`: how it is served').optional(),
   state: path('state directory to begin with; it is copied, and no service may hold it').optional(),
   kills: z.number().int().min(1).default(10).describe('times that the service is killed'),
+  failpoints: z
+    .number()
+    .int()
+    .min(0)
+    .default(1)
+    .describe(
+      'times that it dies at each named moment besides: between writing and syncing, recording and learning, and so on',
+    ),
   rate: z
     .number()
     .positive()

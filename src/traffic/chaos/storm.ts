@@ -3,11 +3,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Event, RecsysClient } from '../../client/index.js';
 import { RecsysError } from '../../errors.js';
 import { Random } from '../../random.js';
+import type { Failpoint } from '../../storage/failpoints.js';
 import type { Catalogue, StageContext } from '../../types.js';
 import { drive } from '../drive.js';
 import { learnerState } from '../scrape.js';
 import { asRecsysError } from '../service.js';
 import { type ChildOptions, type ServedResult, ServiceChild } from './child.js';
+import { type Death, deaths, startedFor } from './deaths.js';
 import type { ChaosConfig } from './schema.js';
 
 /** One death of the service. */
@@ -17,6 +19,8 @@ export interface Kill {
   readonly pid: number;
   /** Whether it had not answered a request yet. */
   readonly starting: boolean;
+  /** The named moment at which it died; absent where it was killed from outside. */
+  readonly failpoint?: Failpoint;
   /** Events acknowledged until then. */
   readonly acknowledged: number;
   /** Requests that were under way. */
@@ -25,6 +29,8 @@ export interface Kill {
 
 export interface Storm {
   readonly kills: readonly Kill[];
+  /** Named moments that were not come to. */
+  readonly unreached: readonly Failpoint[];
   /** Number in the journal by id, of every event that was acknowledged. */
   readonly acknowledged: ReadonlyMap<string, number>;
   /** Ids whose answers named another number the second time. */
@@ -39,6 +45,8 @@ export interface Storm {
 /** Requests under way at a time. */
 const SENDERS = 8;
 const STARTING_SHARE = 0.25;
+/** How long a service may take to come to a named moment. */
+const REACHED_MS = 30_000;
 /** Between two tries of a request while the service is away. */
 const LONGEST_DELAY_MS = 250;
 const LAG_POLL_MS = 20;
@@ -55,7 +63,9 @@ export async function storm(
   run: string,
   context: StageContext,
 ): Promise<Storm> {
-  const { kills: count, seed, life } = config;
+  const { seed, life } = config;
+  const ends = deaths(config);
+  const unreached: Failpoint[] = [];
   const failed = new AbortController();
   const signal = AbortSignal.any([context.signal, failed.signal]);
   const began = performance.now();
@@ -79,8 +89,8 @@ export async function storm(
       underWay--;
     }
   };
-  const start = async (): Promise<{ child: ServiceChild; at: number }> => {
-    child = await ServiceChild.start({ ...options, port });
+  const start = async (end: Death = {}): Promise<{ child: ServiceChild; at: number }> => {
+    child = await ServiceChild.start(startedFor(end, { ...options, port }));
     return { child, at: performance.now() };
   };
   const ready = async (started: { child: ServiceChild; at: number }): Promise<string> => {
@@ -92,7 +102,7 @@ export async function storm(
   };
 
   try {
-    let current = await start();
+    let current = await start(ends[0]);
     const url = await ready(current);
     port = Number(new URL(url).port);
     client = new RecsysClient({
@@ -111,33 +121,38 @@ export async function storm(
     );
     sending.catch((error) => failed.abort(error));
     let answering = true;
-    for (let n = 0; n < count; n++) {
+    for (const [n, { failpoint }] of ends.entries()) {
       const random = Random.of(seed, 'kill', n);
       const early = n > 0 && random.uniform() < STARTING_SHARE;
-      if (early) await sleep(random.uniform() * startups.at(-1)! * 1000, undefined, { signal });
+      if (failpoint) {
+        await Promise.race([current.child.gone, sleep(REACHED_MS, undefined, { signal })]);
+        if (current.child.alive) unreached.push(failpoint.name);
+        answering = performance.now() - current.at > startups.at(-1)! * 1000;
+      } else if (early) await sleep(random.uniform() * startups.at(-1)! * 1000, undefined, { signal });
       else {
         if (!answering) await ready(current);
         answering = true;
         await sleep((life.least + random.uniform() * (life.most - life.least)) * 1000, undefined, { signal });
       }
-      if (!current.child.alive) throw endedByItself(options.log);
+      if (!failpoint && !current.child.alive) throw endedByItself(options.log);
       const at = (performance.now() - began) / 1000;
       kills.push({
         at,
         pid: current.child.pid!,
         starting: !answering,
+        ...(failpoint ? { failpoint: failpoint.name } : {}),
         acknowledged: acknowledged.size,
         underWay,
       });
       await current.child.kill();
-      context.log('info', `kill ${n + 1} of ${count}`, { ...kills.at(-1) });
+      context.log('info', `kill ${n + 1} of ${ends.length}`, { ...kills.at(-1) });
       context.progress({
         task: 'chaos',
         done: n + 1,
-        total: count,
+        total: ends.length,
         fields: { acknowledged: acknowledged.size },
       });
-      current = await start();
+      current = await start(ends[n + 1]);
       answering = false;
     }
     await ready(current);
@@ -147,7 +162,7 @@ export async function storm(
     await caughtUp(client, signal);
     const served = await current.child.stop();
     const seconds = (performance.now() - began) / 1000;
-    return { kills, acknowledged, renumbered, retries, startups, seconds, served };
+    return { kills, unreached, acknowledged, renumbered, retries, startups, seconds, served };
   } catch (error) {
     if (context.signal.aborted) throw error;
     throw asRecsysError(failed.signal.aborted ? failed.signal.reason : error);
