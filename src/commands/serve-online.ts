@@ -27,6 +27,7 @@ import { DATA_PARTS } from '../online/warm.js';
 import { readAdapter } from '../storage/adapter-files.js';
 import { writeFileAtomic } from '../storage/atomic.js';
 import { readCheckpoint } from '../storage/checkpoint.js';
+import { serveReport } from './serve-view.js';
 import { defineStage } from './stage.js';
 
 const schema = z.strictObject({
@@ -101,6 +102,7 @@ export default defineStage({
     );
     const questions = config.elicitation === undefined ? undefined : await readQuestions(config.elicitation);
     const data = config.data === undefined ? undefined : await readDataset(config.data);
+    const shown = { ...config, alerts: withoutSecrets(config.alerts) };
     const backend = await selectBackend(config.backend);
     const result = await serve(
       {
@@ -112,7 +114,7 @@ export default defineStage({
         questions,
         data,
         backend,
-        config: { ...config, alerts: withoutSecrets(config.alerts) },
+        config: shown,
         out: flags.out,
         force: flags.force,
         async ready(address) {
@@ -122,6 +124,9 @@ export default defineStage({
       },
       context,
     );
-    return { ...result, seconds: (performance.now() - start) / 1000 };
+    const { path, metrics } = result;
+    const { writeReport } = await import('../report/report.js');
+    await writeReport(config.state, serveReport(result, shown));
+    return { path, metrics, seconds: (performance.now() - start) / 1000 };
   },
 });

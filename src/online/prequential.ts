@@ -21,6 +21,18 @@ export interface ArmDifference {
   readonly logLoss: Interval;
 }
 
+/** Everything that is measured, at a moment. */
+export interface QualityReport {
+  readonly k: number;
+  readonly window: number;
+  /** Events ranked, and those of them that no arm knew the item of. */
+  readonly events: number;
+  readonly unknown: number;
+  readonly arms: readonly ArmQuality[];
+  /** Each arm minus the frozen one, or minus popularity where there is none. */
+  readonly differences: readonly ArmDifference[];
+}
+
 interface Entry {
   readonly user: string;
   readonly ranked: readonly Ranked[];
@@ -77,6 +89,12 @@ export class Prequential {
       hrAll: this.hits / this.count,
       ndcgAll: this.gain / this.count,
     };
+  }
+
+  report(): QualityReport {
+    const { k, window, count: events, unknown, arms } = this;
+    const against = arms.includes('frozen') ? 'frozen' : 'popularity';
+    return { k, window, events, unknown, arms: this.quality(), differences: this.differences(against) };
   }
 
   /** Every arm over the window. */

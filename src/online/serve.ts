@@ -18,6 +18,7 @@ import type { Questions } from './elicitation.js';
 import { Exploration } from './exploration/exploration.js';
 import type { ExplorationConfig } from './exploration/schema.js';
 import { frozenModel } from './frozen.js';
+import type { Alert } from './guard/alerts.js';
 import { GoodState } from './guard/good.js';
 import type { GuardConfig } from './guard/schema.js';
 import { type AlertsConfig, Webhook } from './guard/webhook.js';
@@ -28,6 +29,7 @@ import { TENSORS } from './learner.js';
 import { serveLearner } from './learners.js';
 import type { ListsConfig } from './lists/schema.js';
 import { ServiceMetrics } from './metrics.js';
+import type { QualityReport } from './prequential.js';
 import { finishErasures } from './privacy/disk.js';
 import { openNames } from './privacy/pseudonym-key.js';
 import { renamedCatalogue, renamedState, type UserNames } from './privacy/pseudonyms.js';
@@ -85,6 +87,10 @@ export interface ServeResult {
   /** The checkpoint written. */
   readonly path: string;
   readonly metrics: Readonly<Record<string, number>>;
+  /** What each kind of learning earned, on the newest events. */
+  readonly quality: QualityReport;
+  /** What the guard said in this process. */
+  readonly alerts: readonly Alert[];
 }
 
 /**
@@ -247,7 +253,13 @@ async function serveState(
     if (snapshots.suspended)
       context.log('warn', 'users were erased: no snapshot was taken, the next start rebuilds shared weights');
     if (partial !== undefined) await writeServed(partial, served);
-    return { path: snapshotPath(options.state), metrics: served.metrics };
+    const { alerts } = service.guard;
+    return {
+      path: snapshotPath(options.state),
+      metrics: served.metrics,
+      quality: service.prequential.report(),
+      alerts: alerts.list,
+    };
   } finally {
     await webhook?.close();
     await service.close();

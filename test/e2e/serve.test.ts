@@ -58,6 +58,10 @@ describe('recsys serve-online', { skip: built ? false : 'not built (npm run buil
     assert.equal(end.code, 0, end.stderr);
     const result = JSON.parse(end.stdout) as { path: string; metrics: { learned: number } };
     assert.deepEqual([result.path, result.metrics.learned], [join(dir, 'served'), 5]);
+    assert.match(
+      await readFile(join(state, 'report.html'), 'utf8'),
+      /5 events ranked before they were learned/,
+    );
 
     const second = await startService(dir, state);
     assert.deepEqual(await items(second.url, 'ann'), list);

@@ -21,22 +21,21 @@ export function qualityRoutes(app: FastifyInstance, service: RecommenderService)
       },
     },
     (request) => {
-      const { k, window, arms, count, unknown } = service.prequential;
+      const { arms, differences, ...rest } = service.prequential.report();
       return {
         requestId: request.id,
-        k,
-        window,
-        events: count,
-        unknown,
-        arms: service.prequential.quality().map(({ arm, ndcg, hr, logLoss }) => ({
+        ...rest,
+        arms: arms.map(({ arm, ndcg, hr, logLoss }) => ({
           arm,
           ndcg: bounds(ndcg),
           hr: bounds(hr),
           logLoss: bounds(logLoss),
         })),
-        differences: service.prequential
-          .differences(arms.includes('frozen') ? 'frozen' : 'popularity')
-          .map(({ ndcg, logLoss, ...of }) => ({ ...of, ndcg: bounds(ndcg), logLoss: bounds(logLoss) })),
+        differences: differences.map(({ ndcg, logLoss, ...of }) => ({
+          ...of,
+          ndcg: bounds(ndcg),
+          logLoss: bounds(logLoss),
+        })),
       };
     },
   );
