@@ -5,6 +5,7 @@ const TIMING = new Set(['learning.batch', 'learning.queue']);
 interface ReplaySettings {
   readonly seed: number;
   readonly learning?: object;
+  readonly clicks?: { readonly enabled: boolean };
   readonly retention?: { readonly history?: number };
 }
 
@@ -14,8 +15,13 @@ interface ReplaySettings {
  */
 export function changedSettings(before: ReplaySettings, now: ReplaySettings): string[] {
   const [old, fresh] = [before, now].map(
-    ({ seed, learning = {}, retention }) =>
-      new Map([['seed', seed], ...flat(learning, 'learning'), ['retention.history', retention?.history]]),
+    ({ seed, learning = {}, clicks, retention }) =>
+      new Map([
+        ['seed', seed],
+        ...flat(learning, 'learning'),
+        ...(clicks?.enabled ? flat(clicks, 'clicks') : []),
+        ['retention.history', retention?.history],
+      ]),
   ) as [Map<string, unknown>, Map<string, unknown>];
   const shown = (value: unknown): unknown => value ?? 'none';
   return [...new Set([...old.keys(), ...fresh.keys()])]

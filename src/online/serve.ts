@@ -14,6 +14,7 @@ import { acquireLock } from '../storage/lock.js';
 import { versions } from '../storage/versions.js';
 import type { StageContext } from '../types.js';
 import { changedSettings } from './changed-settings.js';
+import type { ClicksConfig } from './clicks/schema.js';
 import type { Questions } from './elicitation.js';
 import { frozenModel } from './frozen.js';
 import { GoodState } from './guard/good.js';
@@ -60,6 +61,7 @@ export interface ServeOptions {
   readonly requests: RequestConfig;
   readonly quality: QualityConfig;
   readonly lists: ListsConfig;
+  readonly clicks: ClicksConfig;
   readonly guard: GuardConfig;
   readonly alerts: AlertsConfig;
   /** Absent: everyone is let in, on loopback alone. */
@@ -193,6 +195,7 @@ async function serveState(
     requests: options.requests,
     quality: options.quality,
     lists: options.lists,
+    clicks: options.clicks,
     guard: options.guard,
     good,
     ...(webhook ? { alerted: (alert) => webhook.send(alert) } : {}),

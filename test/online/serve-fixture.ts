@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { selectBackend } from '../../src/compute/select.js';
+import { clicksSchema } from '../../src/online/clicks/schema.js';
 import { guardSchema } from '../../src/online/guard/schema.js';
 import { alertsSchema } from '../../src/online/guard/webhook.js';
 import { listsSchema } from '../../src/online/lists/schema.js';
@@ -45,6 +46,7 @@ export async function start(
         requests: requestSchema.parse({}),
         quality: qualitySchema.parse({}),
         lists: listsSchema.parse({}),
+        clicks: clicksSchema.parse({}),
         guard: guardSchema.parse({}),
         alerts: alertsSchema.parse({}),
         backend,

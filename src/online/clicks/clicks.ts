@@ -73,3 +73,20 @@ export class Clicks {
     this.model.load(same ? state : undefined);
   }
 }
+
+/** The click model of a service; undefined where there is none. */
+export function clicksOf(
+  of: {
+    readonly clicks: ClicksConfig;
+    readonly catalogue: Catalogue;
+    readonly quality: { readonly window: number };
+    readonly metrics: { readonly registry: Registry };
+    readonly context: Pick<StageContext, 'log'>;
+  },
+  items: OpenCatalogue,
+): Clicks | undefined {
+  const { clicks: config, catalogue, quality, metrics, context } = of;
+  if (!config.enabled) return undefined;
+  const { window } = quality;
+  return new Clicks({ config, catalogue, items, window, registry: metrics.registry, log: context.log });
+}
