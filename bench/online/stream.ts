@@ -109,3 +109,14 @@ export function writeStream({ users, items, labels, catalogue }: ClickStream, pa
   });
   writeFileSync(path, text.join(''));
 }
+
+/** The beginning of a stream. */
+export function firstEvents(stream: ClickStream, count: number): ClickStream {
+  const { users, items, labels } = stream;
+  return {
+    ...stream,
+    users: users.slice(0, count),
+    items: items.slice(0, count),
+    labels: labels.slice(0, count),
+  };
+}

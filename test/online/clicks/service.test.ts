@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { before, test } from 'node:test';
+import { selectBackend } from '../../../src/compute/select.js';
 import { RecsysError } from '../../../src/errors.js';
 import { ClickFeatures } from '../../../src/online/clicks/features.js';
 import { labelOf } from '../../../src/online/clicks/labels.js';
@@ -10,6 +11,10 @@ import { clicksSchema } from '../../../src/online/clicks/schema.js';
 import { writeTinyCheckpoint } from '../checkpoint-fixture.js';
 import { catalogue, event, post, startServer, startService, temporary } from '../fixtures.js';
 import { bitsOf, events, killed, startGuarded } from '../guard/fixtures.js';
+
+before(async () => {
+  await selectBackend('cpu');
+});
 
 const CLICKS = { enabled: true, positive: ['buy'], negative: ['view'], bits: 12 };
 
@@ -96,7 +101,7 @@ test('POST /v1/clicks: what was learned of events with a label, one by one', asy
 test('without a click model the route says so, and nothing is measured', async (t) => {
   const { app } = await startServer(t);
   const { status, body } = await post(app, '/v1/clicks', { user: 'ann', items: ['i1'] });
-  assert.deepEqual([status, body.error.code], [404, 'NOT_FOUND']);
+  assert.deepEqual([status, body.code], [404, 'NOT_FOUND']);
   assert.doesNotMatch((await app.inject('/metrics')).body, /recsys_clicks/);
 });
 
