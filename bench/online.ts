@@ -39,7 +39,7 @@ writeStream(stream, file);
 /** What is compared with what: ours on River's events, too. */
 const contenders: readonly (() => Promise<Result[]>)[] = [
   async () => [learnAlone(stream)],
-  async () => [{ ...learnAlone(short), who: `recsys, learner alone, first ${short.users.length}` }],
+  async () => [{ ...learnAlone(short), who: 'recsys, learner alone, as many events as River' }],
   async () => [await learnJournalled(stream)],
   async () => [await learnOverHttp(stream)],
   ...(flags.python === undefined

@@ -12,15 +12,13 @@ import { Random } from '../../src/random.js';
 import { writeCheckpoint } from '../../src/storage/checkpoint.js';
 import type { HostTensor } from '../../src/types.js';
 import type { Result } from './learner.js';
-import { eventsOf, REQUEST } from './service.js';
+import { eventsOf, inTurn, TOGETHER } from './service.js';
 import type { ClickStream } from './stream.js';
 
 const SETTINGS = [
   ...['clicks.enabled=true', 'clicks.minimumValue=1', 'learning.enabled=false', 'learning.batch=256'],
   ...['quality.arms=false', 'quality.share=0', 'retention.history=50', 'guard.userBudget.events=0'],
 ];
-/** Requests under way. */
-const TOGETHER = 4;
 
 /** An untrained model that lists could be made with. */
 async function writeModel(dir: string, { catalogue }: ClickStream): Promise<void> {
@@ -69,23 +67,22 @@ export async function learnOverHttp(stream: ClickStream): Promise<Result> {
       ...['--import', 'tsx', main, 'serve-online', ...flags, '--ready-file', ready],
       ...SETTINGS.flatMap((setting) => ['--set', setting]),
     ],
-    { stdio: ['ignore', 'ignore', 'inherit'] },
+    { stdio: ['ignore', 'ignore', 'pipe'] },
   );
+  let said = '';
+  server.stderr.on('data', (chunk) => {
+    said += String(chunk);
+  });
   try {
     while (!existsSync(ready)) {
-      if (server.exitCode !== null) throw new Error('the service did not start');
+      if (server.exitCode !== null) throw new Error(`the service did not start: ${said}`);
       await sleep(50);
     }
     const { url } = JSON.parse(await readFile(ready, 'utf8')) as { url: string };
     const client = new RecsysClient({ url, connections: TOGETHER });
     const events = stream.users.length;
     const start = performance.now();
-    const under: Promise<unknown>[] = [];
-    for (let from = 0; from < events; from += REQUEST) {
-      under.push(client.events(eventsOf(stream, from)));
-      if (under.length >= TOGETHER) await under.shift();
-    }
-    await Promise.all(under);
+    await inTurn(events, (from) => client.events(eventsOf(stream, from)));
     while (!/recsys_learner_lag_events 0\n/.test(await client.metrics())) await sleep(5);
     const seconds = (performance.now() - start) / 1000;
     client.close();

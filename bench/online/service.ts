@@ -14,6 +14,24 @@ import type { ClickStream } from './stream.js';
 /** Events of a request. */
 export const REQUEST = 1000;
 
+/** Requests under way. */
+export const TOGETHER = 4;
+
+/** Sends requests in order, a few under way at a time. @param pause awaited before each */
+export async function inTurn(
+  events: number,
+  send: (from: number) => Promise<unknown>,
+  pause: () => Promise<void> = async () => {},
+): Promise<void> {
+  const under: Promise<unknown>[] = [];
+  for (let from = 0; from < events; from += REQUEST) {
+    await pause();
+    under.push(send(from));
+    if (under.length >= TOGETHER) await under.shift();
+  }
+  await Promise.all(under);
+}
+
 /** Events as the service takes them: a rating is the value. */
 export const eventsOf = ({ users, items, labels, catalogue }: ClickStream, from: number) =>
   users.slice(from, from + REQUEST).map((user, i) => ({
@@ -59,10 +77,13 @@ export async function learnJournalled(stream: ClickStream): Promise<Result> {
     context: { signal: new AbortController().signal, progress: () => {}, log: () => {} },
   });
   const start = performance.now();
-  for (let from = 0; from < events; from += REQUEST) {
-    await service.accept(eventsOf(stream, from));
-    if (service.lag > 10 * REQUEST) await service.idle();
-  }
+  await inTurn(
+    events,
+    (from) => service.accept(eventsOf(stream, from)),
+    async () => {
+      if (service.lag > 10 * REQUEST) await service.idle();
+    },
+  );
   await service.idle();
   const seconds = (performance.now() - start) / 1000;
   const { logLoss } = service.clicks!.quality.figures();

@@ -94,7 +94,7 @@ function catalogueOf(ids: readonly string[], genres: ReadonlyMap<string, readonl
   };
 }
 
-/** Writes a stream as Vowpal Wabbit reads it, the same features by the same names; the other peers read the file too. */
+/** Writes a stream as Vowpal Wabbit reads it, the same features; the other peers read the file too. Ids have a letter: numbers alone it would not hash. */
 export function writeStream({ users, items, labels, catalogue }: ClickStream, path: string): void {
   const { tokens, width, tokenNames } = catalogue.itemFeatures;
   const genres = catalogue.items.map((_, row) =>
@@ -105,7 +105,7 @@ export function writeStream({ users, items, labels, catalogue }: ClickStream, pa
   );
   const text = users.map((user, n) => {
     const item = items[n]!;
-    return `${labels[n] === 1 ? 1 : -1} |u ${user} |i ${catalogue.items[item]} |g ${genres[item]}\n`;
+    return `${labels[n] === 1 ? 1 : -1} |u u${user} |i i${catalogue.items[item]} |g ${genres[item]}\n`;
   });
   writeFileSync(path, text.join(''));
 }

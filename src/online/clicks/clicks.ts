@@ -41,15 +41,20 @@ export class Clicks {
     return events.filter(({ event }) => labelOf(event, this.options.config) !== undefined);
   }
 
-  /** @param measure whether quality is measured: a replay has been before */
+  /**
+   * @param events of `labelled`
+   * @param measure whether quality is measured: a replay has been before
+   */
   learn(events: readonly LearnExample[], measure: boolean): void {
+    let clicks = 0;
     for (const { event, item } of events) {
-      const label = labelOf(event, this.options.config);
-      if (label === undefined) continue;
+      const label = labelOf(event, this.options.config)!;
       const logit = this.model.learn(this.features.of(event.user, item), label);
-      this.learned.inc({ label });
+      clicks += label;
       if (measure) this.quality.record(logit, label);
     }
+    this.learned.inc({ label: 1 }, clicks);
+    this.learned.inc({ label: 0 }, events.length - clicks);
   }
 
   /** Probability of a click for each item of a user; undefined for one that is not in the catalogue. */
