@@ -107,9 +107,10 @@ export class ClickFeatures {
     if (whole >= 0) return { part: whole, field: -1 };
     const [side] = name.split('.', 1) as ['user' | 'item'];
     const { names } = side === 'user' ? this.users : this.items;
-    const field = names.indexOf(name.slice(side.length + 1));
+    const attribute = name.slice(side.length + 1);
+    const field = names.indexOf(attribute);
     if (field < 0)
-      throw new RecsysError('CONFIG_INVALID', `clicks.crosses: no ${side} has an attribute of ${name}`, {
+      throw new RecsysError('CONFIG_INVALID', `clicks.crosses: ${side}s have no attribute “${attribute}”`, {
         remedy: `Attributes of ${side}s in the model served: ${names.join(', ') || 'none'}.`,
       });
     return { part: side === 'user' ? 1 : 3, field };

@@ -168,6 +168,27 @@ test('a user’s budget holds for the click model, and it learns where the model
   await service.close();
 });
 
+test('after an erasure and the next start it is what it would be without the user', async (t) => {
+  const dir = await temporary(t);
+  const [model, state] = [join(dir, 'model'), join(dir, 'state')];
+  await writeTinyCheckpoint(model);
+  const first = await startGuarded(model, state, { clicks: CLICKS });
+  const all = labelled(0, 24);
+  await first.service.accept(all);
+  await first.service.idle();
+  await first.snapshots.take();
+  await first.users.erase('user1');
+  await first.service.close();
+  const again = await startGuarded(model, state, { clicks: CLICKS });
+  const found = (await bitsOf(again))['clicks.weights'];
+  await again.service.close();
+  const never = await startGuarded(model, join(dir, 'never'), { clicks: CLICKS });
+  await never.service.accept(all.filter(({ user }) => user !== 'user1'));
+  assert.equal((await bitsOf(never))['clicks.weights'], found);
+  assert.notEqual(found, '');
+  await never.service.close();
+});
+
 test('with another number of weights it begins afresh, and says so', async (t) => {
   const dir = await temporary(t);
   const [model, state] = [join(dir, 'model'), join(dir, 'state')];
