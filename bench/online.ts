@@ -9,7 +9,7 @@ import { cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { learnOverHttp } from './online/http.js';
-import { learnAlone, type Result } from './online/learner.js';
+import { learnAlone, learnFile, type Result } from './online/learner.js';
 import { runPeer } from './online/peers.js';
 import { learnJournalled } from './online/service.js';
 import { firstEvents, readStream, writeStream } from './online/stream.js';
@@ -39,6 +39,7 @@ writeStream(stream, file);
 /** What is compared with what: ours on River's events, too. */
 const contenders: readonly (() => Promise<Result[]>)[] = [
   async () => [learnAlone(stream)],
+  async () => [learnFile(file, stream)],
   async () => [{ ...learnAlone(short), who: 'recsys, learner alone, as many events as River' }],
   async () => [await learnJournalled(stream)],
   async () => [await learnOverHttp(stream)],

@@ -25,9 +25,11 @@ def report(who, model, seconds):
     print(json.dumps({"who": who, "events": int(events), "seconds": seconds, "logLoss": loss}), flush=True)
 
 
-start = time.perf_counter()
-driver = Workspace(f"{SETTINGS} -d {path}")
-report("Vowpal Wabbit, its driver", driver, time.perf_counter() - start)
+# The second rate was the best of .5, .7, 1, 1.5, 2 and 3 on MovieLens 100K and on the first half of 1M.
+for who, more in (("its driver", ""), ("its driver, -l .7", " -l 0.7")):
+    start = time.perf_counter()
+    driver = Workspace(f"{SETTINGS}{more} -d {path}")
+    report(f"Vowpal Wabbit, {who}", driver, time.perf_counter() - start)
 
 with open(path, encoding="utf-8") as file:
     lines = list(islice(file, limit))
