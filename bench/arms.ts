@@ -14,6 +14,7 @@ import { type Dataset, SPLIT } from '../src/data/dataset.js';
 import { readDataset } from '../src/data/read.js';
 import { restoreModel } from '../src/model/restore.js';
 import { takesItems, withRoom } from '../src/model/room.js';
+import { clicksSchema } from '../src/online/clicks/schema.js';
 import type { OnlineEvent } from '../src/online/events.js';
 import { frozenModel } from '../src/online/frozen.js';
 import { guardSchema } from '../src/online/guard/schema.js';
@@ -71,6 +72,7 @@ const service = await RecommenderService.start({
   requests: requestSchema.parse({}),
   quality,
   lists: listsSchema.parse({}),
+  clicks: clicksSchema.parse({}),
   guard: guardSchema.parse({ action: 'alert' }),
   warm: (histories) => {
     const rows = new Map(checkpoint.catalogue.items.map((id, i) => [id, i]));

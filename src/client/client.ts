@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { clicksReplySchema } from '../protocol/clicks.js';
 import { elicitationReplySchema } from '../protocol/elicitation.js';
 import { type eventSchema, receiptsSchema } from '../protocol/events.js';
 import { type learningActionSchema, learningReplySchema } from '../protocol/learning.js';
@@ -22,6 +23,7 @@ export type Receipts = z.output<typeof receiptsSchema>;
 export type RecommendationRequest = z.input<typeof recommendSchema>;
 export type Recommendations = z.output<typeof recommendReplySchema>;
 export type Questions = z.output<typeof elicitationReplySchema>;
+export type Clicks = z.output<typeof clicksReplySchema>;
 export type Quality = QualityReply;
 export type Learning = z.output<typeof learningReplySchema>;
 export type LearningAction = z.input<typeof learningActionSchema>['action'];
@@ -114,6 +116,11 @@ export class RecsysClient {
   ): Promise<Questions> {
     const path = `/v1/elicitation${query({ user, ...asked })}`;
     return this.ask(elicitationReplySchema, 'GET', path, undefined, options);
+  }
+
+  /** `POST /v1/clicks`: how likely a user is to click each item, of a service with a click model. */
+  clicks(user: string, items: readonly string[], options?: CallOptions): Promise<Clicks> {
+    return this.ask(clicksReplySchema, 'POST', '/v1/clicks', { user, items }, options);
   }
 
   /** `GET /v1/state`: the state that a user's events have led to. */

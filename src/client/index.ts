@@ -1,6 +1,7 @@
 /** `recsys/client`: what other programs use to talk to `recsys serve-online`. */
 export {
   type CallOptions,
+  type Clicks,
   type ClientOptions,
   type Event,
   type Learning,

@@ -6,6 +6,7 @@ import { path, seed } from '../config/fields.js';
 import { readDataset } from '../data/read.js';
 import { readQuestions } from '../evaluation/elicitation/results.js';
 import { budgetSchema } from '../model/adaptation/budget.js';
+import { clicksSchema } from '../online/clicks/schema.js';
 import { explorationSchema } from '../online/exploration/schema.js';
 import { guardSchema } from '../online/guard/schema.js';
 import { alertsSchema, withoutSecrets } from '../online/guard/webhook.js';
@@ -62,6 +63,7 @@ const schema = z.strictObject({
   quality: qualitySchema,
   lists: listsSchema,
   exploration: explorationSchema,
+  clicks: clicksSchema,
   guard: guardSchema,
   alerts: alertsSchema,
   security: securitySchema,

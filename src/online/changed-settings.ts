@@ -7,6 +7,7 @@ interface ReplaySettings {
   /** How the learner computes. */
   readonly arithmetic?: string;
   readonly learning?: object;
+  readonly clicks?: { readonly enabled: boolean };
   readonly retention?: { readonly history?: number };
 }
 
@@ -16,11 +17,12 @@ interface ReplaySettings {
  */
 export function changedSettings(before: ReplaySettings, now: ReplaySettings): string[] {
   const [old, fresh] = [before, now].map(
-    ({ seed, arithmetic, learning = {}, retention }) =>
+    ({ seed, arithmetic, learning = {}, clicks, retention }) =>
       new Map<string, unknown>([
         ['seed', seed],
         ['arithmetic', arithmetic],
         ...flat(learning, 'learning'),
+        ...(clicks?.enabled ? flat(clicks, 'clicks') : []),
         ['retention.history', retention?.history],
       ]),
   ) as [Map<string, unknown>, Map<string, unknown>];

@@ -1,3 +1,4 @@
+import type { LogisticState } from './clicks/logistic.js';
 import type { Offsets } from './guard/learned.js';
 import type { LearningStateSnapshot } from './guard/learning-state.js';
 import type { EventIds } from './recent.js';
@@ -10,6 +11,8 @@ export interface ServicePosition {
   readonly queue: QueueState;
   /** What was learned of each user: as it is served, and in the arm that has nothing else. */
   readonly offsets: Offsets;
+  /** The click model; absent where there is none. */
+  readonly clicks?: LogisticState | undefined;
   readonly learning: LearningStateSnapshot;
   /** Ids of recent events, by which a repeated one is recognised. */
   readonly ids: EventIds;

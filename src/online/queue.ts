@@ -2,6 +2,7 @@ import { performance } from 'node:perf_hooks';
 import { failpoint } from '../storage/failpoints.js';
 import type { StageContext } from '../types.js';
 import type { Arms } from './arms.js';
+import type { Clicks } from './clicks/clicks.js';
 import { Dispositions, sameOutcome } from './dispositions.js';
 import type { ControlRecord, PauseReason } from './guard/controls.js';
 import type { LearningState } from './guard/learning-state.js';
@@ -25,6 +26,8 @@ export interface LearnQueueOptions {
   readonly arms: Arms;
   /** What is learned of each user, where that is done. */
   readonly adaptation: UserAdaptation | undefined;
+  /** The click model, where there is one. */
+  readonly clicks: Clicks | undefined;
   readonly trained: TrainedEvents;
   readonly log: StageContext['log'];
   /** What the journal says of learning itself. */
@@ -220,7 +223,7 @@ export class LearnQueue {
 
   private async update(batch: readonly WaitingEvent[], measure: boolean): Promise<void> {
     if (batch.length === 0) return;
-    const { learning, metrics, log, arms, state } = this.options;
+    const { learning, metrics, log, arms, state, clicks } = this.options;
     const start = performance.now();
     const ended = new Dispositions();
     const known = batch.filter((event) => 'event' in event);
@@ -231,15 +234,22 @@ export class LearnQueue {
       if (reason !== undefined) ended.skip(reason, seq);
       return reason === undefined;
     });
-    const shared = wanted.filter(({ seq, event }) => {
-      const within = state.budget.take(event.user);
-      if (!within) ended.skip(OVER_BUDGET, seq);
-      return within;
+    const labelled = state.paused ? [] : (clicks?.labelled(known) ?? []);
+    const taught = new Set([...wanted, ...labelled]);
+    // An event counts once, whichever weights it moves.
+    const within = new Set(known.filter((one) => taught.has(one) && state.budget.take(one.event.user)));
+    const shared = wanted.filter((one) => {
+      if (!within.has(one)) ended.skip(OVER_BUDGET, one.seq);
+      return within.has(one);
     });
     if (measure) await arms.measure(batch);
     try {
       await arms.learn(batch, wanted);
       if (wanted.length > 0) await this.options.adaptation?.learn(wanted);
+      clicks?.learn(
+        labelled.filter((one) => within.has(one)),
+        measure,
+      );
       if (shared.length > 0) await this.learn(shared, ended, measure);
     } catch (error) {
       // A bug must not take the recommendations down with it.

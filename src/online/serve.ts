@@ -14,6 +14,7 @@ import { acquireLock } from '../storage/lock.js';
 import { versions } from '../storage/versions.js';
 import type { StageContext } from '../types.js';
 import { changedSettings } from './changed-settings.js';
+import type { ClicksConfig } from './clicks/schema.js';
 import type { Questions } from './elicitation.js';
 import { Exploration } from './exploration/exploration.js';
 import type { ExplorationConfig } from './exploration/schema.js';
@@ -67,6 +68,7 @@ export interface ServeOptions {
   readonly quality: QualityConfig;
   readonly lists: ListsConfig;
   readonly exploration: ExplorationConfig;
+  readonly clicks: ClicksConfig;
   readonly guard: GuardConfig;
   readonly alerts: AlertsConfig;
   /** Absent: everyone is let in, on loopback alone. */
@@ -216,6 +218,7 @@ async function serveState(
       exploration: new Exploration(options.exploration, seed),
       ...(impressions ? { impressions } : {}),
     },
+    clicks: options.clicks,
     guard: options.guard,
     good,
     ...(webhook ? { alerted: (alert) => webhook.send(alert) } : {}),

@@ -1,4 +1,5 @@
 import type { Catalogue, StageContext } from '../types.js';
+import type { ClicksConfig } from './clicks/schema.js';
 import type { Questions } from './elicitation.js';
 import type { Alert } from './guard/alerts.js';
 import type { LastGood } from './guard/learned.js';
@@ -33,6 +34,7 @@ export interface ServiceOptions {
   readonly quality: QualityConfig;
   readonly lists: ListsConfig;
   readonly serving?: Serving;
+  readonly clicks: ClicksConfig;
   readonly guard: GuardConfig;
   /** Absent: there is nothing to go back to. */
   readonly good?: LastGood;

@@ -2,6 +2,7 @@ import { RecsysError } from '../errors.js';
 import type { RecommendRequest } from '../protocol/recommendations.js';
 import type { Catalogue } from '../types.js';
 import { type Arms, armsOf, countsOf } from './arms.js';
+import { type Clicks, clicksOf } from './clicks/clicks.js';
 import { Elicitation } from './elicitation.js';
 import type { OnlineEvent } from './events.js';
 import { Guard } from './guard/guard.js';
@@ -9,10 +10,11 @@ import { type Adaptations, loadOffsets, offsetsOf } from './guard/learned.js';
 import { LearningState } from './guard/learning-state.js';
 import { type EventReceipt, Intake } from './intake.js';
 import type { Durability } from './journal/options.js';
-import { Journal } from './journal.js';
+import type { Journal } from './journal.js';
 import type { LearnerState } from './learner.js';
 import { Lists } from './lists/lists.js';
 import { OpenCatalogue } from './open-catalogue.js';
+import { openJournal } from './open-journal.js';
 import type { ServicePosition } from './position.js';
 import type { Prequential } from './prequential.js';
 import { ERASED } from './privacy/erasure-records.js';
@@ -33,8 +35,7 @@ export type { ServicePosition };
 
 import type { ServiceOptions } from './service-options.js';
 
-const HOUR_MS = 3_600_000;
-const DAY_MS = 24 * HOUR_MS;
+const DAY_MS = 24 * 3_600_000;
 
 /**
  * The recommender behind the HTTP interface. An event is journalled, acknowledged, applied to its user's history in
@@ -43,6 +44,8 @@ const DAY_MS = 24 * HOUR_MS;
 export class RecommenderService {
   readonly recommender: Recommender;
   readonly elicitation: Elicitation;
+  /** How likely clicks are, where that is learned. */
+  readonly clicks: Clicks | undefined;
   private readonly arms: Arms;
   private readonly adaptation: Adaptations;
   readonly guard: Guard;
@@ -67,6 +70,7 @@ export class RecommenderService {
     catalogue.behaviours.forEach((behaviour, i) => {
       this.behaviourIndex.set(behaviour, i);
     });
+    this.clicks = clicksOf(options, this.items);
     this.histories = new UserHistories(catalogue, retention.history, learner.columns);
     this.recent = new RecentIds(retention.eventIds);
     this.trained = new TrainedEvents(catalogue);
@@ -80,6 +84,7 @@ export class RecommenderService {
       state: this.learningState,
       learner,
       adaptations: this.adaptation,
+      clicks: this.clicks,
       recent: this.recent,
       good: options.good,
       alerted: options.alerted,
@@ -95,6 +100,7 @@ export class RecommenderService {
       metrics,
       arms: this.arms,
       adaptation: this.adaptation.served,
+      clicks: this.clicks,
       trained: this.trained,
       state: this.learningState,
       guard: this.guard,
@@ -151,29 +157,12 @@ export class RecommenderService {
   }
 
   private async open(): Promise<void> {
-    const { journal: directory, retention, from, context, metrics, learner } = this.options;
-    const { durability, syncInterval, files } = this.options;
-    const { segmentBytes, segmentHours } = retention;
-    this.journal = await Journal.open(directory, {
-      segmentBytes,
-      segmentAge: segmentHours === undefined ? undefined : segmentHours * HOUR_MS,
-      durability,
-      syncInterval,
-      ...(files ? { files } : {}),
-      committed: (first, records) => {
-        for (const [i, record] of records.entries()) this.apply(first + i, record as JournalRecord);
-      },
+    const { from, context, metrics, learner } = this.options;
+    this.journal = await openJournal(this.options, (first, records) => {
+      for (const [i, record] of records.entries()) this.apply(first + i, record as JournalRecord);
     });
     const { lists, catalogue, serving } = this.options;
     this.lists = await Lists.open(lists, catalogue, this.items, context.log, serving?.exploration);
-    const { cut } = this.journal;
-    if (cut) {
-      context.log(
-        'warn',
-        `the journal ended in an unfinished write: cut ${cut.bytes} bytes at offset ${cut.offset}`,
-        { ...cut },
-      );
-    }
     this.options.warm?.(this.histories);
     if (from) this.restore(from.state, from.journalId === this.journal.id);
     const { journal, queue, guard } = this;
@@ -196,9 +185,11 @@ export class RecommenderService {
   }
 
   /** Takes up a snapshot. What another journal's numbers stand for means nothing in this one. */
-  private restore({ histories, queue, ids, offsets, learning }: ServicePosition, goesOn: boolean): void {
+  private restore(state: ServicePosition, goesOn: boolean): void {
+    const { histories, queue, ids, offsets, clicks, learning } = state;
     this.histories.load(histories);
     loadOffsets(this.adaptation, offsets);
+    this.clicks?.load(clicks);
     if (goesOn) {
       this.recent.load(ids);
       this.queue.restore(queue);
@@ -332,6 +323,7 @@ export class RecommenderService {
         position: this.journal.lastSeq,
         queue: this.queue.state(),
         offsets: offsetsOf(this.adaptation),
+        clicks: this.clicks?.snapshot(),
         learning: this.learningState.snapshot(),
         ids: this.recent.snapshot(),
         histories: this.histories.snapshot(),

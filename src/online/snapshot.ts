@@ -29,6 +29,7 @@ const factsSchema = z.object({
     served: z.array(z.string()).exactOptional(),
     adapted: z.array(z.string()).exactOptional(),
   }),
+  clicks: z.object({ bits: z.number().int() }).exactOptional(),
   baseVersion: z.string(),
   /** What was served: a snapshot stands for this model with this dataset's histories at this position. */
   base: z.object({ model: z.string(), data: z.string().nullable() }),
@@ -44,11 +45,13 @@ const COLUMNS = ['history', 'waiting'].flatMap((of) =>
   ['offsets', 'items', 'behaviours'].map((column) => `${of}.${column}`),
 );
 
+const CLICKS = ['clicks.slots', 'clicks.weights'];
+
 /** Where a served checkpoint stood in its journal. */
 export interface OnlineState
   extends Omit<
     z.output<typeof factsSchema>,
-    'users' | 'formatVersion' | 'position' | 'queue' | 'learning' | 'ids' | 'offsets'
+    'users' | 'formatVersion' | 'position' | 'queue' | 'learning' | 'ids' | 'offsets' | 'clicks'
   > {
   readonly state: ServicePosition;
   readonly optimizerState: TensorMap;
@@ -67,12 +70,13 @@ export async function readOnlineState(checkpoint: Checkpoint): Promise<OnlineSta
     throw new RecsysError('CHECKPOINT_INCOMPATIBLE', `${where} is not an online state of format version 2`);
   }
   const tensors = decodeSafetensors(bytes, `${checkpoint.path}/${FILE.tensors}`);
-  const { users, position, queue, learning, ids, offsets, ...rest } = parsed.data;
+  const { users, position, queue, learning, ids, offsets, clicks, ...rest } = parsed.data;
   const popularity = tensors.get('popularity');
-  if (!popularity || !tensors.has('introduced') || COLUMNS.some((name) => !tensors.has(name))) {
+  const needed = ['introduced', ...COLUMNS, ...(clicks ? CLICKS : [])];
+  if (!popularity || needed.some((name) => !tensors.has(name))) {
     throw new RecsysError(
       'CHECKPOINT_DAMAGED',
-      `${checkpoint.path}/${FILE.tensors} lacks histories, popularity or which items are known`,
+      `${checkpoint.path}/${FILE.tensors} lacks histories, popularity, the click model or which items are known`,
     );
   }
   return {
@@ -84,12 +88,16 @@ export async function readOnlineState(checkpoint: Checkpoint): Promise<OnlineSta
       ids,
       offsets: Object.fromEntries(Object.entries(offsets).map(([name, users]) => [name, { users, tensors }])),
       histories: { users, tensors },
+      ...(clicks ? { clicks: { ...clicks, tensors: only(tensors, CLICKS) } } : {}),
       popularity: popularity.data as Float32Array,
     },
     optimizerState: prefixed(tensors, 'optimizer/'),
     introduced: tensors.get('introduced')!.data as Uint8Array,
   };
 }
+
+const only = (tensors: TensorMap, names: readonly string[]): TensorMap =>
+  new Map(names.map((name) => [name, tensors.get(name)!]));
 
 function prefixed(tensors: TensorMap, prefix: string): TensorMap {
   const found = [...tensors].filter(([name]) => name.startsWith(prefix));
@@ -127,6 +135,7 @@ export function onlineFiles(online: OnlineState): Map<string, Uint8Array> {
     ...state.histories.tensors,
     ...queue.tensors,
     ...Object.values(state.offsets).flatMap(({ tensors }) => [...tensors]),
+    ...(state.clicks?.tensors ?? []),
     ['introduced', { dtype: 'U8', shape: [introduced.length], data: introduced }],
     ['popularity', { dtype: 'F32', shape: [state.popularity.length], data: state.popularity }],
     ...[...optimizerState].map(([name, tensor]): [string, HostTensor] => [`optimizer/${name}`, tensor]),
@@ -139,6 +148,7 @@ export function onlineFiles(online: OnlineState): Map<string, Uint8Array> {
     learning: state.learning,
     ids: { ids: [...state.ids.ids], seqs: [...state.ids.seqs] },
     offsets: Object.fromEntries(Object.entries(state.offsets).map(([name, { users }]) => [name, [...users]])),
+    ...(state.clicks ? { clicks: { bits: state.clicks.bits } } : {}),
     baseVersion: online.baseVersion,
     base: online.base,
     optimizer: online.optimizer,

@@ -27,6 +27,7 @@ test('every route of a real service', async (t) => {
   const asked = await client.elicitation('nobody', { k: 2, asked: ['i1'] });
   assert.deepEqual([asked.strategy, asked.items.map(({ item }) => item)], ['popular', ['i2', 'i3']]);
   assert.match(await client.metrics(), /recsys_events_received_total\{result="accepted"\} 2/);
+  await assert.rejects(client.clicks('new', ['i1']), { status: 404, code: 'NOT_FOUND' });
   // The counting learner has no states: the service's own words are told.
   await assert.rejects(client.state('new'), { name: 'ServiceError', status: 400, code: 'REQUEST_INVALID' });
 });

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { FastifyInstance } from 'fastify';
+import { clicksSchema } from '../../src/online/clicks/schema.js';
 import { guardSchema } from '../../src/online/guard/schema.js';
 import { buildServer } from '../../src/online/http/server.js';
 import type { Timeouts } from '../../src/online/http/timeouts.js';
@@ -136,6 +137,7 @@ export type Overrides = Partial<
     requests: object;
     quality: object;
     lists: object;
+    clicks: object;
     guard: object;
   }
 >;
@@ -160,6 +162,7 @@ export async function startService(journal: string, overrides: Overrides = {}) {
     requests: requestSchema.parse(overrides.requests),
     quality: qualitySchema.parse(overrides.quality),
     lists: listsSchema.parse(overrides.lists),
+    clicks: clicksSchema.parse(overrides.clicks),
     guard: guardSchema.parse(overrides.guard),
   });
   return { service, learner, metrics };

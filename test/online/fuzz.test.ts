@@ -17,6 +17,7 @@ const ROUTES = [
   '/v1/events',
   '/v1/recommendations',
   '/v1/elicitation',
+  '/v1/clicks',
   '/v1/state',
   '/healthz',
   '/readyz',

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { selectBackend } from '../../src/compute/select.js';
+import { clicksSchema } from '../../src/online/clicks/schema.js';
 import { explorationSchema } from '../../src/online/exploration/schema.js';
 import { guardSchema } from '../../src/online/guard/schema.js';
 import { alertsSchema } from '../../src/online/guard/webhook.js';
@@ -47,6 +48,7 @@ export async function start(
         quality: qualitySchema.parse({}),
         lists: listsSchema.parse({}),
         exploration: explorationSchema.parse({}),
+        clicks: clicksSchema.parse({}),
         guard: guardSchema.parse({}),
         alerts: alertsSchema.parse({}),
         backend,

@@ -54,6 +54,7 @@ export class GoodState implements LastGood {
     return {
       learner: { parameters: found.checkpoint.tensors as TensorMap, optimizer, introduced },
       offsets: state.offsets,
+      clicks: state.clicks,
       learned: state.queue.learned,
       norms: state.learning.norms,
     };

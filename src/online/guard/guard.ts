@@ -1,4 +1,5 @@
 import type { StageContext } from '../../types.js';
+import type { Clicks } from '../clicks/clicks.js';
 import type { LearnExample, OnlineLearner } from '../learner.js';
 import type { ServiceMetrics } from '../metrics.js';
 import type { Ranked } from '../prequential.js';
@@ -24,6 +25,7 @@ export interface GuardOptions {
   readonly state: LearningState;
   readonly learner: OnlineLearner;
   readonly adaptations: Adaptations;
+  readonly clicks: Clicks | undefined;
   readonly recent: RecentIds;
   readonly good: LastGood | undefined;
   readonly metrics: ServiceMetrics;
@@ -122,10 +124,11 @@ export class Guard {
 
   /** What has been learned. Only between updates. */
   async learned(): Promise<LearnedState> {
-    const { learner, adaptations, queue } = this.options;
+    const { learner, adaptations, clicks, queue } = this.options;
     return {
       learner: await learner.snapshot(),
       offsets: offsetsOf(adaptations),
+      clicks: clicks?.snapshot(),
       learned: queue().learned,
       norms: this.options.state.check.snapshot(),
     };
@@ -238,9 +241,10 @@ export class Guard {
     });
   }
 
-  private restore({ learner, offsets, learned, norms }: LearnedState): void {
+  private restore({ learner, offsets, clicks, learned, norms }: LearnedState): void {
     this.options.learner.restore(learner);
     loadOffsets(this.options.adaptations, offsets);
+    this.options.clicks?.load(clicks);
     this.options.queue().learned = learned;
     this.options.state.check.load(norms);
   }

@@ -1,3 +1,4 @@
+import type { LogisticState } from '../clicks/logistic.js';
 import type { LearnerState } from '../learner.js';
 import type { OffsetSnapshot, UserAdaptation } from '../user-adaptation.js';
 
@@ -10,6 +11,7 @@ export interface LearnedState {
   /** Parameters and optimizer state. */
   readonly learner: LearnerState;
   readonly offsets: Offsets;
+  readonly clicks?: LogisticState | undefined;
   /** Events learned since the base checkpoint. */
   readonly learned: number;
   /** Norms of the newest gradients. */

@@ -12,6 +12,7 @@ import type { UserData } from '../privacy/user-data.js';
 import type { Security } from '../security/security.js';
 import type { RecommenderService } from '../service.js';
 import { installAccess } from './access.js';
+import { clickRoutes } from './clicks.js';
 import { hangUpOnClose } from './closing.js';
 import { dashboardRoutes } from './dashboard.js';
 import { describeAccess, SCHEME } from './description.js';
@@ -112,6 +113,7 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
     eventRoutes(routes, service, names, options.now);
     recommendationRoutes(routes, service, names);
     elicitationRoutes(routes, service, names);
+    clickRoutes(routes, service, names);
     stateRoutes(routes, service, names);
     operationRoutes(routes, service, metrics);
     qualityRoutes(routes, service);

@@ -104,6 +104,7 @@ export async function bitsOf({ service }: Guarded): Promise<Record<string, strin
     ...[...learner.optimizer].map(([name, one]) => [`optimizer/${name}`, one] as const),
     ...Object.values(state.offsets).flatMap(({ tensors }) => [...tensors]),
     ...state.histories.tensors,
+    ...(state.clicks?.tensors ?? []),
   ];
   const hex = ({ buffer, byteOffset, byteLength }: ArrayBufferView): string =>
     Buffer.from(buffer as ArrayBuffer, byteOffset, byteLength).toString('hex');

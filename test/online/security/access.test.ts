@@ -14,6 +14,7 @@ const REQUESTS = {
   list: { method: 'GET', url: '/v1/recommendations?user=a' },
   session: { method: 'POST', url: '/v1/recommendations', headers: json, payload: '{"user":"a"}' },
   state: { method: 'HEAD', url: '/v1/state?user=a' },
+  clicks: { method: 'POST', url: '/v1/clicks', headers: json, payload: '{"user":"a","items":["i1"]}' },
   questions: { method: 'GET', url: '/v1/elicitation?user=a' },
   event: { method: 'POST', url: '/v1/events', headers: json, payload: JSON.stringify(event('e', 'i1')) },
   metrics: { method: 'GET', url: '/metrics' },
@@ -27,13 +28,14 @@ const REQUESTS = {
 test('what each scope may do, and what needs none', async (t) => {
   const { security, tokens } = await withKeys(t);
   const { app, service, metrics } = await startServer(t, { security });
-  // The counting learner has no states: past the door, they are answered 400.
+  // The counting learner has no states and the service no click model: past the door, they are answered 400 and 404.
   const who = { none: 401, read: 200, write: 403, admin: 403 };
   const open = { none: 200, read: 200, write: 200, admin: 200 };
   const expected: Record<keyof typeof REQUESTS, Record<string, number>> = {
     list: who,
     session: who,
     state: { ...who, read: 400 },
+    clicks: { ...who, read: 404 },
     questions: who,
     event: { none: 401, read: 403, write: 200, admin: 403 },
     metrics: { none: 401, read: 200, write: 403, admin: 200 },
@@ -54,8 +56,8 @@ test('what each scope may do, and what needs none', async (t) => {
   }
   await service.idle();
   const text = await metrics.registry.metrics();
-  assert.match(text, /recsys_http_rejected_total\{reason="unauthenticated"\} 6/);
-  assert.match(text, /recsys_http_rejected_total\{reason="forbidden"\} 11/);
+  assert.match(text, /recsys_http_rejected_total\{reason="unauthenticated"\} 7/);
+  assert.match(text, /recsys_http_rejected_total\{reason="forbidden"\} 13/);
   assert.match(
     text,
     /recsys_http_request_seconds_count\{method="POST",route="\/v1\/events",status="401"\} 1/,
