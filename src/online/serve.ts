@@ -259,7 +259,8 @@ async function serveState(
     if (partial !== undefined) await writeServed(partial, served);
     const { alerts } = service.guard;
     return {
-      path: snapshotPath(options.state),
+      // After an erasure there is no snapshot until the next start has rebuilt what is shared.
+      path: snapshots.suspended ? options.state : snapshotPath(options.state),
       metrics: served.metrics,
       quality: service.prequential.report(),
       alerts: alerts.list,
