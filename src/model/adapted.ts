@@ -148,7 +148,7 @@ export function adaptedModel(base: Adaptable, config: AdapterConfig, own?: Param
 /** A model that reads its parameters through `of`. */
 function reading(model: Model, of: (params: Params) => Params): Model {
   const { candidates } = model;
-  const { direct: _, ...rest } = model;
+  const { direct: _, plain: __, ...rest } = model;
   return {
     ...rest,
     encode: (params, batch, pass) => model.encode(of(params), batch, pass),

@@ -92,7 +92,7 @@ export function scoringContract({ model, inits, using }: Subject, { config }: Mo
       adapter.dispose();
     }));
 
-  test('scores without tensors are the same', { skip: !model.direct }, () =>
+  test('scores without tensors are the same', { skip: !model.direct && !model.plain }, () =>
     using(async (params) => {
       const queries = [
         [],
@@ -106,7 +106,8 @@ export function scoringContract({ model, inits, using }: Subject, { config }: Mo
           behaviours: new Uint8Array(items.length),
         }),
       );
-      const score = model.direct!(inits);
+      const plain = model.plain?.(inits);
+      const score = plain ? (query: Query) => plain.scores(plain.state(query)) : model.direct!(inits);
       for (const query of queries)
         assertClose(
           score(query),
