@@ -5,7 +5,8 @@ import { kernelsOver, memoryOf } from '../../src/compute/plain/kernels.js';
 test('products, sums and updates four numbers at a time are what they say', () => {
   const memory = memoryOf(4096);
   const floats = new Float32Array(memory.buffer);
-  const { products, dot, axpy, adagrad } = kernelsOver(memory);
+  const ints = new Int32Array(memory.buffer);
+  const { products, axpy, squares, dots, gather, scatter } = kernelsOver(memory);
   // x = 1 … 8 at 0; two rows from 32: all 1, and 0 … 7; out at 96.
   for (let i = 0; i < 8; i++) {
     floats[i] = i + 1;
@@ -14,18 +15,37 @@ test('products, sums and updates four numbers at a time are what they say', () =
   }
   products(0, 32, 2, 32, 96);
   assert.deepEqual([...floats.subarray(24, 27)], [36, 168, 0]);
-  assert.equal(dot(0, 64, 32), 168);
-  assert.equal(dot(0, 32, 16), 10);
+  assert.equal(squares(32, 2, 32), 8 + 140);
+  // Rows 1, 0, 1 and scales 2, 3, −1 at 128 and 144.
+  ints.set([1, 0, 1], 32);
+  floats.set([2, 3, -1], 36);
+  dots(0, 32, 128, 3, 32, 96);
+  assert.deepEqual([...floats.subarray(24, 28)], [168, 36, 168, 0]);
+  // y += 3 · ones + (2 − 1) · (0 … 7)
+  gather(144, 32, 128, 3, 32, 160);
+  assert.deepEqual([...floats.subarray(40, 49)], [3, 4, 5, 6, 7, 8, 9, 10, 0]);
+  scatter(144, 0, 32, 128, 3, 32);
+  assert.deepEqual([...floats.subarray(8, 16)], [4, 7, 10, 13, 16, 19, 22, 25]);
+  assert.deepEqual([...floats.subarray(16, 25)], [1, 3, 5, 7, 9, 11, 13, 15, 168]);
   axpy(-2, 0, 32, 32);
-  assert.deepEqual([...floats.subarray(8, 16)], [-1, -3, -5, -7, -9, -11, -13, -15]);
-  assert.deepEqual([...floats.subarray(16, 24)], [0, 1, 2, 3, 4, 5, 6, 7]);
-  // w = 1, sum = 7 at 128 and 144, g = 3 at 160: sum 16, w − 0.5 · 3 / 4.
-  floats.fill(1, 32, 36);
-  floats.fill(7, 36, 40);
-  floats.fill(3, 40, 44);
-  adagrad(128, 144, 160, 16, 0.5);
-  assert.deepEqual(
-    [...floats.subarray(32, 44)],
-    [...Array(4).fill(0.625), ...Array(4).fill(16), ...Array(4).fill(3)],
-  );
+  assert.deepEqual([...floats.subarray(8, 16)], [2, 3, 4, 5, 6, 7, 8, 9]);
+});
+
+test('an update by Adagrad changes the rows named, and no other', () => {
+  const memory = memoryOf(4096);
+  const floats = new Float32Array(memory.buffer);
+  const ints = new Int32Array(memory.buffer);
+  const { adagrad } = kernelsOver(memory);
+  // Three rows of w = 1 and sum = 7 from 0 and 48; gradients 3 and √57 of rows 2 and 0: sums 16 and 64.
+  floats.fill(1, 0, 12);
+  floats.fill(7, 12, 24);
+  floats.fill(3, 24, 28);
+  floats.fill(Math.fround(Math.sqrt(57)), 28, 32);
+  ints.set([2, 0], 32);
+  adagrad(0, 48, 128, 2, 16, 96, 0.5);
+  const four = (value: number): number[] => Array(4).fill(value);
+  assert.deepEqual([...floats.subarray(4, 12)], [...four(1), ...four(0.625)]);
+  assert.deepEqual([...floats.subarray(16, 24)], [...four(7), ...four(16)]);
+  for (const w of floats.subarray(0, 4)) assert(Math.abs(w - (1 - (0.5 * Math.sqrt(57)) / 8)) < 1e-6);
+  for (const sum of floats.subarray(12, 16)) assert(Math.abs(sum - 64) < 1e-4);
 });

@@ -2,8 +2,10 @@ import { fits, type PlainMemory } from './memory.js';
 
 /** A sum of gradients of rows [rows × width], of which a batch touches few: those alone are kept, and cleared. */
 export class RowGradients {
-  /** Rows touched, in the order in which they came. */
-  readonly ids: number[] = [];
+  /** Rows touched, in the order in which they came: the first `count` of these. */
+  readonly ids: Int32Array;
+  count = 0;
+  /** Where each row is among them; −1 for those not touched. */
   private readonly places: Int32Array;
   private readonly memory: PlainMemory | undefined;
   private values: Float32Array;
@@ -16,10 +18,11 @@ export class RowGradients {
   ) {
     this.places = new Int32Array(rows).fill(-1);
     this.memory = fits(width) ? memory : undefined;
+    this.ids = this.memory?.allocateRows(rows) ?? new Int32Array(rows);
     this.values = this.memory?.allocate(rows * width) ?? new Float32Array(64 * width);
   }
 
-  /** [ids.length × width] in the order of `ids`, and what is left of the room. */
+  /** [count × width] in the order of `ids`, and what is left of the room. */
   get data(): Float32Array {
     return this.values;
   }
@@ -30,60 +33,61 @@ export class RowGradients {
     return place < 0 ? -1 : place * this.width;
   }
 
-  /** Adds `scale` times a vector [width] to a row's gradient; faster where the vector is in the same memory. */
-  add(row: number, scale: number, vector: Float32Array | Float64Array): void {
+  /** Adds scales[k] times a vector [width] to the gradient of each of some rows, one after the other. */
+  add(rows: ArrayLike<number>, scales: ArrayLike<number>, vector: ArrayLike<number>): void {
     const { width, memory } = this;
-    const at = this.at(row);
-    const { values } = this;
-    if (memory && vector instanceof Float32Array && memory.owns(vector)) {
-      memory.axpy(scale, vector, 0, values, at, width);
+    if (memory) {
+      const places = Int32Array.from(rows, (row) => this.place(row));
+      memory.scatter(vector, this.values, places, scales);
       return;
     }
-    for (let i = 0; i < width; i++) values[at + i] = values[at + i]! + scale * vector[i]!;
+    for (let k = 0; k < rows.length; k++) {
+      const at = width * this.place(rows[k]!);
+      const { values } = this;
+      const scale = scales[k]!;
+      for (let i = 0; i < width; i++) values[at + i] = values[at + i]! + scale * vector[i]!;
+    }
   }
 
   /** Adds a number to the gradient of a row of one number. */
   addOne(row: number, value: number): void {
-    const at = this.at(row);
+    const at = this.place(row);
     this.values[at] = this.values[at]! + value;
   }
 
   /** Multiplies all gradients. */
   scale(factor: number): void {
     const { values, memory } = this;
-    const size = this.ids.length * this.width;
-    if (memory) memory.axpy(factor - 1, values, 0, values, 0, size);
+    const size = this.count * this.width;
+    if (memory) memory.multiply(values, size, factor);
     else for (let i = 0; i < size; i++) values[i] = values[i]! * factor;
   }
 
   squaredNorm(): number {
-    const { values, memory, width } = this;
-    const size = this.ids.length * width;
+    const { values, memory, width, count } = this;
+    if (memory) return memory.squares(values, count, width);
     let sum = 0;
-    // By row, so that what is summed in float32 is short.
-    if (memory) for (let at = 0; at < size; at += width) sum += memory.squares(values, at, width);
-    else for (let i = 0; i < size; i++) sum += values[i]! * values[i]!;
+    for (let i = 0; i < count * width; i++) sum += values[i]! * values[i]!;
     return sum;
   }
 
   clear(): void {
-    this.values.fill(0, 0, this.ids.length * this.width);
-    for (const row of this.ids) this.places[row] = -1;
-    this.ids.length = 0;
+    this.values.fill(0, 0, this.count * this.width);
+    for (let k = 0; k < this.count; k++) this.places[this.ids[k]!] = -1;
+    this.count = 0;
   }
 
-  private at(row: number): number {
-    let place = this.places[row]!;
-    if (place < 0) {
-      place = this.ids.length;
-      this.places[row] = place;
-      this.ids.push(row);
-      if ((place + 1) * this.width > this.values.length) {
-        const longer = new Float32Array(2 * this.values.length);
-        longer.set(this.values);
-        this.values = longer;
-      }
+  private place(row: number): number {
+    const known = this.places[row]!;
+    if (known >= 0) return known;
+    const place = this.count++;
+    this.places[row] = place;
+    this.ids[place] = row;
+    if (this.count * this.width > this.values.length) {
+      const longer = new Float32Array(2 * this.values.length);
+      longer.set(this.values);
+      this.values = longer;
     }
-    return place * this.width;
+    return place;
   }
 }

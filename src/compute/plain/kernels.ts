@@ -2,11 +2,18 @@
  * WebAssembly functions that take four numbers at a time, written down as their bytes: JavaScript has no such instructions, and takes five times as long.
  * Arrays are of float32, sizes in bytes, multiples of 16.
  *
- *     products(x, table, rows, bytes, out)     out[r] = x · table[r] for every row
- *     dot(x, y, bytes)                         x · y
- *     axpy(scale, x, y, bytes)                 y += scale · x
- *     adagrad(w, sum, g, bytes, rate)          sum += g²; w −= rate · g / √sum
+ *     products(x, table, rows, bytes, out)               out[r] = x · table[r] for every row
+ *     axpy(scale, x, y, bytes)                           y += scale · x
+ *     squares(table, rows, bytes)                        Σ_r table[r] · table[r], as float64
  *
+ * and, for `count` rows named by int32 `ids`, one after the other:
+ *
+ *     dots(x, table, ids, count, bytes, out)             out[k] = x · table[ids[k]]
+ *     gather(scales, table, ids, count, bytes, y)        y += scales[k] · table[ids[k]]
+ *     scatter(scales, x, table, ids, count, bytes)       table[ids[k]] += scales[k] · x
+ *     adagrad(w, sum, ids, count, bytes, g, rate)        sum[ids[k]] += g[k]²; w[ids[k]] −= rate · g[k] / √sum[ids[k]]
+ *
+ * Counts are 1 or more.
  * All sums are made in the same order everywhere: the instructions are exact, unlike a library that chooses by machine.
  */
 declare const WebAssembly: {
@@ -27,6 +34,7 @@ export const memoryOf = (bytes: number): Memory =>
 
 const I32 = 0x7f;
 const F32 = 0x7d;
+const F64 = 0x7c;
 const V128 = 0x7b;
 const NO_VALUE = 0x40;
 const get = (local: number): number[] => [0x20, local];
@@ -34,6 +42,9 @@ const set = (local: number): number[] => [0x21, local];
 const constant = (value: number): number[] => [0x41, value];
 const ADD = [0x6a];
 const SUBTRACT = [0x6b];
+const MULTIPLY = [0x6c];
+const LOAD = [0x28, 2, 0];
+const LOAD_FLOAT = [0x2a, 2, 0];
 const LESS_UNSIGNED = [0x49];
 const END = [0x0b];
 const loop = (...body: number[][]): number[] => [0x03, NO_VALUE, ...body.flat(), ...END];
@@ -41,6 +52,8 @@ const loop = (...body: number[][]): number[] => [0x03, NO_VALUE, ...body.flat(),
 const AGAIN_IF = [0x0d, 0];
 const STORE_FLOAT = [0x38, 2, 0];
 const ADD_FLOATS = [0x92];
+const PROMOTED = [0xbb];
+const ADD_DOUBLES = [0xa0];
 const ZEROS = [0xfd, 12, ...new Array<number>(16).fill(0)];
 const LOAD_FOUR = [0xfd, 0, 4, 0];
 const STORE_FOUR = [0xfd, 11, 4, 0];
@@ -57,6 +70,27 @@ const advance = (local: number, by: number[]): number[] => [...get(local), ...by
 /** The place `at` bytes behind where a local points. */
 const place = (local: number, at: number): number[] => [...get(local), ...get(at), ...ADD];
 const four = (local: number, at: number): number[] => [...place(local, at), ...LOAD_FOUR];
+/** Sets a local to the row of a table that `ids` points at, and moves on to the next of them. */
+const nextRow = (row: number, table: number, ids: number, bytes: number): number[] => [
+  ...[...get(table), ...get(ids), ...LOAD, ...get(bytes), ...MULTIPLY, ...ADD, ...set(row)],
+  ...advance(ids, constant(4)),
+];
+/** Sets a local to four times the number that `scales` points at, and moves on to the next of them. */
+const nextScale = (scale: number, scales: number): number[] => [
+  ...[...get(scales), ...LOAD_FLOAT, ...FOUR_TIMES, ...set(scale)],
+  ...advance(scales, constant(4)),
+];
+/** Counts down, and again from the start of the innermost loop until 0. */
+const again = (count: number): number[] => [
+  ...[...get(count), ...constant(1), ...SUBTRACT, ...set(count)],
+  ...[...get(count), ...AGAIN_IF],
+];
+/** y += scale · x of 16 bytes. */
+const addFour = (y: number, scale: number, x: number, at: number): number[] => [
+  ...place(y, at),
+  ...[...four(y, at), ...get(scale), ...four(x, at), ...MULTIPLY_FOUR, ...ADD_FOUR],
+  ...STORE_FOUR,
+];
 /** Does something for every 16 bytes. */
 const eachFour = (at: number, bytes: number, ...body: number[][]): number[] => [
   ...[...constant(0), ...set(at)],
@@ -94,41 +128,101 @@ function products(): Written {
     product(x, table, bytes, at, sum),
     [...get(out), ...total(sum), ...STORE_FLOAT],
     [...advance(out, constant(4)), ...advance(table, get(bytes))],
-    [...get(rows), ...constant(1), ...SUBTRACT, ...set(rows), ...get(rows), ...AGAIN_IF],
+    again(rows),
   );
   return { takes: [I32, I32, I32, I32, I32], gives: [], locals: [I32, V128], body };
 }
 
-function dot(): Written {
-  const [x, y, bytes, at, sum] = [0, 1, 2, 3, 4];
-  const body = [...product(x, y, bytes, at, sum), ...total(sum)];
-  return { takes: [I32, I32, I32], gives: [F32], locals: [I32, V128], body };
+function axpy(): Written {
+  const [scale, x, y, bytes, at, four] = [0, 1, 2, 3, 4, 5];
+  const body = [
+    ...[...get(scale), ...FOUR_TIMES, ...set(four)],
+    ...eachFour(at, bytes, addFour(y, four, x, at)),
+  ];
+  return { takes: [F32, I32, I32, I32], gives: [], locals: [I32, V128], body };
 }
 
-function axpy(): Written {
-  const [scale, x, y, bytes, at] = [0, 1, 2, 3, 4];
-  const next = [...four(y, at), ...get(scale), ...FOUR_TIMES, ...four(x, at), ...MULTIPLY_FOUR, ...ADD_FOUR];
-  const body = eachFour(at, bytes, place(y, at), next, STORE_FOUR);
-  return { takes: [F32, I32, I32, I32], gives: [], locals: [I32], body };
+function squares(): Written {
+  const [table, rows, bytes, at, sum, all] = [0, 1, 2, 3, 4, 5];
+  // By row, so that what is summed in float32 is short.
+  const body = loop(
+    product(table, table, bytes, at, sum),
+    [...get(all), ...total(sum), ...PROMOTED, ...ADD_DOUBLES, ...set(all)],
+    advance(table, get(bytes)),
+    again(rows),
+  );
+  return { takes: [I32, I32, I32], gives: [F64], locals: [I32, V128, F64], body: [...body, ...get(all)] };
+}
+
+function dots(): Written {
+  const [x, table, ids, count, bytes, out, row, at, sum] = [0, 1, 2, 3, 4, 5, 6, 7, 8];
+  const body = loop(
+    nextRow(row, table, ids, bytes),
+    product(x, row, bytes, at, sum),
+    [...get(out), ...total(sum), ...STORE_FLOAT],
+    advance(out, constant(4)),
+    again(count),
+  );
+  return { takes: [I32, I32, I32, I32, I32, I32], gives: [], locals: [I32, I32, V128], body };
+}
+
+function gather(): Written {
+  const [scales, table, ids, count, bytes, y, row, at, scale] = [0, 1, 2, 3, 4, 5, 6, 7, 8];
+  const body = loop(
+    nextRow(row, table, ids, bytes),
+    nextScale(scale, scales),
+    eachFour(at, bytes, addFour(y, scale, row, at)),
+    again(count),
+  );
+  return { takes: [I32, I32, I32, I32, I32, I32], gives: [], locals: [I32, I32, V128], body };
+}
+
+function scatter(): Written {
+  const [scales, x, table, ids, count, bytes, row, at, scale] = [0, 1, 2, 3, 4, 5, 6, 7, 8];
+  const body = loop(
+    nextRow(row, table, ids, bytes),
+    nextScale(scale, scales),
+    eachFour(at, bytes, addFour(row, scale, x, at)),
+    again(count),
+  );
+  return { takes: [I32, I32, I32, I32, I32, I32], gives: [], locals: [I32, I32, V128], body };
 }
 
 function adagrad(): Written {
-  const [w, sum, g, bytes, rate, at, grown] = [0, 1, 2, 3, 4, 5, 6];
-  const body = eachFour(
-    at,
-    bytes,
-    [...four(sum, at), ...four(g, at), ...four(g, at), ...MULTIPLY_FOUR, ...ADD_FOUR, ...set(grown)],
-    [...place(sum, at), ...get(grown), ...STORE_FOUR],
-    [...place(w, at), ...four(w, at), ...get(rate), ...FOUR_TIMES, ...four(g, at), ...MULTIPLY_FOUR],
-    [...get(grown), ...ROOT_FOUR, ...DIVIDE_FOUR, ...SUBTRACT_FOUR, ...STORE_FOUR],
+  const [w, sum, ids, count, bytes, g, rate, weights, sums, at, grown, rates] = [
+    0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11,
+  ];
+  const rows = loop(
+    // Both of the same row.
+    [...get(sum), ...get(ids), ...LOAD, ...get(bytes), ...MULTIPLY, ...ADD, ...set(sums)],
+    nextRow(weights, w, ids, bytes),
+    eachFour(
+      at,
+      bytes,
+      [...four(sums, at), ...four(g, at), ...four(g, at), ...MULTIPLY_FOUR, ...ADD_FOUR, ...set(grown)],
+      [...place(sums, at), ...get(grown), ...STORE_FOUR],
+      [...place(weights, at), ...four(weights, at), ...get(rates), ...four(g, at), ...MULTIPLY_FOUR],
+      [...get(grown), ...ROOT_FOUR, ...DIVIDE_FOUR, ...SUBTRACT_FOUR, ...STORE_FOUR],
+    ),
+    advance(g, get(bytes)),
+    again(count),
   );
-  return { takes: [I32, I32, I32, I32, F32], gives: [], locals: [I32, V128], body };
+  const body = [...get(rate), ...FOUR_TIMES, ...set(rates), ...rows];
+  return {
+    takes: [I32, I32, I32, I32, I32, I32, F32],
+    gives: [],
+    locals: [I32, I32, I32, V128, V128],
+    body,
+  };
 }
 
 const FUNCTIONS: Readonly<Record<keyof Kernels, Written>> = {
   products: products(),
-  dot: dot(),
   axpy: axpy(),
+  squares: squares(),
+  dots: dots(),
+  gather: gather(),
+  scatter: scatter(),
   adagrad: adagrad(),
 };
 
@@ -165,9 +259,12 @@ const MODULE = new WebAssembly.Module(
 
 export interface Kernels {
   products(x: number, table: number, rows: number, bytes: number, out: number): void;
-  dot(x: number, y: number, bytes: number): number;
   axpy(scale: number, x: number, y: number, bytes: number): void;
-  adagrad(w: number, sum: number, g: number, bytes: number, rate: number): void;
+  squares(table: number, rows: number, bytes: number): number;
+  dots(x: number, table: number, ids: number, count: number, bytes: number, out: number): void;
+  gather(scales: number, table: number, ids: number, count: number, bytes: number, y: number): void;
+  scatter(scales: number, x: number, table: number, ids: number, count: number, bytes: number): void;
+  adagrad(w: number, sum: number, ids: number, count: number, bytes: number, g: number, rate: number): void;
 }
 
 /** The functions over a memory. */

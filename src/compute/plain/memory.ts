@@ -5,6 +5,9 @@ const MOST = 2 ** 32 - 65_536;
 const ALIGNED = 16;
 const owners = new WeakMap<ArrayBufferLike, PlainMemory>();
 
+/** Rows that a kernel takes at a time. */
+const CHUNK = 1024;
+
 const bytesOf = (length: number): number => Math.ceil((length * 4) / ALIGNED) * ALIGNED;
 
 /** A table's size. */
@@ -21,6 +24,8 @@ export class PlainMemory {
   private readonly x: Float32Array;
   private readonly sum: Float32Array;
   private readonly out: Float32Array;
+  private readonly ids: Int32Array;
+  private readonly scales: Float32Array;
 
   private constructor(bytes: number, width: number, rows: number) {
     const memory = memoryOf(bytes);
@@ -28,16 +33,18 @@ export class PlainMemory {
     this.kernels = kernelsOver(memory);
     this.x = this.allocate(width);
     this.sum = this.allocate(width);
-    this.out = this.allocate(rows);
+    this.out = this.allocate(Math.max(rows, CHUNK));
+    this.ids = this.allocateRows(CHUNK);
+    this.scales = this.allocate(CHUNK);
     owners.set(this.buffer, this);
   }
 
-  /** Memory for `copies` arrays of each of these sizes; undefined where there cannot be so much. */
+  /** Memory for `copies` arrays of each of these sizes, and a list of all rows of each; undefined where there cannot be so much. */
   static for(tables: readonly Sized[], copies: number): PlainMemory | undefined {
     const most = (values: readonly number[]): number => values.reduce((a, b) => Math.max(a, b), 0);
     const [width, rows] = [most(tables.map((t) => t.width)), most(tables.map((t) => t.rows))];
-    const own = 2 * bytesOf(width) + bytesOf(rows);
-    const bytes = tables.reduce((sum, t) => sum + copies * bytesOf(t.rows * t.width), own);
+    const own = 2 * bytesOf(width) + bytesOf(Math.max(rows, CHUNK)) + 2 * bytesOf(CHUNK);
+    const bytes = tables.reduce((sum, t) => sum + copies * bytesOf(t.rows * t.width) + bytesOf(t.rows), own);
     return bytes > MOST ? undefined : new PlainMemory(bytes, width, rows);
   }
 
@@ -51,6 +58,12 @@ export class PlainMemory {
     const array = new Float32Array(this.buffer, this.used, length);
     this.used += bytesOf(length);
     return array;
+  }
+
+  /** A list of numbers of rows, of any length. */
+  allocateRows(length: number): Int32Array {
+    const { byteOffset } = this.allocate(length);
+    return new Int32Array(this.buffer, byteOffset, length);
   }
 
   owns({ buffer }: Float32Array | Float64Array): boolean {
@@ -77,35 +90,78 @@ export class PlainMemory {
     return out.subarray(0, rows);
   }
 
-  /** x · y[from … from + x.length) */
-  dot(x: Float32Array, y: Float32Array, from: number): number {
-    return this.kernels.dot(x.byteOffset, y.byteOffset + 4 * from, 4 * x.length);
+  /** x · row of the rows of a table that are named, into `out`. */
+  dots(x: ArrayLike<number>, table: Float32Array, rows: ArrayLike<number>, out: Float64Array): void {
+    const { byteOffset } = this.load(x);
+    this.chunks(rows, undefined, (ids, _, count, from) => {
+      this.kernels.dots(byteOffset, table.byteOffset, ids, count, 4 * x.length, this.out.byteOffset);
+      for (let k = 0; k < count; k++) out[from + k] = this.out[k]!;
+    });
   }
 
-  /** y[yFrom … yFrom + length) += scale · x[xFrom … xFrom + length) */
-  axpy(scale: number, x: Float32Array, xFrom: number, y: Float32Array, yFrom: number, length: number): void {
-    this.kernels.axpy(scale, x.byteOffset + 4 * xFrom, y.byteOffset + 4 * yFrom, 4 * length);
+  /** y += scales[k] · row of the rows of a table that are named, as wide as y, which is in this memory. */
+  gather(
+    table: Float32Array,
+    rows: ArrayLike<number>,
+    scales: ArrayLike<number>,
+    { byteOffset, length }: Float32Array,
+  ): void {
+    this.chunks(rows, scales, (ids, factors, count) =>
+      this.kernels.gather(factors, table.byteOffset, ids, count, 4 * length, byteOffset),
+    );
   }
 
-  /** Σ g² of g[from … from + length) */
-  squares(g: Float32Array, from: number, length: number): number {
-    const at = g.byteOffset + 4 * from;
-    return this.kernels.dot(at, at, 4 * length);
+  /** Adds scales[k] · x to the rows of a table that are named. */
+  scatter(
+    x: ArrayLike<number>,
+    table: Float32Array,
+    rows: ArrayLike<number>,
+    scales: ArrayLike<number>,
+  ): void {
+    const { byteOffset } = this.load(x);
+    this.chunks(rows, scales, (ids, factors, count) =>
+      this.kernels.scatter(factors, byteOffset, table.byteOffset, ids, count, 4 * x.length),
+    );
   }
 
-  /** One update by Adagrad of `length` weights at `from`, and of their sums; their gradients begin at `at`. */
+  /** Multiplies the first `length` numbers of an array. */
+  multiply({ byteOffset }: Float32Array, length: number, factor: number): void {
+    if (length > 0) this.kernels.axpy(factor - 1, byteOffset, byteOffset, 4 * length);
+  }
+
+  /** Sum of the squares of the first rows of a table. */
+  squares({ byteOffset }: Float32Array, rows: number, width: number): number {
+    return rows > 0 ? this.kernels.squares(byteOffset, rows, 4 * width) : 0;
+  }
+
+  /** One update by Adagrad of the first `count` rows named, and of their sums, from gradients in the order of the names. */
   adagrad(
     weights: Float32Array,
     sums: Float32Array,
-    from: number,
+    rows: Int32Array,
+    count: number,
+    width: number,
     gradients: Float32Array,
-    at: number,
-    length: number,
     rate: number,
   ): void {
-    const bytes = 4 * from;
-    const g = gradients.byteOffset + 4 * at;
-    this.kernels.adagrad(weights.byteOffset + bytes, sums.byteOffset + bytes, g, 4 * length, rate);
+    if (count === 0) return;
+    const [w, sum, ids, g] = [weights, sums, rows, gradients].map(({ byteOffset }) => byteOffset);
+    this.kernels.adagrad(w!, sum!, ids!, count, 4 * width, g!, rate);
+  }
+
+  /** Brings rows and scales into this memory, as many at a time as there is room for, and says where they are. */
+  private chunks(
+    rows: ArrayLike<number>,
+    scales: ArrayLike<number> | undefined,
+    work: (ids: number, scales: number, count: number, from: number) => void,
+  ): void {
+    const { ids, scales: factors } = this;
+    for (let from = 0; from < rows.length; from += CHUNK) {
+      const count = Math.min(CHUNK, rows.length - from);
+      for (let k = 0; k < count; k++) ids[k] = rows[from + k]!;
+      if (scales) for (let k = 0; k < count; k++) factors[k] = scales[from + k]!;
+      work(ids.byteOffset, factors.byteOffset, count, from);
+    }
   }
 }
 

@@ -76,8 +76,7 @@ export class PlainStep {
     const { memory } = this.parameters;
     if (memory && fits(width) && optimizer.fast === 'adagrad') {
       // Rows without a gradient stay as they are by this rule.
-      for (const [place, id] of gradients.ids.entries())
-        memory.adagrad(data, slots[0]!, id * width, gradients.data, place * width, width, rate);
+      memory.adagrad(data, slots[0]!, gradients.ids, gradients.count, width, gradients.data, rate);
       return;
     }
     const shrinks = optimizer.weightDecay !== undefined && decays(shape);
@@ -87,7 +86,8 @@ export class PlainStep {
       optimizer.row(data, from, gradient, at, width, slots, rate);
     };
     if (sparse) {
-      for (const [place, id] of gradients.ids.entries()) row(id, gradients.data, place * width);
+      const { ids, count } = gradients;
+      for (let place = 0; place < count; place++) row(ids[place]!, gradients.data, place * width);
       return;
     }
     const none = new Float32Array(width);

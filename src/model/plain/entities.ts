@@ -9,6 +9,13 @@ interface Rows {
   readonly data: Float32Array;
 }
 
+/** Rows of a table, and how much each counts. */
+interface Counted {
+  readonly of: Rows;
+  readonly rows: readonly number[];
+  readonly scales: readonly number[];
+}
+
 /**
  * What `EntityEncoder` computes, over arrays: the vector of an entity is its own row, the mean of its tokens' rows and the linear map of its numbers.
  * Since all of that is linear, sums and products over many entities read each attribute's vector once, and nothing is kept that an update could spoil.
@@ -42,24 +49,22 @@ export class PlainEntities {
   sum(into: Float64Array, entities: ArrayLike<number>, coefficients: ArrayLike<number>): void {
     const { ids, width, memory } = this;
     const total = memory?.zeros(width);
-    const add = (data: Float32Array, row: number, c: number): void => {
-      if (memory) memory.axpy(c, data, row * width, total!, 0, width);
-      else axpy(into, c, data, row * width, width);
+    const add = (data: Float32Array, rows: ArrayLike<number>, scales: ArrayLike<number>): void => {
+      if (memory) memory.gather(data, rows, scales, total!);
+      else for (let k = 0; k < rows.length; k++) axpy(into, scales[k]!, data, rows[k]! * width, width);
     };
-    if (ids) for (let i = 0; i < entities.length; i++) add(ids.data, entities[i]!, coefficients[i]!);
-    this.eachAttribute(entities, coefficients, ({ data }, row, c) => add(data, row, c));
+    if (ids) add(ids.data, entities, coefficients);
+    for (const { of, rows, scales } of this.attributes(entities, coefficients)) add(of.data, rows, scales);
     if (total) for (let i = 0; i < width; i++) into[i] = into[i]! + total[i]!;
   }
 
   /** v_i · x for each entity. */
   products(x: Float64Array, entities: ArrayLike<number>): Float64Array {
-    const { ids } = this;
+    const { ids, memory, width } = this;
     const out = new Float64Array(entities.length);
     const of = this.attributeProducts(x);
-    if (ids) {
-      const product = this.productsWith(x);
-      for (let i = 0; i < out.length; i++) out[i] = product(ids.data, entities[i]!);
-    }
+    if (ids && memory) memory.dots(x, ids.data, entities, out);
+    else if (ids) for (let i = 0; i < out.length; i++) out[i] = dot(x, ids.data, entities[i]! * width, width);
     if (of) for (let i = 0; i < out.length; i++) out[i] = out[i]! + of(entities[i]!);
     return out;
   }
@@ -85,29 +90,23 @@ export class PlainEntities {
     into: Gradients,
   ): void {
     const { ids } = this;
-    const vector = this.memory?.load(x) ?? x;
-    if (ids) {
-      const gradients = into.get(ids.name)!;
-      for (let i = 0; i < entities.length; i++) gradients.add(entities[i]!, coefficients[i]!, vector);
-    }
-    this.eachAttribute(entities, coefficients, ({ name }, row, c) => into.get(name)!.add(row, c, vector));
-  }
-
-  /** x · row of a table. */
-  private productsWith(x: Float64Array): (data: Float32Array, row: number) => number {
-    const { memory, width } = this;
-    if (!memory) return (data, row) => dot(x, data, row * width, width);
-    const vector = memory.load(x);
-    return (data, row) => memory.dot(vector, data, row * width);
+    if (ids) into.get(ids.name)!.add(entities, coefficients, x);
+    for (const { of, rows, scales } of this.attributes(entities, coefficients))
+      into.get(of.name)!.add(rows, scales, x);
   }
 
   /** The part of the attributes in v · x, for any entity. */
   private attributeProducts(x: Float64Array): ((entity: number) => number) | undefined {
     const { tokens, numbers, width, features } = this;
     if (!tokens && !numbers) return undefined;
-    const product = this.productsWith(x);
-    const all = (of: Rows | undefined): Float64Array =>
-      Float64Array.from({ length: (of?.data.length ?? 0) / width }, (_, row) => product(of!.data, row));
+    const { memory } = this;
+    const all = (of: Rows | undefined): Float64Array => {
+      if (!of) return new Float64Array(0);
+      if (memory) return Float64Array.from(memory.products(x, of.data));
+      return Float64Array.from({ length: of.data.length / width }, (_, row) =>
+        dot(x, of.data, row * width, width),
+      );
+    };
     const ofToken = all(tokens);
     const ofNumber = all(numbers);
     const count = ofNumber.length;
@@ -128,12 +127,9 @@ export class PlainEntities {
   }
 
   /** Each attribute of the entities once, with how much it counts in Σ_i c_i v_i. */
-  private eachAttribute(
-    entities: ArrayLike<number>,
-    coefficients: ArrayLike<number>,
-    visit: (of: Rows, row: number, coefficient: number) => void,
-  ): void {
+  private attributes(entities: ArrayLike<number>, coefficients: ArrayLike<number>): Counted[] {
     const { tokens, numbers, features, width } = this;
+    const found: Counted[] = [];
     if (tokens) {
       const shares = new Map<number, number>();
       for (let i = 0; i < entities.length; i++) {
@@ -141,17 +137,20 @@ export class PlainEntities {
         const own = features.tokens.subarray(from, from + features.width).filter((token) => token !== 0);
         for (const token of own) shares.set(token, (shares.get(token) ?? 0) + coefficients[i]! / own.length);
       }
-      for (const [token, share] of shares) visit(tokens, token, share);
+      found.push({ of: tokens, rows: [...shares.keys()], scales: [...shares.values()] });
     }
     if (numbers) {
       const count = numbers.data.length / width;
-      for (let n = 0; n < count; n++) {
-        let share = 0;
+      const rows = Array.from({ length: count }, (_, n) => n);
+      const share = (n: number): number => {
+        let sum = 0;
         for (let i = 0; i < entities.length; i++)
-          share += coefficients[i]! * features.numbers[entities[i]! * count + n]!;
-        visit(numbers, n, share);
-      }
+          sum += coefficients[i]! * features.numbers[entities[i]! * count + n]!;
+        return sum;
+      };
+      found.push({ of: numbers, rows, scales: rows.map(share) });
     }
+    return found;
   }
 }
 
