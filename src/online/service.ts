@@ -69,7 +69,7 @@ export class RecommenderService {
     });
     this.histories = new UserHistories(catalogue, retention.history, learner.columns);
     this.recent = new RecentIds(retention.eventIds);
-    this.trained = new TrainedEvents(catalogue);
+    this.trained = new TrainedEvents();
     this.adaptation = userAdaptation(options);
     this.arms = armsOf({ ...options, watch: (...ranked) => this.guard.watch(...ranked) }, this.adaptation);
     this.learningState = new LearningState(options.guard);

@@ -1,54 +1,35 @@
-import { SPLIT } from '../data/dataset.js';
-import { eventHashes } from '../data/events.js';
-import type { Catalogue } from '../types.js';
+import { writeEventHash } from '../data/events.js';
 import type { OnlineEvent } from './events.js';
+
+const FIRST_ROOM = 1024;
 
 /**
  * Hashes of the events learned while serving: a served checkpoint carries them like a trained one, so that `evaluate`
  * refuses it on a test set whose rows came in as events.
  */
 export class TrainedEvents {
-  private readonly chunks: BigUint64Array[] = [];
+  private hashes = new BigUint64Array(FIRST_ROOM);
+  private words = new Uint32Array(this.hashes.buffer);
+  private count = 0;
 
-  constructor(private readonly catalogue: Catalogue) {}
-
-  add(events: readonly OnlineEvent[]): void {
-    const n = events.length;
-    if (n === 0) return;
-    const first = (pick: (event: OnlineEvent) => string): string[] => ['', ...events.map(pick)];
-    const numbers = Int32Array.from(events, (_, i) => i + 1);
-    const { behaviours } = this.catalogue;
-    this.chunks.push(
-      eventHashes(
-        {
-          catalogue: { ...this.catalogue, users: first((e) => e.user), items: first((e) => e.item) },
-          interactions: {
-            length: n,
-            user: numbers,
-            item: numbers,
-            time: Float64Array.from(events, (e) => e.time),
-            behaviour: Uint8Array.from(events, (e) => behaviours.indexOf(e.behaviour)),
-            value: new Float32Array(n),
-            split: new Uint8Array(n).fill(SPLIT.train),
-            offsets: Int32Array.from({ length: n + 2 }, (_, u) => Math.max(0, u - 1)),
-          },
-        },
-        'train',
-      ),
-    );
+  add(event: OnlineEvent): void {
+    if (this.count === this.hashes.length) {
+      const longer = new BigUint64Array(2 * this.count);
+      longer.set(this.hashes);
+      this.hashes = longer;
+      this.words = new Uint32Array(longer.buffer);
+    }
+    writeEventHash(this.words, 2 * this.count++, event);
   }
 
   /** These and `earlier` ones, sorted, each once. */
   merged(earlier: BigUint64Array): BigUint64Array {
-    const total = this.chunks.reduce((sum, chunk) => sum + chunk.length, earlier.length);
-    const all = new BigUint64Array(total);
+    const all = new BigUint64Array(earlier.length + this.count);
     all.set(earlier);
-    let at = earlier.length;
-    for (const chunk of this.chunks) {
-      all.set(chunk, at);
-      at += chunk.length;
-    }
+    all.set(this.hashes.subarray(0, this.count), earlier.length);
     all.sort();
-    return all.filter((hash, i) => i === 0 || hash !== all[i - 1]);
+    let kept = 0;
+    for (let i = 0; i < all.length; i++) if (i === 0 || all[i] !== all[i - 1]) all[kept++] = all[i]!;
+    return all.slice(0, kept);
   }
 }
