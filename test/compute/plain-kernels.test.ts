@@ -85,11 +85,11 @@ test('sums come in the same order at every width: four sums, then those two by t
       squares(1024, 3, bytes),
       rows.reduce((sum, row) => sum + product(row, row), 0),
     );
-    const gathered = ids.reduce((to, id, k) => added(to, scales[k]!, rows[id]!), y.slice());
+    const gathered = ids.reduce<Float32Array>((to, id, k) => added(to, scales[k]!, rows[id]!), y.slice());
     gather(4160, 1024, 4096, 3, bytes, 512);
     assert.deepEqual(y, gathered);
     const scattered = rows.map((row, r) =>
-      ids.reduce((to, id, k) => (id === r ? added(to, scales[k]!, x) : to), row.slice()),
+      ids.reduce<Float32Array>((to, id, k) => (id === r ? added(to, scales[k]!, x) : to), row.slice()),
     );
     scatter(4160, 0, 1024, 4096, 3, bytes);
     assert.deepEqual(rows, scattered);

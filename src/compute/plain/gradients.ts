@@ -41,7 +41,7 @@ export class RowGradients {
     if (memory) {
       if (this.touched.length < rows.length) this.touched = new Int32Array(rows.length);
       for (let k = 0; k < rows.length; k++) this.touched[k] = this.place(rows[k]!);
-      memory.scatter(vector, this.values, this.touched.subarray(0, rows.length), scales);
+      memory.scatter(vector, this.values, this.touched, scales);
       return;
     }
     for (let k = 0; k < rows.length; k++) {

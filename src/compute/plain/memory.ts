@@ -111,11 +111,11 @@ export class PlainMemory {
     }
   }
 
-  /** Adds scales[k] · x to the rows of a table that are named. */
+  /** Adds scales[k] · x to the rows of a table that are named, as many as there are scales. */
   scatter(x: ArrayLike<number>, table: Float32Array, rows: Int32Array, scales: Float64Array): void {
     const { kernels, ids, scales: factors } = this;
     const { byteOffset } = this.load(x);
-    for (let from = 0; from < rows.length; from += CHUNK) {
+    for (let from = 0; from < scales.length; from += CHUNK) {
       const count = this.bring(rows, from, scales);
       const at = factors.byteOffset;
       kernels.scatter(at, byteOffset, table.byteOffset, ids.byteOffset, count, 4 * x.length);
@@ -150,7 +150,7 @@ export class PlainMemory {
   /** Brings rows and scales from `from` on into this memory, as many as there is room for. @returns how many */
   private bring(rows: Int32Array, from: number, scales?: Float64Array): number {
     const { ids, scales: factors } = this;
-    const count = Math.min(CHUNK, rows.length - from);
+    const count = Math.min(CHUNK, (scales ?? rows).length - from);
     // By hand: for so few, `set` takes longer.
     for (let k = 0; k < count; k++) ids[k] = rows[from + k]!;
     if (scales) for (let k = 0; k < count; k++) factors[k] = scales[from + k]!;

@@ -45,6 +45,11 @@ export class PlainEntities {
     this.memory = first && fits(width) ? PlainMemory.of(first.data) : undefined;
   }
 
+  /** Whether there is anything to add. */
+  get present(): boolean {
+    return (this.ids ?? this.tokens ?? this.numbers) !== undefined;
+  }
+
   /** Adds Σ_i c_i v_i to `into` [width]. */
   sum(into: Float64Array, entities: Int32Array, coefficients: Float64Array): void {
     const { ids, width, memory } = this;
@@ -58,10 +63,14 @@ export class PlainEntities {
     if (total) for (let i = 0; i < width; i++) into[i] = into[i]! + total[i]!;
   }
 
-  /** v_i · x for each entity. */
-  products(x: Float64Array, entities: Int32Array): Float64Array {
+  /** v_i · x for each entity, into `out`, which is given back. */
+  products(
+    x: Float64Array,
+    entities: Int32Array,
+    out: Float64Array = new Float64Array(entities.length),
+  ): Float64Array {
     const { ids, memory, width } = this;
-    const out = new Float64Array(entities.length);
+    out.fill(0);
     const of = this.attributeProducts(x);
     if (ids && memory) memory.dots(x, ids.data, entities, out);
     else if (ids) for (let i = 0; i < out.length; i++) out[i] = dot(x, ids.data, entities[i]! * width, width);

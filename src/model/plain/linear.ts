@@ -22,6 +22,10 @@ export class PlainLinear implements PlainModel {
   private readonly users: PlainEntities;
   private readonly recency: Float32Array;
   private readonly bias: Float32Array;
+  /** Used again for every event: making arrays takes longer than filling them. */
+  private readonly newest: Mean;
+  private readonly products: Float64Array;
+  private readonly ofState: Float64Array;
 
   constructor(
     inits: ParameterInits,
@@ -35,13 +39,20 @@ export class PlainLinear implements PlainModel {
     this.users = new PlainEntities(inits, 'user', userFeatures, width);
     this.recency = inits.get('recency')!.data;
     this.bias = inits.get('output.bias')!.data;
+    this.newest = {
+      items: new Int32Array(length),
+      lags: new Int32Array(length),
+      shares: new Float64Array(length),
+    };
+    this.products = new Float64Array(length);
+    this.ofState = new Float64Array(width);
   }
 
   state(query: Query): Float64Array {
     const { items, shares } = this.mean(query);
     const state = new Float64Array(this.width);
     this.input.sum(state, items, shares);
-    this.users.sum(state, Int32Array.of(query.user), ONE);
+    if (this.users.present) this.users.sum(state, Int32Array.of(query.user), ONE);
     return state;
   }
 
@@ -86,12 +97,13 @@ export class PlainLinear implements PlainModel {
     const bias = into.get('output.bias')!;
     for (let i = 0; i < items.length; i++) bias.addOne(items[i]!, coefficients[i]!);
     this.output.backward(state, items, coefficients, into);
-    const ofState = this.pull(items, coefficients);
-    this.users.backward(ofState, Int32Array.of(query.user), ONE, into);
+    const ofState = this.ofState.fill(0);
+    this.output.sum(ofState, items, coefficients);
+    if (this.users.present) this.users.backward(ofState, Int32Array.of(query.user), ONE, into);
     const mean = this.mean(query);
     this.input.backward(ofState, mean.items, mean.shares, into);
     // A weight is the exponential of its logarithm: ∂h/∂log a_t = share_t · (in_t − mean).
-    const products = this.input.products(ofState, mean.items);
+    const products = this.input.products(ofState, mean.items, this.products.subarray(0, mean.items.length));
     const { lags, shares } = mean;
     let middle = 0;
     for (let t = 0; t < shares.length; t++) middle += shares[t]! * products[t]!;
@@ -99,31 +111,27 @@ export class PlainLinear implements PlainModel {
     for (let t = 0; t < shares.length; t++) recency.addOne(lags[t]!, shares[t]! * (products[t]! - middle));
   }
 
+  /** Valid until the next call. */
   private mean({ items }: Query): Mean {
+    const { newest, recency } = this;
     const most = Math.min(items.length, this.length);
-    const mean: Mean = {
-      items: new Int32Array(most),
-      lags: new Int32Array(most),
-      shares: new Float64Array(most),
-    };
     let count = 0;
     let total = NO_EVENT;
     for (let lag = 1; lag <= most; lag++) {
       const item = items[items.length - lag]!;
       if (item === 0) continue;
-      const weight = Math.exp(this.recency[lag]!);
-      mean.items[count] = item;
-      mean.lags[count] = lag;
-      mean.shares[count++] = weight;
+      const weight = Math.exp(recency[lag]!);
+      newest.items[count] = item;
+      newest.lags[count] = lag;
+      newest.shares[count++] = weight;
       total += weight;
     }
-    for (let t = 0; t < count; t++) mean.shares[t] = mean.shares[t]! / total;
-    if (count === most) return mean;
-    const [found, lags, shares] = [mean.items, mean.lags, mean.shares];
+    for (let t = 0; t < count; t++) newest.shares[t] = newest.shares[t]! / total;
+    if (count === this.length) return newest;
     return {
-      items: found.subarray(0, count),
-      lags: lags.subarray(0, count),
-      shares: shares.subarray(0, count),
+      items: newest.items.subarray(0, count),
+      lags: newest.lags.subarray(0, count),
+      shares: newest.shares.subarray(0, count),
     };
   }
 }
