@@ -28,6 +28,8 @@ export class PopularityProposal {
   private readonly cumulative: Float64Array;
   /** The first item that reaches into each equal part of the distribution. */
   private readonly guide: Int32Array;
+  /** Parts for each unit of the distribution. */
+  private readonly density: number;
   /** log q of each item, and among how many items that is. */
   private readonly logs: Float64Array;
   private readonly among: Int32Array;
@@ -47,6 +49,7 @@ export class PopularityProposal {
     this.avoided = new RowSet(counts.length);
     const parts = counts.length;
     this.guide = new Int32Array(parts + 1);
+    this.density = parts / sum;
     for (let part = 0, item = 1; part <= parts; part++) {
       while (item < this.items && this.cumulative[item]! <= (part / parts) * sum) item++;
       this.guide[part] = item;
@@ -71,9 +74,8 @@ export class PopularityProposal {
   draw(random: Random, items = this.items): number {
     const c = this.cumulative;
     const at = random.uniform() * c[items]!;
-    const parts = this.guide.length - 1;
-    let item = this.guide[Math.floor((at / c[c.length - 1]!) * parts)]!;
-    // What is divided may be off by a digit.
+    let item = this.guide[Math.floor(at * this.density)]!;
+    // The product may be off by a digit.
     while (item > 1 && c[item - 1]! > at) item--;
     while (item < items && c[item]! <= at) item++;
     return Math.min(item, items);
