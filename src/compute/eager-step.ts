@@ -53,7 +53,12 @@ export class EagerStep implements CompiledStep {
       tf.dispose(gradients.filter((g) => g !== undefined));
       tf.dispose(previous.filter((g, i) => g !== undefined && g !== dense[i]) as tf.Tensor[]);
     }
-    const rows = mergeRows(rowGradients, this.options.store.tables, share);
+    const found = rowGradients.map(({ name, ids, gradient }) => {
+      const values = gradient.dataSync() as Float32Array;
+      gradient.dispose();
+      return { name, ids, gradient: values };
+    });
+    const rows = mergeRows(found, this.options.store.tables, share);
     const gradientNorm = this.apply(loss, dense, rows, this.state.numbers(learningRate, rates));
     tf.dispose(dense.filter((g) => g !== undefined));
     return { loss, gradientNorm };
@@ -99,12 +104,11 @@ export class EagerStep implements CompiledStep {
     return { loss: value, dense, rows };
   }
 
-  private apply(
-    loss: number,
-    dense: (tf.Tensor | undefined)[],
-    rows: MergedRows[],
-    numbers: StepNumbers,
-  ): number {
+  /**
+   * The update of the step that is counted last, from its gradients: of dense parameters in the order of their names, and of tables' rows. One that is not
+   * accepted is not counted. @returns the norm
+   */
+  apply(loss: number, dense: (tf.Tensor | undefined)[], rows: MergedRows[], numbers: StepNumbers): number {
     const { clipNorm = 0, accepts } = this.options;
     const of = (name: string): GroupNumbers => numbers.groups[this.state.groupOf(name)]!;
     const learns = (name: string): boolean => of(name).active === 1;

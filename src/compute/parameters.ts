@@ -249,6 +249,29 @@ function copyRows(table: Table, ids: Int32Array): Float32Array {
   return out;
 }
 
+/**
+ * A lookup in a table that is a tensor, whose gradient is recorded by rows. What is recorded is kept: ids [n] and gradient [n × width], to be disposed by
+ * whoever takes it.
+ */
+export function gatheredLookup(
+  name: string,
+  table: tf.Tensor,
+  ids: tf.Tensor,
+  anchor: tf.Variable,
+  sink: RowGradient[],
+): tf.Tensor {
+  const width = table.shape[1]!;
+  const idsTensor = tf.keep(tf.reshape(ids, [ids.size]));
+  const op = tf.customGrad(() => ({
+    value: gatherRows(table, idsTensor),
+    gradFunc: (dy: tf.Tensor | tf.Tensor[]) => {
+      sink.push({ name, ids: new Int32Array(0), gradient: tf.keep(tf.clone(dy as tf.Tensor)), idsTensor });
+      return tf.scalar(0);
+    },
+  }));
+  return tf.reshape(op(anchor), [...ids.shape, width]);
+}
+
 /** A lookup whose gradient is recorded by rows: the scalar anchor only makes the tape reach it. */
 function recordedLookup(
   name: string,

@@ -2,6 +2,7 @@ import type * as tf from '@tensorflow/tfjs-core';
 import type { HostTensor, TensorMap } from '../types.js';
 import type { Adversary } from './adversary.js';
 import type { PassContext } from './dropout.js';
+import type { HeldTensors } from './function.js';
 import type { Precision } from './ops/kernel.js';
 import type { GroupRate, Optimizer } from './optimizers/optimizer.js';
 import type { ParameterStore, Params } from './parameters.js';
@@ -29,8 +30,10 @@ export interface StepOptions {
   readonly l2Start?: { readonly strength: number; readonly from: TensorMap } | undefined;
   /** Largest global norm of the gradient; larger ones are scaled down to it. */
   readonly clipNorm?: number;
-  /** Asked before each update with what it would be made of: false leaves everything as it is. Such a step runs op by op. */
+  /** Asked before each update with what it would be made of: false leaves everything as it is. Such a step is made op by op. */
   readonly accepts?: ((update: StepResult) => boolean) | undefined;
+  /** The store's parameters as tensors. With them a step that is made op by op has its gradients from a recorded function, where the backend can. */
+  readonly held?: HeldParams | undefined;
   /** Adds the loss under a perturbation of embedding tables, made anew for each batch. */
   readonly adversary?: Adversary | undefined;
   /** Keep moving averages of the weights, in which each step's weigh this share of the next one's; default 0 = none. */
@@ -42,6 +45,13 @@ export interface StepOptions {
   readonly precision?: Precision;
   /** Record the step as a TensorFlow graph where the backend can; default true. */
   readonly compile?: boolean;
+}
+
+/** Parameters as tensors, as they are at the time. */
+export interface HeldParams {
+  readonly params: Params;
+  /** All that steps change, by name. */
+  readonly tensors: HeldTensors;
 }
 
 export interface StepResult {
