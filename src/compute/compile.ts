@@ -19,11 +19,18 @@ export function compileStep(options: StepOptions): CompiledStep {
   if (!native || options.compile === false) return eager;
   if (!options.accepts) return new GraphStep(options, eager, native);
   const { held, store } = options;
-  return held && gathersTables(store) ? new GradientStep(options, eager, native, held) : eager;
+  return held && isPlain(options) && gathersTables(store)
+    ? new GradientStep(options, eager, native, held)
+    : eager;
 }
 
 /** Numbers of tables that are brought to the backend anew after each update, to be read by a recorded function. */
 const LARGEST_GATHERED = 16_000_000;
+
+/** Whether there is nothing but a loss and an optimizer. */
+function isPlain({ l2 = 0, l2Start, ema = 0, adversary, accumulate = 1 }: StepOptions): boolean {
+  return l2 === 0 && !l2Start && ema === 0 && !adversary && accumulate === 1;
+}
 
 function gathersTables({ tables }: ParameterStore): boolean {
   let numbers = 0;

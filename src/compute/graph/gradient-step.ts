@@ -51,10 +51,7 @@ export class GradientStep implements CompiledStep {
     const random = Int32Array.from(randomKey(options.seed, ++state.count, 0));
     const made = await this.function.run({ ...batch, random: { dtype: 'I32', shape: [2], data: random } });
     const values = (name: string): Float32Array => made.get(name)!;
-    const dense = state.names.map((name, i) => {
-      const gradient = made.get(denseOf(name));
-      return gradient && tf.tensor(gradient, state.trainable[i]!.shape);
-    });
+    const dense = state.names.map((name) => made.get(denseOf(name)));
     const found = this.lookups.map((name, k) => ({
       name,
       ids: Int32Array.from(values(`ids/${k}`)),
@@ -63,7 +60,6 @@ export class GradientStep implements CompiledStep {
     const rows = mergeRows(found, options.store.tables, 1);
     const [loss] = values('loss');
     const gradientNorm = eager.apply(loss!, dense, rows, state.numbers(learningRate, rates));
-    tf.dispose(dense.filter((gradient) => gradient !== undefined));
     return { loss: loss!, gradientNorm };
   }
 
