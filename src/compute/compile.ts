@@ -1,11 +1,11 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { EagerStep, uploadBatch } from './eager-step.js';
-import type { CompiledFunction, HeldTensors, HostWork } from './function.js';
+import type { CompiledFunction, HostWork } from './function.js';
 import { nativeBackend } from './graph/binding.js';
 import { GraphFunction } from './graph/function.js';
 import { GradientStep } from './graph/gradient-step.js';
 import { GraphStep } from './graph/graph-step.js';
-import type { ParameterStore } from './parameters.js';
+import type { HeldTensors, ParameterStore } from './parameters.js';
 import type { CompiledStep, StepOptions } from './step.js';
 
 /**

@@ -26,6 +26,16 @@ export interface Params {
   lookup(name: string, ids: tf.Tensor): tf.Tensor;
 }
 
+/** Tensors that a function reads besides its inputs and that may be others at each run, by name: of the same shapes each time. */
+export type HeldTensors = () => Readonly<Record<string, tf.Tensor>>;
+
+/** Parameters as tensors, as they are at the time. */
+export interface HeldParams {
+  readonly params: Params;
+  /** All that steps change, by name. */
+  readonly tensors: HeldTensors;
+}
+
 /** An embedding table held as rows in host memory: a step costs by the rows it touches, not by the table's size. */
 export interface Table {
   readonly rows: number;

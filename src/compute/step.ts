@@ -2,10 +2,9 @@ import type * as tf from '@tensorflow/tfjs-core';
 import type { HostTensor, TensorMap } from '../types.js';
 import type { Adversary } from './adversary.js';
 import type { PassContext } from './dropout.js';
-import type { HeldTensors } from './function.js';
 import type { Precision } from './ops/kernel.js';
 import type { GroupRate, Optimizer } from './optimizers/optimizer.js';
-import type { ParameterStore, Params } from './parameters.js';
+import type { HeldParams, ParameterStore, Params } from './parameters.js';
 
 /** A batch as the step takes it: named host tensors. */
 export type Batch = Readonly<Record<string, HostTensor>>;
@@ -45,13 +44,6 @@ export interface StepOptions {
   readonly precision?: Precision;
   /** Record the step as a TensorFlow graph where the backend can; default true. */
   readonly compile?: boolean;
-}
-
-/** Parameters as tensors, as they are at the time. */
-export interface HeldParams {
-  readonly params: Params;
-  /** All that steps change, by name. */
-  readonly tensors: HeldTensors;
 }
 
 export interface StepResult {

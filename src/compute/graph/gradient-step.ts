@@ -4,9 +4,9 @@ import { type EagerStep, gradientsBy } from '../eager-step.js';
 import type { CompiledFunction } from '../function.js';
 import { inPrecision } from '../ops/kernel.js';
 import type { GroupRate } from '../optimizers/optimizer.js';
-import { gatheredLookup, type Params, type RowGradient } from '../parameters.js';
+import { gatheredLookup, type HeldParams, type Params, type RowGradient } from '../parameters.js';
 import { mergeRows } from '../rows.js';
-import type { Batch, CompiledStep, HeldParams, Inputs, StepOptions, StepResult } from '../step.js';
+import type { Batch, CompiledStep, Inputs, StepOptions, StepResult } from '../step.js';
 import type { NativeBackend } from './binding.js';
 import { GraphFunction } from './function.js';
 
