@@ -1,9 +1,11 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { EagerStep, uploadBatch } from './eager-step.js';
-import type { CompiledFunction, HeldTensors, HostWork } from './function.js';
+import type { CompiledFunction, HostWork } from './function.js';
 import { nativeBackend } from './graph/binding.js';
 import { GraphFunction } from './graph/function.js';
+import { GradientStep } from './graph/gradient-step.js';
 import { GraphStep } from './graph/graph-step.js';
+import type { HeldTensors, ParameterStore } from './parameters.js';
 import type { CompiledStep, StepOptions } from './step.js';
 
 /**
@@ -14,9 +16,31 @@ import type { CompiledStep, StepOptions } from './step.js';
 export function compileStep(options: StepOptions): CompiledStep {
   const eager = new EagerStep(options);
   const native = nativeBackend();
-  return native && options.compile !== false && !options.accepts
-    ? new GraphStep(options, eager, native)
+  if (!native || options.compile === false) return eager;
+  if (!options.accepts) return new GraphStep(options, eager, native);
+  const { held, store } = options;
+  return held && isPlain(options) && gathersTables(store)
+    ? new GradientStep(options, eager, native, held)
     : eager;
+}
+
+/** Numbers of tables that are brought to the backend anew after each update, to be read by a recorded function. */
+const LARGEST_GATHERED = 16_000_000;
+
+/** Whether there is nothing but a loss and an optimizer. */
+function isPlain({ l2 = 0, l2Start, ema = 0, adversary, accumulate = 1 }: StepOptions): boolean {
+  return l2 === 0 && !l2Start && ema === 0 && !adversary && accumulate === 1;
+}
+
+function gathersTables({ tables }: ParameterStore): boolean {
+  let numbers = 0;
+  for (const { data } of tables.values()) numbers += data.length;
+  return numbers <= LARGEST_GATHERED;
+}
+
+/** Whether a step with `accepts` has its gradients from a recorded function. */
+export function recordsGradients(step: CompiledStep): boolean {
+  return step instanceof GradientStep;
 }
 
 /** Whether steps are recorded on the active backend, so that batches do well to have few shapes. */

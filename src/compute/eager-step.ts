@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { TensorMap } from '../types.js';
 import { againstAdversary, type Pass, type PassGradients, sumById } from './adversary.js';
+import { variableCell } from './cell.js';
 import { graphPass, type PassContext, randomKey, trainingPass } from './dropout.js';
 import { nativeBackend } from './graph/binding.js';
 import { inPrecision } from './ops/kernel.js';
@@ -53,7 +54,12 @@ export class EagerStep implements CompiledStep {
       tf.dispose(gradients.filter((g) => g !== undefined));
       tf.dispose(previous.filter((g, i) => g !== undefined && g !== dense[i]) as tf.Tensor[]);
     }
-    const rows = mergeRows(rowGradients, this.options.store.tables, share);
+    const found = rowGradients.map(({ name, ids, gradient }) => {
+      const values = gradient.dataSync() as Float32Array;
+      gradient.dispose();
+      return { name, ids, gradient: values };
+    });
+    const rows = mergeRows(found, this.options.store.tables, share);
     const gradientNorm = this.apply(loss, dense, rows, this.state.numbers(learningRate, rates));
     tf.dispose(dense.filter((g) => g !== undefined));
     return { loss, gradientNorm };
@@ -99,10 +105,14 @@ export class EagerStep implements CompiledStep {
     return { loss: value, dense, rows };
   }
 
-  private apply(
+  /**
+   * The update of the step that is counted last, from its gradients: of dense parameters in the order of their names, each a tensor or in host memory
+   * and then updated there, and of tables' rows. One that is not accepted is not counted. @returns the norm
+   */
+  apply(
     loss: number,
-    dense: (tf.Tensor | undefined)[],
-    rows: MergedRows[],
+    dense: readonly (tf.Tensor | Float32Array | undefined)[],
+    rows: readonly MergedRows[],
     numbers: StepNumbers,
   ): number {
     const { clipNorm = 0, accepts } = this.options;
@@ -111,7 +121,8 @@ export class EagerStep implements CompiledStep {
     const live = rows.filter((r) => this.state.tableSlots.has(r.name) && learns(r.name));
     let square = live.reduce((sum, r) => sum + r.squaredNorm(), 0);
     const own = dense.map((g, i) => (learns(this.state.names[i]!) ? g : undefined));
-    const present = own.filter((g) => g !== undefined);
+    for (const g of own) if (g instanceof Float32Array) square += squaresOf(g);
+    const present = own.filter((g) => g instanceof tf.Tensor);
     if (present.length > 0) {
       square += tf.tidy(() => tf.addN(present.map((g) => tf.sum(tf.square(g)))).dataSync()[0]!);
     }
@@ -122,7 +133,10 @@ export class EagerStep implements CompiledStep {
     }
     const scale = clipNorm > 0 && norm > clipNorm ? clipNorm / norm : 1;
     this.state.names.forEach((name, i) => {
-      if (own[i]) this.applyDense(name, this.state.trainable[i]!, own[i], scale, of(name));
+      const gradient = own[i];
+      const variable = this.state.trainable[i]!;
+      if (gradient instanceof Float32Array) this.applyHost(name, variable, gradient, scale, of(name));
+      else if (gradient) this.applyDense(name, variable, gradient, scale, of(name));
       const average = this.state.averages?.dense.get(name);
       if (average)
         tf.tidy(() => average.assign(this.state.averages!.next(average, this.state.trainable[i]!)));
@@ -152,6 +166,24 @@ export class EagerStep implements CompiledStep {
         slots[k]!.assign(s as tf.Tensor);
       });
     });
+  }
+
+  /** The same where gradients are in host memory; without penalties. */
+  private applyHost(
+    name: string,
+    variable: tf.Variable,
+    gradient: Float32Array,
+    scale: number,
+    { rate, keep }: GroupNumbers,
+  ): void {
+    const { optimizer } = this.options;
+    const cells = [variable, ...this.state.slots.get(name)!].map(variableCell);
+    const [weights, ...slots] = cells.map((cell) => cell.read());
+    if (scale !== 1) for (let i = 0; i < gradient.length; i++) gradient[i] = gradient[i]! * scale;
+    if (optimizer.weightDecay && decays(variable.shape))
+      for (let i = 0; i < weights!.length; i++) weights![i] = weights![i]! * keep;
+    optimizer.row(weights!, 0, gradient, 0, gradient.length, slots, rate);
+    for (const [k, values] of [weights!, ...slots].entries()) cells[k]!.write(values);
   }
 
   private applyRows(rows: MergedRows, scale: number, step: number, { rate, keep }: GroupNumbers): void {
@@ -214,6 +246,12 @@ export function gradientsBy(
     if (gradient) dense[name] = gradient;
   }
   return { value, dense };
+}
+
+function squaresOf(values: Float32Array): number {
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum += values[i]! * values[i]!;
+  return sum;
 }
 
 /** Uploads a batch; the caller disposes it. */

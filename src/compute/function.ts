@@ -1,9 +1,6 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import type { Batch, Inputs } from './step.js';
 
-/** Tensors that a function reads besides its inputs and that may be others at each run, by name: of the same shapes each time. */
-export type HeldTensors = () => Readonly<Record<string, tf.Tensor>>;
-
 /** A function of tensors into float tensors by name; what else it reads must not change, but for what is held. */
 export type HostWork = (inputs: Inputs) => Readonly<Record<string, tf.Tensor>>;
 

@@ -26,6 +26,16 @@ export interface Params {
   lookup(name: string, ids: tf.Tensor): tf.Tensor;
 }
 
+/** Tensors that a function reads besides its inputs and that may be others at each run, by name: of the same shapes each time. */
+export type HeldTensors = () => Readonly<Record<string, tf.Tensor>>;
+
+/** Parameters as tensors, as they are at the time. */
+export interface HeldParams {
+  readonly params: Params;
+  /** All that steps change, by name. */
+  readonly tensors: HeldTensors;
+}
+
 /** An embedding table held as rows in host memory: a step costs by the rows it touches, not by the table's size. */
 export interface Table {
   readonly rows: number;
@@ -247,6 +257,29 @@ function copyRows(table: Table, ids: Int32Array): Float32Array {
     out.set(data.subarray(from, from + width), i * width);
   }
   return out;
+}
+
+/**
+ * A lookup in a table that is a tensor, whose gradient is recorded by rows. What is recorded is kept: ids [n] and gradient [n × width], to be disposed by
+ * whoever takes it.
+ */
+export function gatheredLookup(
+  name: string,
+  table: tf.Tensor,
+  ids: tf.Tensor,
+  anchor: tf.Variable,
+  sink: RowGradient[],
+): tf.Tensor {
+  const width = table.shape[1]!;
+  const idsTensor = tf.keep(tf.reshape(ids, [ids.size]));
+  const op = tf.customGrad(() => ({
+    value: gatherRows(table, idsTensor),
+    gradFunc: (dy: tf.Tensor | tf.Tensor[]) => {
+      sink.push({ name, ids: new Int32Array(0), gradient: tf.keep(tf.clone(dy as tf.Tensor)), idsTensor });
+      return tf.scalar(0);
+    },
+  }));
+  return tf.reshape(op(anchor), [...ids.shape, width]);
 }
 
 /** A lookup whose gradient is recorded by rows: the scalar anchor only makes the tape reach it. */

@@ -1,4 +1,4 @@
-import type { RowGradient, Table } from './parameters.js';
+import type { Table } from './parameters.js';
 import type { PulledRows } from './start.js';
 
 /** Gradients of the distinct rows one step touched in one table. */
@@ -34,16 +34,23 @@ export class MergedRows {
   }
 }
 
+/** Gradients [ids × width] of the rows of one lookup. */
+export interface LookupGradient {
+  readonly name: string;
+  readonly ids: Int32Array;
+  readonly gradient: Float32Array;
+}
+
 /**
  * Sums the gradients of equal ids over all lookups of a step, so that each table has one apply a step. Row 0 (padding)
- * is left out: it never trains. Disposes the recorded tensors.
+ * is left out: it never trains.
  */
 export function mergeRows(
-  recorded: readonly RowGradient[],
+  recorded: readonly LookupGradient[],
   tables: ReadonlyMap<string, Table>,
   share: number,
 ): MergedRows[] {
-  const byName = new Map<string, RowGradient[]>();
+  const byName = new Map<string, LookupGradient[]>();
   for (const r of recorded) byName.set(r.name, [...(byName.get(r.name) ?? []), r]);
   const merged: MergedRows[] = [];
   for (const [name, list] of byName) {
@@ -57,14 +64,13 @@ export function mergeRows(
     });
     const gradient = new Float32Array(ids.length * width);
     for (const r of list) {
-      const values = r.gradient.dataSync() as Float32Array;
+      const values = r.gradient;
       for (let i = 0; i < r.ids.length; i++) {
         const k = slot.get(r.ids[i]!);
         if (k === undefined) continue;
         for (let j = 0; j < width; j++)
           gradient[k * width + j] = gradient[k * width + j]! + values[i * width + j]! * share;
       }
-      r.gradient.dispose();
     }
     merged.push(new MergedRows(name, ids, gradient, width));
   }

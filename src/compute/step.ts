@@ -4,7 +4,7 @@ import type { Adversary } from './adversary.js';
 import type { PassContext } from './dropout.js';
 import type { Precision } from './ops/kernel.js';
 import type { GroupRate, Optimizer } from './optimizers/optimizer.js';
-import type { ParameterStore, Params } from './parameters.js';
+import type { HeldParams, ParameterStore, Params } from './parameters.js';
 
 /** A batch as the step takes it: named host tensors. */
 export type Batch = Readonly<Record<string, HostTensor>>;
@@ -29,8 +29,10 @@ export interface StepOptions {
   readonly l2Start?: { readonly strength: number; readonly from: TensorMap } | undefined;
   /** Largest global norm of the gradient; larger ones are scaled down to it. */
   readonly clipNorm?: number;
-  /** Asked before each update with what it would be made of: false leaves everything as it is. Such a step runs op by op. */
+  /** Asked before each update with what it would be made of: false leaves everything as it is. Such a step is made op by op. */
   readonly accepts?: ((update: StepResult) => boolean) | undefined;
+  /** The store's parameters as tensors. With them a step that is made op by op has its gradients from a recorded function, where the backend can. */
+  readonly held?: HeldParams | undefined;
   /** Adds the loss under a perturbation of embedding tables, made anew for each batch. */
   readonly adversary?: Adversary | undefined;
   /** Keep moving averages of the weights, in which each step's weigh this share of the next one's; default 0 = none. */

@@ -1,8 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { compileFunction, compileHeld, recordsSteps } from '../compute/compile.js';
 import { INFERENCE } from '../compute/dropout.js';
-import type { CompiledFunction, HeldTensors } from '../compute/function.js';
-import { ParameterStore, type Params } from '../compute/parameters.js';
+import type { CompiledFunction } from '../compute/function.js';
+import { type HeldTensors, ParameterStore, type Params } from '../compute/parameters.js';
 import { PlainParameters } from '../compute/plain/parameters.js';
 import type { Batch, Inputs } from '../compute/step.js';
 import type { HostTensor, Query, Scorer } from '../types.js';

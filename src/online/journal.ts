@@ -173,6 +173,7 @@ export class Journal {
    * @param mentioning frames in which this text does not stand are passed over, unparsed
    */
   async *read(from = this.firstSeq, mentioning?: string): AsyncGenerator<{ seq: number; record: unknown }> {
+    if (from > this.last) return;
     for (const [i, segment] of this.segments.entries()) {
       const next = this.segments[i + 1];
       if (next && next.firstSeq <= from) continue;

@@ -1,5 +1,9 @@
+import { performance } from 'node:perf_hooks';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Prequential } from './prequential.js';
+
+/** How old the arms' quality may be in a scrape, in milliseconds; /v1/quality is always new. */
+const QUALITY_MS = 1000;
 
 /** What the gauges read when they are scraped. */
 export interface MetricSources {
@@ -104,12 +108,17 @@ export class ServiceMetrics {
     gauge('recsys_prequential_ndcg', `NDCG@${p.k} of the last ${p.window} events`, () => p.values.ndcg);
     gauge('recsys_prequential_hr_all', `HR@${p.k} of all events`, () => p.values.hrAll);
     gauge('recsys_prequential_ndcg_all', `NDCG@${p.k} of all events`, () => p.values.ndcgAll);
+    let taken = Number.NEGATIVE_INFINITY;
     new Gauge({
       name: 'recsys_quality',
       help: `Quality of the last ${p.window} events ranked before they were learned, by arm: mean, and ends of its 95 % interval over users`,
       labelNames: ['arm', 'metric', 'bound'] as const,
       ...this.into,
       collect() {
+        // Intervals over the whole window take milliseconds: scrapes may come more often than they change by much.
+        const now = performance.now();
+        if (now - taken < QUALITY_MS) return;
+        taken = now;
         for (const { arm, ndcg, hr, logLoss } of p.quality())
           for (const [metric, interval] of Object.entries({ ndcg, hr, log_loss: logLoss }))
             for (const [bound, value] of Object.entries(interval)) this.set({ arm, metric, bound }, value);

@@ -1,4 +1,4 @@
-import { compileStep } from '../compute/compile.js';
+import { compileStep, recordsGradients } from '../compute/compile.js';
 import { OPTIMIZERS } from '../compute/optimizers/index.js';
 import { type ParameterInits, ParameterStore, type Params } from '../compute/parameters.js';
 import { type AdapterConfig, adaptedModel } from '../model/adapted.js';
@@ -11,7 +11,7 @@ import { paramsAdapter } from '../model/user-states.js';
 import type { Scorer, TensorMap } from '../types.js';
 import { CachedParams } from './cached-params.js';
 import { ItemRows } from './item-rows.js';
-import type { Judge, LearnOutcome, OnlineLearner } from './learner.js';
+import type { Judge, LearnExample, LearnOutcome, OnlineLearner } from './learner.js';
 import { PopularityProposal } from './negatives.js';
 import { NewItems } from './new-items.js';
 import { nextItemLoss, packExamples } from './next-item-loss.js';
@@ -70,9 +70,9 @@ export function modelLearner(
       return under.refused === undefined;
     },
     seed,
-    // Batches here have many shapes and few steps each: recording one would cost more than it saves.
-    compile: false,
+    held: { params, tensors: () => params.changing() },
   });
+  const recorded = recordsGradients(step);
   if (optimizer && optimizer.size > 0) step.load(optimizer);
   const rows = catalogue.items.length;
   const newItems = new NewItems(restored.inits, store, { rows, known: known ?? rows, introduced });
@@ -86,6 +86,7 @@ export function modelLearner(
   const contributions = paramsContributions(model, params);
   return {
     name: model.name,
+    ...(recorded ? { arithmetic: RECORDED } : {}),
     length: model.length,
     ...(contributions ? { contributions } : {}),
     asks: model.readsAsked ?? false,
@@ -103,7 +104,9 @@ export function modelLearner(
       if (taught.length > 0) {
         // FTRL's weights are a function of its sums: first values would be gone with the first update.
         if (config.optimizer !== 'ftrl') newItems.introduce(taught);
-        const batch = kind === 'mse' ? packValues(taught, model) : packExamples(taught, model, negatives);
+        const rows = recorded ? inFewSizes(taught) : taught;
+        const batch =
+          kind === 'mse' ? packValues(rows, model, recorded) : packExamples(rows, model, negatives, recorded);
         Object.assign(under, { judge, weight, refused: undefined });
         const { loss } = await step.run([batch], config.learningRate);
         params.refresh();
@@ -137,6 +140,17 @@ export function modelLearner(
       for (const one of adapted.values()) one.dispose();
     },
   };
+}
+
+/** Gradients come from a recorded function, of batches in few sizes. */
+const RECORDED = 'tensors, recorded gradients';
+
+/** A power of 4 of examples: what is added weighs nothing. */
+function inFewSizes(examples: readonly LearnExample[]): LearnExample[] {
+  let size = 1;
+  while (size < examples.length) size *= 4;
+  const nothing = { ...examples[0]!, weight: 0 };
+  return [...examples, ...new Array<LearnExample>(size - examples.length).fill(nothing)];
 }
 
 /** Weights that are added to a model's, and how. */

@@ -1,6 +1,7 @@
 import { Random } from '../random.js';
 import type { ItemRows } from './item-rows.js';
 import type { LearnExample } from './learner.js';
+import { RowSet } from './row-set.js';
 import { fillWith, othersShown } from './shown-negatives.js';
 
 const TRIES = 8;
@@ -27,6 +28,13 @@ export class PopularityProposal {
   private readonly cumulative: Float64Array;
   /** The first item that reaches into each equal part of the distribution. */
   private readonly guide: Int32Array;
+  /** Parts for each unit of the distribution. */
+  private readonly density: number;
+  /** log q of each item, and among how many items that is. */
+  private readonly logs: Float64Array;
+  private readonly among: Int32Array;
+  /** What is not to be drawn for the event at hand. */
+  readonly avoided: RowSet;
 
   /** @param counts [items + 1] interactions by item; entry 0 (padding) is never drawn. */
   constructor(counts: Float32Array, exponent = 0.75) {
@@ -36,8 +44,12 @@ export class PopularityProposal {
       sum += (Math.max(0, counts[i]!) + 1) ** exponent;
       this.cumulative[i] = sum;
     }
+    this.logs = new Float64Array(counts.length);
+    this.among = new Int32Array(counts.length);
+    this.avoided = new RowSet(counts.length);
     const parts = counts.length;
     this.guide = new Int32Array(parts + 1);
+    this.density = parts / sum;
     for (let part = 0, item = 1; part <= parts; part++) {
       while (item < this.items && this.cumulative[item]! <= (part / parts) * sum) item++;
       this.guide[part] = item;
@@ -50,17 +62,20 @@ export class PopularityProposal {
 
   /** log q(item) among the first `items`. */
   logProbability(item: number, items = this.items): number {
-    const c = this.cumulative;
-    return Math.log((c[item]! - c[item - 1]!) / c[items]!);
+    if (this.among[item] !== items) {
+      const c = this.cumulative;
+      this.logs[item] = Math.log((c[item]! - c[item - 1]!) / c[items]!);
+      this.among[item] = items;
+    }
+    return this.logs[item]!;
   }
 
   /** One of the first `items`. */
   draw(random: Random, items = this.items): number {
     const c = this.cumulative;
     const at = random.uniform() * c[items]!;
-    const parts = this.guide.length - 1;
-    let item = this.guide[Math.floor((at / c[c.length - 1]!) * parts)]!;
-    // What is divided may be off by a digit.
+    let item = this.guide[Math.floor(at * this.density)]!;
+    // The product may be off by a digit.
     while (item > 1 && c[item - 1]! > at) item--;
     while (item < items && c[item]! <= at) item++;
     return Math.min(item, items);
@@ -84,11 +99,14 @@ export function drawNegatives(
   }
   const { event, item, query, known } = example;
   const random = Random.of(seed, 'negatives', event.id);
-  const positive = new Set(query.items).add(item);
+  const { avoided } = proposal;
+  avoided.clear();
+  avoided.add(item);
+  for (let i = 0; i < query.items.length; i++) avoided.add(query.items[i]!);
   const correction = -Math.log(count);
   for (let j = 0; j < count; j++) {
     let drawn = proposal.draw(random, known - 1);
-    for (let t = 1; t < TRIES && positive.has(drawn); t++) drawn = proposal.draw(random, known - 1);
+    for (let t = 1; t < TRIES && avoided.has(drawn); t++) drawn = proposal.draw(random, known - 1);
     negatives[j] = drawn;
     // A catalogue the user knows whole leaves no negatives: such a draw is masked.
     offsets[j] = drawn === item ? MASKED : correction - proposal.logProbability(drawn, known - 1);

@@ -12,13 +12,16 @@ import { atLast } from '../model/select.js';
 import type { LearnExample } from './learner.js';
 import { drawNegatives, type NegativeOptions } from './negatives.js';
 
-/** Examples without what a loss adds: histories [P, L], `targets` [P] and `weights` [P]. */
-export function packHistories(examples: readonly LearnExample[], model: Reads): Batch {
+/**
+ * Examples without what a loss adds: histories [P, L], `targets` [P] and `weights` [P].
+ * @param whole whether histories are as long as the model reads, and not as long as the longest
+ */
+export function packHistories(examples: readonly LearnExample[], model: Reads, whole = false): Batch {
   const size = examples.length;
   const longest = examples.reduce((most, { query }) => Math.max(most, query.items.length), 1);
   const queries = examples.map(({ query }) => query);
   return {
-    ...packedBatch(queries, model, size, Math.min(model.length, longest)),
+    ...packedBatch(queries, model, size, whole ? model.length : Math.min(model.length, longest)),
     targets: { dtype: 'I32', shape: [size], data: Int32Array.from(examples, (e) => e.item) },
     weights: { dtype: 'F32', shape: [size], data: Float32Array.from(examples, (e) => e.weight) },
   };
@@ -32,6 +35,7 @@ export function packExamples(
   examples: readonly LearnExample[],
   model: Reads,
   options: NegativeOptions,
+  whole = false,
 ): Batch {
   const size = examples.length;
   const { count } = options;
@@ -42,7 +46,7 @@ export function packExamples(
     drawNegatives(example, options, negatives.subarray(from, to), offsets.subarray(from, to));
   }
   return {
-    ...packHistories(examples, model),
+    ...packHistories(examples, model, whole),
     negatives: { dtype: 'I32', shape: [size, count], data: negatives },
     offsets: { dtype: 'F32', shape: [size, count], data: offsets },
   };

@@ -33,6 +33,14 @@ export interface QualityReport {
   readonly differences: readonly ArmDifference[];
 }
 
+/** Means over the window, and over everything. */
+interface Means {
+  readonly hr: number;
+  readonly ndcg: number;
+  readonly hrAll: number;
+  readonly ndcgAll: number;
+}
+
 interface Entry {
   readonly user: string;
   readonly ranked: readonly Ranked[];
@@ -50,6 +58,8 @@ export class Prequential {
   private next = 0;
   private hits = 0;
   private gain = 0;
+  /** As they were at a count of events. */
+  private means: { readonly count: number; readonly values: Means } | undefined;
   count = 0;
   /** Events of the window or before it on items that no arm knows: misses of all. */
   unknown = 0;
@@ -80,7 +90,12 @@ export class Prequential {
   }
 
   /** What is served: means over the window and over everything; NaN before the first event. */
-  get values(): { hr: number; ndcg: number; hrAll: number; ndcgAll: number } {
+  get values(): Means {
+    if (this.means?.count !== this.count) this.means = { count: this.count, values: this.mean() };
+    return this.means.values;
+  }
+
+  private mean(): Means {
     const gains = this.entries.map(({ ranked }) => gainOf(ranked.at(-1)!.rank, this.k));
     const n = gains.length;
     return {
@@ -101,9 +116,9 @@ export class Prequential {
   quality(): ArmQuality[] {
     return this.arms.map((arm, a) => ({
       arm,
-      ndcg: this.mean(({ ranked }) => gainOf(ranked[a]!.rank, this.k)),
-      hr: this.mean(({ ranked }) => Number(ranked[a]!.rank <= this.k)),
-      logLoss: this.mean(({ ranked }) => ranked[a]!.logLoss),
+      ndcg: this.interval(({ ranked }) => gainOf(ranked[a]!.rank, this.k)),
+      hr: this.interval(({ ranked }) => Number(ranked[a]!.rank <= this.k)),
+      logLoss: this.interval(({ ranked }) => ranked[a]!.logLoss),
     }));
   }
 
@@ -117,13 +132,13 @@ export class Prequential {
       return {
         arm,
         against,
-        ndcg: this.mean((entry) => gain(entry, a) - gain(entry, b)),
-        logLoss: this.mean(({ ranked }) => ranked[a]!.logLoss - ranked[b]!.logLoss),
+        ndcg: this.interval((entry) => gain(entry, a) - gain(entry, b)),
+        logLoss: this.interval(({ ranked }) => ranked[a]!.logLoss - ranked[b]!.logLoss),
       };
     });
   }
 
-  private mean(value: (entry: Entry) => number): Interval {
+  private interval(value: (entry: Entry) => number): Interval {
     return meanByUser(
       this.entries.map(value),
       this.entries.map(({ user }) => user),

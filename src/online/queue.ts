@@ -273,19 +273,19 @@ export class LearnQueue {
       refused = state.check.judge(update);
       return refused;
     });
-    const learned: LearnExample[] = [];
+    let learned = 0;
     for (const [i, example] of shared.entries()) {
       const outcome = outcomes[i]!;
       if (outcome.status === 'skipped') {
         ended.skip(outcome.reason, example.seq);
         continue;
       }
-      learned.push(example);
+      learned++;
+      trained.add(example.event);
       metrics.loss.set(outcome.loss);
     }
-    this.learned += learned.length;
-    this.count('learned', '', learned.length);
-    trained.add(learned.map(({ event }) => event));
+    this.learned += learned;
+    this.count('learned', '', learned);
     const diverged = outcomes.some((o: LearnOutcome) => o.status === 'learned' && !Number.isFinite(o.loss));
     if (live && refused !== undefined) await guard.refused(refused);
     if (live && diverged)

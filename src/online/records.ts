@@ -23,7 +23,7 @@ export const outcomeRecord = z.object({
 });
 export type OutcomeRecord = Readonly<z.output<typeof outcomeRecord>>;
 
-const recordSchema = z.discriminatedUnion('type', [
+export const recordSchema = z.discriminatedUnion('type', [
   journalledEvent.extend({ type: z.literal('event') }),
   z.object({ type: z.literal('learn'), through: z.number().int() }),
   outcomeRecord,
@@ -45,9 +45,45 @@ export type JournalRecord = Readonly<z.output<typeof recordSchema>>;
 
 /** A record read back. Unknown types come from a newer recsys: replaying without them would give another state. */
 export function parseRecord(seq: number, record: unknown): JournalRecord {
+  if (isCommon(record)) return record;
   const parsed = recordSchema.safeParse(record);
   if (parsed.success) return parsed.data;
   throw new RecsysError('JOURNAL_DAMAGED', `journal record ${seq} is not one this version knows`, {
     remedy: 'Serve this state directory with the recsys version that wrote it.',
   });
+}
+
+/** Whether a record is one of those that nearly all are, and as `recordSchema` would leave it. False says nothing: the schema decides. */
+export function isCommon(record: unknown): record is JournalRecord {
+  if (typeof record !== 'object' || record === null) return false;
+  const one = record as Readonly<Record<string, unknown>>;
+  const counted = one.type === 'learn' || one.type === 'outcome';
+  if (!counted && one.type !== 'event') return false;
+  let fields = 0;
+  for (const name in one) {
+    const value = one[name];
+    fields++;
+    const fits =
+      name === 'type' ||
+      (counted ? name === 'through' && Number.isSafeInteger(value) : fitsEvent(name, value));
+    if (!fits) return false;
+  }
+  if (counted) return fields === 2;
+  return 'id' in one && 'user' in one && 'item' in one && 'behaviour' in one && 'time' in one;
+}
+
+function fitsEvent(name: string, value: unknown): boolean {
+  switch (name) {
+    case 'id':
+    case 'user':
+    case 'item':
+    case 'behaviour':
+    case 'requestId':
+      return typeof value === 'string';
+    case 'time':
+    case 'value':
+      return Number.isFinite(value);
+    default:
+      return false;
+  }
 }

@@ -192,6 +192,7 @@ async function serveState(
       base: checkpoint,
       data: warmedBy(data, options.dataPart),
       optimizer: learning.optimizer,
+      arithmetic,
       rows,
     },
     context.log,

@@ -17,17 +17,23 @@ import { decodeQueue, encodeQueue, queueFacts } from './waiting.js';
  */
 const FILE = { facts: 'online.json', tensors: 'online.safetensors' } as const;
 
+/** A list that may have a million entries, each looked at and no more: a schema an entry takes longer than all the rest of a start. */
+const listOf = <T>(what: string, fits: (one: unknown) => boolean) =>
+  z.custom<T[]>((list) => Array.isArray(list) && list.every(fits), `expected a list of ${what}`);
+const strings = listOf<string>('strings', (one) => typeof one === 'string');
+const integers = listOf<number>('whole numbers', Number.isSafeInteger);
+
 const factsSchema = z.object({
   formatVersion: z.literal(2),
   journalId: z.string(),
   position: z.number().int(),
   queue: queueFacts,
   learning: learningStateSchema.prefault({}),
-  ids: z.object({ ids: z.array(z.string()), seqs: z.array(z.number().int()) }),
+  ids: z.object({ ids: strings, seqs: integers }),
   /** Users with weights of their own, as rows of the tensors `served.offsets` and `adapted.offsets`. */
   offsets: z.strictObject({
-    served: z.array(z.string()).exactOptional(),
-    adapted: z.array(z.string()).exactOptional(),
+    served: strings.exactOptional(),
+    adapted: strings.exactOptional(),
   }),
   clicks: z.object({ bits: z.number().int() }).exactOptional(),
   baseVersion: z.string(),
@@ -38,7 +44,7 @@ const factsSchema = z.object({
   arithmetic: z.string().default(TENSORS),
   /** Rows of items the model had, free ones too: what the optimizer's state is of. */
   rows: z.number().int(),
-  users: z.array(z.string()),
+  users: strings,
 });
 
 const COLUMNS = ['history', 'waiting'].flatMap((of) =>

@@ -4,7 +4,7 @@ import type { OnlineEvent } from './events.js';
 const FIRST_ROOM = 1024;
 
 /**
- * Hashes of the events learned while serving, 8 bytes each: a served checkpoint carries them like a trained one, so that `evaluate`
+ * Hashes of the events learned while serving: a served checkpoint carries them like a trained one, so that `evaluate`
  * refuses it on a test set whose rows came in as events.
  */
 export class TrainedEvents {
@@ -12,11 +12,14 @@ export class TrainedEvents {
   private words = new Uint32Array(this.hashes.buffer);
   private count = 0;
 
-  add(events: readonly OnlineEvent[]): void {
-    for (const event of events) {
-      if (this.count === this.hashes.length) this.grow();
-      writeEventHash(this.words, 2 * this.count++, event);
+  add(event: OnlineEvent): void {
+    if (this.count === this.hashes.length) {
+      const longer = new BigUint64Array(2 * this.count);
+      longer.set(this.hashes);
+      this.hashes = longer;
+      this.words = new Uint32Array(longer.buffer);
     }
+    writeEventHash(this.words, 2 * this.count++, event);
   }
 
   /** These and `earlier` ones, sorted, each once. */
@@ -25,13 +28,8 @@ export class TrainedEvents {
     all.set(earlier);
     all.set(this.hashes.subarray(0, this.count), earlier.length);
     all.sort();
-    return all.filter((hash, i) => i === 0 || hash !== all[i - 1]);
-  }
-
-  private grow(): void {
-    const longer = new BigUint64Array(2 * this.count);
-    longer.set(this.hashes);
-    this.hashes = longer;
-    this.words = new Uint32Array(longer.buffer);
+    let kept = 0;
+    for (let i = 0; i < all.length; i++) if (i === 0 || all[i] !== all[i - 1]) all[kept++] = all[i]!;
+    return all.slice(0, kept);
   }
 }

@@ -1,7 +1,7 @@
 import type { Catalogue, HostTensor, Query } from '../types.js';
 import { type KeptColumns, packHistories, unpackHistories } from './packed-histories.js';
 
-/** A user's most recent events, oldest first, in catalogue indices. */
+/** A user's most recent events, oldest first, in catalogue indices. What is written stays: queries look at it while more is appended. */
 interface History {
   items: Int32Array;
   behaviours: Uint8Array;
@@ -9,7 +9,9 @@ interface History {
   times: Float64Array;
   /** NaN where an event has none; empty where they are not kept. */
   values: Float32Array;
-  length: number;
+  /** Where in these they begin and end. */
+  from: number;
+  to: number;
 }
 
 /** Histories as tensors, and the users they belong to: the durable form. */
@@ -19,6 +21,8 @@ export interface UserSnapshot {
 }
 
 const FIRST_CAPACITY = 8;
+/** Room behind a history of as many events as are kept, as a share of them: so rarely are the kept ones moved. */
+const SPARE = 0.25;
 
 /** What the service knows of each user, known to the model or not: a bounded history keyed by the external id. */
 export class UserHistories {
@@ -45,15 +49,15 @@ export class UserHistories {
     return this.histories.has(user);
   }
 
-  /** The user as a query: a copy, which later events do not change. Unknown users have index 0 and no history. */
+  /** The user as a query, which later events do not change. Unknown users have index 0 and no history. */
   query(user: string): Query {
     const h = this.histories.get(user);
     return {
       user: this.index.get(user) ?? 0,
-      items: h ? h.items.slice(0, h.length) : new Int32Array(0),
-      behaviours: h ? h.behaviours.slice(0, h.length) : new Uint8Array(0),
-      ...(this.keeps.times ? { times: h ? h.times.slice(0, h.length) : new Float64Array(0) } : {}),
-      ...(this.keeps.values ? { values: h ? h.values.slice(0, h.length) : new Float32Array(0) } : {}),
+      items: h ? h.items.subarray(h.from, h.to) : new Int32Array(0),
+      behaviours: h ? h.behaviours.subarray(h.from, h.to) : new Uint8Array(0),
+      ...(this.keeps.times ? { times: h ? h.times.subarray(h.from, h.to) : new Float64Array(0) } : {}),
+      ...(this.keeps.values ? { values: h ? h.values.subarray(h.from, h.to) : new Float32Array(0) } : {}),
     };
   }
 
@@ -62,51 +66,55 @@ export class UserHistories {
    * @param value rating, play count; NaN where there is none
    */
   append(user: string, item: number, behaviour: number, time: number, value = Number.NaN): void {
-    let h = this.histories.get(user);
-    if (!h) {
-      h = this.room(FIRST_CAPACITY);
-      this.histories.set(user, h);
-    }
-    if (h.length >= this.limit) {
-      for (const column of [h.items, h.behaviours, h.times, h.values])
-        column.copyWithin(0, h.length - this.limit + 1, h.length);
-      h.length = this.limit - 1;
-    } else if (h.length === h.items.length) {
-      const { items, behaviours, times, values, length } = h;
-      h = Object.assign(h, this.room(Math.min(this.limit, length * 2)), { length });
-      h.items.set(items);
-      h.behaviours.set(behaviours);
-      h.times.set(times);
-      h.values.set(values);
-    }
-    h.items[h.length] = item;
-    h.behaviours[h.length] = behaviour;
-    if (this.keeps.times) h.times[h.length] = time;
-    if (this.keeps.values) h.values[h.length] = value;
-    h.length++;
+    const h = this.room(user);
+    h.items[h.to] = item;
+    h.behaviours[h.to] = behaviour;
+    if (this.keeps.times) h.times[h.to] = time;
+    if (this.keeps.values) h.values[h.to] = value;
+    h.to++;
+    if (h.to - h.from > this.limit) h.from++;
   }
 
   forget(user: string): void {
     this.histories.delete(user);
   }
 
-  private room(capacity: number): History {
+  /** A user's history, with room for one more event. */
+  private room(user: string): History {
+    const h = this.histories.get(user);
+    if (h && h.to < h.items.length) return h;
+    const kept = h ? h.to - h.from : 0;
+    const most = Math.ceil(this.limit * (1 + SPARE));
+    const longer = this.empty(Math.min(most, Math.max(FIRST_CAPACITY, 2 * kept)));
+    if (h) {
+      longer.items.set(h.items.subarray(h.from, h.to));
+      longer.behaviours.set(h.behaviours.subarray(h.from, h.to));
+      if (this.keeps.times) longer.times.set(h.times.subarray(h.from, h.to));
+      if (this.keeps.values) longer.values.set(h.values.subarray(h.from, h.to));
+    }
+    longer.to = kept;
+    this.histories.set(user, longer);
+    return longer;
+  }
+
+  private empty(capacity: number): History {
     return {
       items: new Int32Array(capacity),
       behaviours: new Uint8Array(capacity),
       times: new Float64Array(this.keeps.times ? capacity : 0),
       values: new Float32Array(this.keeps.values ? capacity : 0),
-      length: 0,
+      from: 0,
+      to: 0,
     };
   }
 
   /** All histories, for `load`: tensors `history.*`. */
   snapshot(): UserSnapshot {
     const columns = [...this.histories.values()].map((h) => ({
-      items: h.items.subarray(0, h.length),
-      behaviours: h.behaviours.subarray(0, h.length),
-      times: h.times.subarray(0, h.length),
-      values: h.values.subarray(0, h.length),
+      items: h.items.subarray(h.from, h.to),
+      behaviours: h.behaviours.subarray(h.from, h.to),
+      times: h.times.subarray(h.from, h.to),
+      values: h.values.subarray(h.from, h.to),
     }));
     return { users: [...this.histories.keys()], tensors: packHistories('history', columns, this.keeps) };
   }
@@ -114,11 +122,13 @@ export class UserHistories {
   /** Puts back what `snapshot` gave; users not in it stay as they are. */
   load(snapshot: UserSnapshot): void {
     const all = unpackHistories('history', snapshot.tensors, this.keeps);
+    const none = this.empty(0);
     snapshot.users.forEach((user, i) => {
+      const { items, behaviours, times = none.times, values = none.values } = all[i]!;
+      const from = Math.max(0, items.length - this.limit);
+      // To the end: in the order of the snapshot.
       this.histories.delete(user);
-      const { items, behaviours, times, values } = all[i]!;
-      for (const [at, item] of items.entries())
-        this.append(user, item, behaviours[at]!, times?.[at] ?? 0, values?.[at]);
+      this.histories.set(user, { items, behaviours, times, values, from, to: items.length });
     });
   }
 }

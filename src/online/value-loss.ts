@@ -11,10 +11,10 @@ import type { LearnExample } from './learner.js';
 import { packHistories } from './next-item-loss.js';
 
 /** Examples whose events have values as a batch: histories [P, L], `targets` [P], `weights` [P] and `labels` [P], the values. */
-export function packValues(examples: readonly LearnExample[], model: Reads): Batch {
+export function packValues(examples: readonly LearnExample[], model: Reads, whole = false): Batch {
   const shape = [examples.length];
   return {
-    ...packHistories(examples, model),
+    ...packHistories(examples, model, whole),
     labels: { dtype: 'F32', shape, data: Float32Array.from(examples, ({ event }) => event.value!) },
   };
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { kernelsOver, memoryOf } from '../../src/compute/plain/kernels.js';
+import { Random } from '../../src/random.js';
 
 test('products, sums and updates four numbers at a time are what they say', () => {
   const memory = memoryOf(4096);
@@ -48,4 +49,49 @@ test('an update by Adagrad changes the rows named, and no other', () => {
   assert.deepEqual([...floats.subarray(16, 24)], [...four(7), ...four(16)]);
   for (const w of floats.subarray(0, 4)) assert(Math.abs(w - (1 - (0.5 * Math.sqrt(57)) / 8)) < 1e-6);
   for (const sum of floats.subarray(12, 16)) assert(Math.abs(sum - 64) < 1e-4);
+});
+
+test('sums come in the same order at every width: four sums, then those two by two', () => {
+  const random = new Random(5);
+  const { fround } = Math;
+  for (const width of [4, 16, 20, 64]) {
+    const memory = memoryOf(8192);
+    const { dots, gather, scatter, squares } = kernelsOver(memory);
+    const bytes = 4 * width;
+    const numbers = (from: number): Float32Array => new Float32Array(memory.buffer, from, width);
+    // x at 0, y at 512, three rows from 1024; rows 2, 0, 2 at 4096, their scales at 4160, results at 4224.
+    const [x, y] = [numbers(0), numbers(512)];
+    const rows = [0, 1, 2].map((row) => numbers(1024 + row * bytes));
+    for (const one of [x, y, ...rows]) for (let i = 0; i < width; i++) one[i] = random.normal();
+    const ids = [2, 0, 2];
+    const scales = Float32Array.from(ids, () => random.normal());
+    new Int32Array(memory.buffer, 4096, 3).set(ids);
+    new Float32Array(memory.buffer, 4160, 3).set(scales);
+    const product = (a: Float32Array, b: Float32Array): number => {
+      const sums = [0, 0, 0, 0];
+      for (let i = 0; i < width; i++) sums[i % 4] = fround(sums[i % 4]! + fround(a[i]! * b[i]!));
+      return fround(fround(sums[0]! + sums[1]!) + fround(sums[2]! + sums[3]!));
+    };
+    const added = (to: Float32Array, scale: number, of: Float32Array): Float32Array =>
+      to.map((value, i) => fround(value + fround(scale * of[i]!)));
+
+    dots(0, 1024, 4096, 3, bytes, 4224);
+    const made = [...new Float32Array(memory.buffer, 4224, 3)];
+    assert.deepEqual(
+      made,
+      ids.map((id) => product(x, rows[id]!)),
+    );
+    assert.equal(
+      squares(1024, 3, bytes),
+      rows.reduce((sum, row) => sum + product(row, row), 0),
+    );
+    const gathered = ids.reduce<Float32Array>((to, id, k) => added(to, scales[k]!, rows[id]!), y.slice());
+    gather(4160, 1024, 4096, 3, bytes, 512);
+    assert.deepEqual(y, gathered);
+    const scattered = rows.map((row, r) =>
+      ids.reduce<Float32Array>((to, id, k) => (id === r ? added(to, scales[k]!, x) : to), row.slice()),
+    );
+    scatter(4160, 0, 1024, 4096, 3, bytes);
+    assert.deepEqual(rows, scattered);
+  }
 });

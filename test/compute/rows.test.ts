@@ -1,58 +1,55 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
-import * as tf from '@tensorflow/tfjs-core';
+import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import type { RowGradient, Table } from '../../src/compute/parameters.js';
-import { mergeRows } from '../../src/compute/rows.js';
-import { assertClose, assertNoLeak } from '../suites/assertions.js';
-import { onBackend } from '../suites/backends.js';
+import type { Table } from '../../src/compute/parameters.js';
+import { type LookupGradient, mergeRows } from '../../src/compute/rows.js';
+import { assertClose } from '../suites/assertions.js';
 
 const table = (rows: number, width: number): Table => ({ rows, width, data: new Float32Array(rows * width) });
-const recorded = (name: string, ids: number[], rows: number[][]): RowGradient => ({
+const recorded = (name: string, ids: number[], rows: number[][]): LookupGradient => ({
   name,
   ids: Int32Array.from(ids),
-  gradient: tf.tensor2d(rows),
+  gradient: Float32Array.from(rows.flat()),
 });
 
-onBackend('cpu', 'merged rows', () => {
-  test('equal ids of all lookups are summed, row 0 is left out, and the tensors are freed', () =>
-    assertNoLeak('merging', () => {
-      const merged = mergeRows(
-        [
-          recorded(
-            't',
-            [3, 0, 3],
-            [
-              [1, 2],
-              [50, 50],
-              [10, 20],
-            ],
-          ),
-          recorded(
-            't',
-            [1, 3],
-            [
-              [5, 6],
-              [100, 200],
-            ],
-          ),
-          recorded('u', [2], [[7]]),
-        ],
-        new Map([
-          ['t', table(4, 2)],
-          ['u', table(3, 1)],
-        ]),
-        0.5,
-      );
-      assert.deepEqual(
-        merged.map((m) => [m.name, [...m.ids], [...m.gradient]]),
-        [
-          ['t', [1, 3], [2.5, 3, 55.5, 111]],
-          ['u', [2], [3.5]],
-        ],
-      );
-      assertClose([merged[1]!.squaredNorm()], [12.25], 'norm');
-    }));
+describe('merged rows', () => {
+  test('equal ids of all lookups are summed, row 0 is left out, and weighed', () => {
+    const merged = mergeRows(
+      [
+        recorded(
+          't',
+          [3, 0, 3],
+          [
+            [1, 2],
+            [50, 50],
+            [10, 20],
+          ],
+        ),
+        recorded(
+          't',
+          [1, 3],
+          [
+            [5, 6],
+            [100, 200],
+          ],
+        ),
+        recorded('u', [2], [[7]]),
+      ],
+      new Map([
+        ['t', table(4, 2)],
+        ['u', table(3, 1)],
+      ]),
+      0.5,
+    );
+    assert.deepEqual(
+      merged.map((m) => [m.name, [...m.ids], [...m.gradient]]),
+      [
+        ['t', [1, 3], [2.5, 3, 55.5, 111]],
+        ['u', [2], [3.5]],
+      ],
+    );
+    assertClose([merged[1]!.squaredNorm()], [12.25], 'norm');
+  });
 
   test('only padding: nothing is left to update', () => {
     const [merged] = mergeRows([recorded('t', [0, 0], [[1], [2]])], new Map([['t', table(2, 1)]]), 1);

@@ -288,8 +288,12 @@ test('GET /v1/quality says what each arm is at', async (t) => {
   );
   assert.deepEqual([differences.length, differences[0].against, k], [1, 'popularity', 10]);
   assert.deepEqual([events > 0, unknown], [true, 2]);
-  const metrics = (await app.inject({ url: '/metrics' })).body;
-  assert.match(metrics, /recsys_quality\{arm="learned",metric="ndcg",bound="mean"\} 0\.\d+/);
+  const intervals = t.mock.method(service.prequential, 'quality');
+  for (let scrape = 0; scrape < 3; scrape++) {
+    const metrics = (await app.inject({ url: '/metrics' })).body;
+    assert.match(metrics, /recsys_quality\{arm="learned",metric="ndcg",bound="mean"\} 0\.\d+/);
+  }
+  assert(intervals.mock.callCount() < 3, 'once a second at most');
 });
 
 test('GET /v1/quality of a service without events, and of one user: what is not known is null', async (t) => {

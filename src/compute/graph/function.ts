@@ -1,4 +1,5 @@
-import type { CompiledFunction, HeldTensors, HostWork } from '../function.js';
+import type { CompiledFunction, HostWork } from '../function.js';
+import type { HeldTensors } from '../parameters.js';
 import type { Batch } from '../step.js';
 import type { NativeBackend } from './binding.js';
 import { GraphBuilder } from './graph-def.js';

@@ -9,6 +9,8 @@ export class RowGradients {
   private readonly places: Int32Array;
   private readonly memory: PlainMemory | undefined;
   private values: Float32Array;
+  /** Places of the rows that are being added to. */
+  private touched = new Int32Array(0);
 
   /** @param memory where room for all rows is taken, so that no sum is ever made in another way */
   constructor(
@@ -34,11 +36,12 @@ export class RowGradients {
   }
 
   /** Adds scales[k] times a vector [width] to the gradient of each of some rows, one after the other. */
-  add(rows: ArrayLike<number>, scales: ArrayLike<number>, vector: ArrayLike<number>): void {
+  add(rows: Int32Array, scales: Float64Array, vector: Float64Array): void {
     const { width, memory } = this;
     if (memory) {
-      const places = Int32Array.from(rows, (row) => this.place(row));
-      memory.scatter(vector, this.values, places, scales);
+      if (this.touched.length < rows.length) this.touched = new Int32Array(rows.length);
+      for (let k = 0; k < rows.length; k++) this.touched[k] = this.place(rows[k]!);
+      memory.scatter(vector, this.values, this.touched, scales);
       return;
     }
     for (let k = 0; k < rows.length; k++) {

@@ -39,7 +39,9 @@ const V128 = 0x7b;
 const NO_VALUE = 0x40;
 const get = (local: number): number[] => [0x20, local];
 const set = (local: number): number[] => [0x21, local];
-const constant = (value: number): number[] => [0x41, value];
+/** Of 0 to 8191: a number with a sign, seven bits a byte, the lowest first. */
+const constant = (value: number): number[] =>
+  value < 64 ? [0x41, value] : [0x41, (value & 127) | 128, value >> 7];
 const ADD = [0x6a];
 const SUBTRACT = [0x6b];
 const MULTIPLY = [0x6c];
@@ -55,8 +57,18 @@ const ADD_FLOATS = [0x92];
 const PROMOTED = [0xbb];
 const ADD_DOUBLES = [0xa0];
 const ZEROS = [0xfd, 12, ...new Array<number>(16).fill(0)];
-const LOAD_FOUR = [0xfd, 0, 4, 0];
-const STORE_FOUR = [0xfd, 11, 4, 0];
+/** From, and to, so many bytes behind the place on the stack. */
+const loadFour = (behind: number): number[] => [0xfd, 0, 4, behind];
+const storeFour = (behind: number): number[] => [0xfd, 11, 4, behind];
+const AND = [0x71];
+/** One or the other, by whether the top of the stack is 0. */
+const unless = (zero: number[], other: number[]): number[] => [
+  ...[0x04, NO_VALUE],
+  ...other,
+  ...[0x05],
+  ...zero,
+  ...END,
+];
 const FOUR_TIMES = [0xfd, 19];
 const ROOT_FOUR = [0xfd, 0xe3, 1];
 const ADD_FOUR = [0xfd, 0xe4, 1];
@@ -69,7 +81,27 @@ const lane = (n: number): number[] => [0xfd, 31, n];
 const advance = (local: number, by: number[]): number[] => [...get(local), ...by, ...ADD, ...set(local)];
 /** The place `at` bytes behind where a local points. */
 const place = (local: number, at: number): number[] => [...get(local), ...get(at), ...ADD];
-const four = (local: number, at: number): number[] => [...place(local, at), ...LOAD_FOUR];
+/** Does something for every 16 bytes, given where they are; four at a time where that comes out even. */
+const eachFour = (at: number, bytes: number, body: (four: Four, store: Store) => number[]): number[] => {
+  const step = (behind: number): number[] =>
+    body(
+      (local) => [...place(local, at), ...loadFour(behind)],
+      (local, value) => [...place(local, at), ...value, ...storeFour(behind)],
+    );
+  const steps = (behinds: readonly number[]): number[] =>
+    loop(...behinds.map(step), advance(at, constant(16 * behinds.length)), [
+      ...[...get(at), ...get(bytes), ...LESS_UNSIGNED, ...AGAIN_IF],
+    ]);
+  return [
+    ...[...constant(0), ...set(at)],
+    ...[...get(bytes), ...constant(48), ...AND],
+    ...unless(steps([0, 16, 32, 48]), steps([0])),
+  ];
+};
+/** Four numbers of the array that a local points at. */
+type Four = (local: number) => number[];
+/** Puts four numbers there. */
+type Store = (local: number, value: number[]) => number[];
 /** Sets a local to the row of a table that `ids` points at, and moves on to the next of them. */
 const nextRow = (row: number, table: number, ids: number, bytes: number): number[] => [
   ...[...get(table), ...get(ids), ...LOAD, ...get(bytes), ...MULTIPLY, ...ADD, ...set(row)],
@@ -85,17 +117,11 @@ const again = (count: number): number[] => [
   ...[...get(count), ...constant(1), ...SUBTRACT, ...set(count)],
   ...[...get(count), ...AGAIN_IF],
 ];
-/** y += scale · x of 16 bytes. */
-const addFour = (y: number, scale: number, x: number, at: number): number[] => [
-  ...place(y, at),
-  ...[...four(y, at), ...get(scale), ...four(x, at), ...MULTIPLY_FOUR, ...ADD_FOUR],
-  ...STORE_FOUR,
-];
-/** Does something for every 16 bytes. */
-const eachFour = (at: number, bytes: number, ...body: number[][]): number[] => [
-  ...[...constant(0), ...set(at)],
-  ...loop(...body, advance(at, constant(16)), [...get(at), ...get(bytes), ...LESS_UNSIGNED, ...AGAIN_IF]),
-];
+/** y += scale · x of so many bytes. */
+const addScaled = (y: number, scale: number, x: number, bytes: number, at: number): number[] =>
+  eachFour(at, bytes, (four, store) =>
+    store(y, [...four(y), ...get(scale), ...four(x), ...MULTIPLY_FOUR, ...ADD_FOUR]),
+  );
 /** The sum of the four numbers of a local. */
 const total = (sum: number): number[] => [
   ...[...get(sum), ...lane(0), ...get(sum), ...lane(1), ...ADD_FLOATS],
@@ -104,13 +130,8 @@ const total = (sum: number): number[] => [
 /** The product of two arrays, into a local of four sums. */
 const product = (x: number, y: number, bytes: number, at: number, sum: number): number[] => [
   ...[...ZEROS, ...set(sum)],
-  ...eachFour(at, bytes, [
-    ...get(sum),
-    ...four(x, at),
-    ...four(y, at),
-    ...MULTIPLY_FOUR,
-    ...ADD_FOUR,
-    ...set(sum),
+  ...eachFour(at, bytes, (four) => [
+    ...[...get(sum), ...four(x), ...four(y), ...MULTIPLY_FOUR, ...ADD_FOUR, ...set(sum)],
   ]),
 ];
 
@@ -135,10 +156,7 @@ function products(): Written {
 
 function axpy(): Written {
   const [scale, x, y, bytes, at, four] = [0, 1, 2, 3, 4, 5];
-  const body = [
-    ...[...get(scale), ...FOUR_TIMES, ...set(four)],
-    ...eachFour(at, bytes, addFour(y, four, x, at)),
-  ];
+  const body = [...[...get(scale), ...FOUR_TIMES, ...set(four)], ...addScaled(y, four, x, bytes, at)];
   return { takes: [F32, I32, I32, I32], gives: [], locals: [I32, V128], body };
 }
 
@@ -171,7 +189,7 @@ function gather(): Written {
   const body = loop(
     nextRow(row, table, ids, bytes),
     nextScale(scale, scales),
-    eachFour(at, bytes, addFour(y, scale, row, at)),
+    addScaled(y, scale, row, bytes, at),
     again(count),
   );
   return { takes: [I32, I32, I32, I32, I32, I32], gives: [], locals: [I32, I32, V128], body };
@@ -182,7 +200,7 @@ function scatter(): Written {
   const body = loop(
     nextRow(row, table, ids, bytes),
     nextScale(scale, scales),
-    eachFour(at, bytes, addFour(row, scale, x, at)),
+    addScaled(row, scale, x, bytes, at),
     again(count),
   );
   return { takes: [I32, I32, I32, I32, I32, I32], gives: [], locals: [I32, I32, V128], body };
@@ -196,14 +214,14 @@ function adagrad(): Written {
     // Both of the same row.
     [...get(sum), ...get(ids), ...LOAD, ...get(bytes), ...MULTIPLY, ...ADD, ...set(sums)],
     nextRow(weights, w, ids, bytes),
-    eachFour(
-      at,
-      bytes,
-      [...four(sums, at), ...four(g, at), ...four(g, at), ...MULTIPLY_FOUR, ...ADD_FOUR, ...set(grown)],
-      [...place(sums, at), ...get(grown), ...STORE_FOUR],
-      [...place(weights, at), ...four(weights, at), ...get(rates), ...four(g, at), ...MULTIPLY_FOUR],
-      [...get(grown), ...ROOT_FOUR, ...DIVIDE_FOUR, ...SUBTRACT_FOUR, ...STORE_FOUR],
-    ),
+    eachFour(at, bytes, (four, store) => [
+      ...[...four(sums), ...four(g), ...four(g), ...MULTIPLY_FOUR, ...ADD_FOUR, ...set(grown)],
+      ...store(sums, get(grown)),
+      ...store(weights, [
+        ...[...four(weights), ...get(rates), ...four(g), ...MULTIPLY_FOUR],
+        ...[...get(grown), ...ROOT_FOUR, ...DIVIDE_FOUR, ...SUBTRACT_FOUR],
+      ]),
+    ]),
     advance(g, get(bytes)),
     again(count),
   );

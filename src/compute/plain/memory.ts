@@ -73,7 +73,7 @@ export class PlainMemory {
   /** A vector in this memory. Valid until the next call. */
   load(x: ArrayLike<number>): Float32Array {
     this.x.set(x);
-    return this.x.subarray(0, x.length);
+    return x.length === this.x.length ? this.x : this.x.subarray(0, x.length);
   }
 
   /** A vector of zeros in this memory, to sum into. Valid until the next call. */
@@ -91,37 +91,35 @@ export class PlainMemory {
   }
 
   /** x · row of the rows of a table that are named, into `out`. */
-  dots(x: ArrayLike<number>, table: Float32Array, rows: ArrayLike<number>, out: Float64Array): void {
+  dots(x: ArrayLike<number>, table: Float32Array, rows: Int32Array, out: Float64Array): void {
+    const { kernels, ids, out: made } = this;
     const { byteOffset } = this.load(x);
-    this.chunks(rows, undefined, (ids, _, count, from) => {
-      this.kernels.dots(byteOffset, table.byteOffset, ids, count, 4 * x.length, this.out.byteOffset);
-      for (let k = 0; k < count; k++) out[from + k] = this.out[k]!;
-    });
+    for (let from = 0; from < rows.length; from += CHUNK) {
+      const count = this.bring(rows, from);
+      kernels.dots(byteOffset, table.byteOffset, ids.byteOffset, count, 4 * x.length, made.byteOffset);
+      for (let k = 0; k < count; k++) out[from + k] = made[k]!;
+    }
   }
 
   /** y += scales[k] · row of the rows of a table that are named, as wide as y, which is in this memory. */
-  gather(
-    table: Float32Array,
-    rows: ArrayLike<number>,
-    scales: ArrayLike<number>,
-    { byteOffset, length }: Float32Array,
-  ): void {
-    this.chunks(rows, scales, (ids, factors, count) =>
-      this.kernels.gather(factors, table.byteOffset, ids, count, 4 * length, byteOffset),
-    );
+  gather(table: Float32Array, rows: Int32Array, scales: Float64Array, y: Float32Array): void {
+    const { kernels, ids, scales: factors } = this;
+    for (let from = 0; from < rows.length; from += CHUNK) {
+      const count = this.bring(rows, from, scales);
+      const at = factors.byteOffset;
+      kernels.gather(at, table.byteOffset, ids.byteOffset, count, 4 * y.length, y.byteOffset);
+    }
   }
 
-  /** Adds scales[k] · x to the rows of a table that are named. */
-  scatter(
-    x: ArrayLike<number>,
-    table: Float32Array,
-    rows: ArrayLike<number>,
-    scales: ArrayLike<number>,
-  ): void {
+  /** Adds scales[k] · x to the rows of a table that are named, as many as there are scales. */
+  scatter(x: ArrayLike<number>, table: Float32Array, rows: Int32Array, scales: Float64Array): void {
+    const { kernels, ids, scales: factors } = this;
     const { byteOffset } = this.load(x);
-    this.chunks(rows, scales, (ids, factors, count) =>
-      this.kernels.scatter(factors, byteOffset, table.byteOffset, ids, count, 4 * x.length),
-    );
+    for (let from = 0; from < scales.length; from += CHUNK) {
+      const count = this.bring(rows, from, scales);
+      const at = factors.byteOffset;
+      kernels.scatter(at, byteOffset, table.byteOffset, ids.byteOffset, count, 4 * x.length);
+    }
   }
 
   /** Multiplies the first `length` numbers of an array. */
@@ -149,19 +147,14 @@ export class PlainMemory {
     this.kernels.adagrad(w!, sum!, ids!, count, 4 * width, g!, rate);
   }
 
-  /** Brings rows and scales into this memory, as many at a time as there is room for, and says where they are. */
-  private chunks(
-    rows: ArrayLike<number>,
-    scales: ArrayLike<number> | undefined,
-    work: (ids: number, scales: number, count: number, from: number) => void,
-  ): void {
+  /** Brings rows and scales from `from` on into this memory, as many as there is room for. @returns how many */
+  private bring(rows: Int32Array, from: number, scales?: Float64Array): number {
     const { ids, scales: factors } = this;
-    for (let from = 0; from < rows.length; from += CHUNK) {
-      const count = Math.min(CHUNK, rows.length - from);
-      for (let k = 0; k < count; k++) ids[k] = rows[from + k]!;
-      if (scales) for (let k = 0; k < count; k++) factors[k] = scales[from + k]!;
-      work(ids.byteOffset, factors.byteOffset, count, from);
-    }
+    const count = Math.min(CHUNK, (scales ?? rows).length - from);
+    // By hand: for so few, `set` takes longer.
+    for (let k = 0; k < count; k++) ids[k] = rows[from + k]!;
+    if (scales) for (let k = 0; k < count; k++) factors[k] = scales[from + k]!;
+    return count;
   }
 }
 

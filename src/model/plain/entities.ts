@@ -12,8 +12,8 @@ interface Rows {
 /** Rows of a table, and how much each counts. */
 interface Counted {
   readonly of: Rows;
-  readonly rows: readonly number[];
-  readonly scales: readonly number[];
+  readonly rows: Int32Array;
+  readonly scales: Float64Array;
 }
 
 /**
@@ -45,11 +45,16 @@ export class PlainEntities {
     this.memory = first && fits(width) ? PlainMemory.of(first.data) : undefined;
   }
 
+  /** Whether there is anything to add. */
+  get present(): boolean {
+    return (this.ids ?? this.tokens ?? this.numbers) !== undefined;
+  }
+
   /** Adds Σ_i c_i v_i to `into` [width]. */
-  sum(into: Float64Array, entities: ArrayLike<number>, coefficients: ArrayLike<number>): void {
+  sum(into: Float64Array, entities: Int32Array, coefficients: Float64Array): void {
     const { ids, width, memory } = this;
     const total = memory?.zeros(width);
-    const add = (data: Float32Array, rows: ArrayLike<number>, scales: ArrayLike<number>): void => {
+    const add = (data: Float32Array, rows: Int32Array, scales: Float64Array): void => {
       if (memory) memory.gather(data, rows, scales, total!);
       else for (let k = 0; k < rows.length; k++) axpy(into, scales[k]!, data, rows[k]! * width, width);
     };
@@ -58,10 +63,14 @@ export class PlainEntities {
     if (total) for (let i = 0; i < width; i++) into[i] = into[i]! + total[i]!;
   }
 
-  /** v_i · x for each entity. */
-  products(x: Float64Array, entities: ArrayLike<number>): Float64Array {
+  /** v_i · x for each entity, into `out`, which is given back. */
+  products(
+    x: Float64Array,
+    entities: Int32Array,
+    out: Float64Array = new Float64Array(entities.length),
+  ): Float64Array {
     const { ids, memory, width } = this;
-    const out = new Float64Array(entities.length);
+    out.fill(0);
     const of = this.attributeProducts(x);
     if (ids && memory) memory.dots(x, ids.data, entities, out);
     else if (ids) for (let i = 0; i < out.length; i++) out[i] = dot(x, ids.data, entities[i]! * width, width);
@@ -83,12 +92,7 @@ export class PlainEntities {
   }
 
   /** Adds the gradients of Σ_i c_i v_i · x. */
-  backward(
-    x: Float64Array,
-    entities: ArrayLike<number>,
-    coefficients: ArrayLike<number>,
-    into: Gradients,
-  ): void {
+  backward(x: Float64Array, entities: Int32Array, coefficients: Float64Array, into: Gradients): void {
     const { ids } = this;
     if (ids) into.get(ids.name)!.add(entities, coefficients, x);
     for (const { of, rows, scales } of this.attributes(entities, coefficients))
@@ -127,7 +131,7 @@ export class PlainEntities {
   }
 
   /** Each attribute of the entities once, with how much it counts in Σ_i c_i v_i. */
-  private attributes(entities: ArrayLike<number>, coefficients: ArrayLike<number>): Counted[] {
+  private attributes(entities: Int32Array, coefficients: Float64Array): Counted[] {
     const { tokens, numbers, features, width } = this;
     const found: Counted[] = [];
     if (tokens) {
@@ -137,18 +141,22 @@ export class PlainEntities {
         const own = features.tokens.subarray(from, from + features.width).filter((token) => token !== 0);
         for (const token of own) shares.set(token, (shares.get(token) ?? 0) + coefficients[i]! / own.length);
       }
-      found.push({ of: tokens, rows: [...shares.keys()], scales: [...shares.values()] });
+      found.push({
+        of: tokens,
+        rows: Int32Array.from(shares.keys()),
+        scales: Float64Array.from(shares.values()),
+      });
     }
     if (numbers) {
       const count = numbers.data.length / width;
-      const rows = Array.from({ length: count }, (_, n) => n);
+      const rows = Int32Array.from({ length: count }, (_, n) => n);
       const share = (n: number): number => {
         let sum = 0;
         for (let i = 0; i < entities.length; i++)
           sum += coefficients[i]! * features.numbers[entities[i]! * count + n]!;
         return sum;
       };
-      found.push({ of: numbers, rows, scales: rows.map(share) });
+      found.push({ of: numbers, rows, scales: Float64Array.from(rows, share) });
     }
     return found;
   }

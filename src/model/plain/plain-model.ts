@@ -14,17 +14,17 @@ export interface PlainModel {
   /** Logits of all items for a state, [items + 1]; padding at −1e9. */
   scores(state: Float64Array): Float32Array;
   /** Logits of some items. */
-  logits(state: Float64Array, items: ArrayLike<number>): Float64Array;
+  logits(state: Float64Array, items: Int32Array): Float64Array;
   /** What each event of a history adds to the logits of some items. */
   contributions(query: Query, items: Int32Array): Contributions;
   /** Σ_j c_j v_j: the gradient of the state, given those of the logits of items. */
-  pull(items: ArrayLike<number>, coefficients: ArrayLike<number>): Float64Array;
+  pull(items: Int32Array, coefficients: Float64Array): Float64Array;
   /** Adds to `into` what follows for the parameters from gradients of the logits of items after a history. */
   backward(
     query: Query,
     state: Float64Array,
-    items: ArrayLike<number>,
-    coefficients: ArrayLike<number>,
+    items: Int32Array,
+    coefficients: Float64Array,
     into: Gradients,
   ): void;
 }

@@ -14,6 +14,8 @@ export interface GoodFacts {
   /** What histories began with. */
   readonly data: string | null;
   readonly optimizer: string;
+  /** How the learner computes: in another way a replay would not come to the same. */
+  readonly arithmetic: string;
   /** Rows of items of the model served, free ones too. */
   readonly rows: number;
 }
@@ -82,11 +84,12 @@ export class GoodState implements LastGood {
   private async load(): Promise<{ checkpoint: Checkpoint; online: OnlineState } | undefined> {
     const checkpoint = await readCheckpoint(this.path);
     const online = await readOnlineState(checkpoint);
-    const { base, data, optimizer, rows } = this.facts;
+    const { base, data, optimizer, arithmetic, rows } = this.facts;
     const own =
       online?.base.model === base.manifestSha256 &&
       online.base.data === data &&
       online.optimizer === optimizer &&
+      online.arithmetic === arithmetic &&
       online.rows === rows;
     return own ? { checkpoint, online } : undefined;
   }

@@ -42,7 +42,8 @@ export class GuardMetrics {
         labelNames: ['state'] as const,
         registers,
         collect() {
-          for (const state of values) this.set({ state }, Number(state === current()));
+          const now = current();
+          for (const state of values) this.set({ state }, Number(state === now));
         },
       });
     };

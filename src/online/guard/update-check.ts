@@ -54,7 +54,7 @@ export class UpdateCheck {
     if (!Number.isFinite(loss)) return REFUSALS.loss;
     if (!Number.isFinite(gradientNorm)) return REFUSALS.gradient;
     if (this.most === 0 || this.norms.length < FEWEST) return undefined;
-    const median = [...this.norms].sort((a, b) => a - b)[this.norms.length >> 1]!;
+    const median = Float64Array.from(this.norms).sort()[this.norms.length >> 1]!;
     return gradientNorm > this.most * median ? REFUSALS.large : undefined;
   }
 }

@@ -48,12 +48,13 @@ export function plainLearner(
     shown: config.negativesFrom === 'shown' ? new ItemRows(catalogue.items) : undefined,
   };
   const candidates = new Int32Array(1 + negatives.count);
+  const drawn = candidates.subarray(1);
   const offsets = new Float32Array(negatives.count);
   /** Gathers an example's gradients. @returns its weighted loss */
   const gather = (example: LearnExample): number => {
     const { query, item, weight, event } = example;
     candidates[0] = item;
-    if (negatives.count > 0) drawNegatives(example, negatives, candidates.subarray(1), offsets);
+    if (negatives.count > 0) drawNegatives(example, negatives, drawn, offsets);
     const state = plain.state(query);
     const gradients = plain.logits(state, candidates);
     const loss = PLAIN_LOSSES[kind](gradients, { offsets, value: event.value ?? Number.NaN });

@@ -17,7 +17,7 @@ export function plainStates(model: PlainModel, width: number): LearnableStates {
           const probabilities = softmax(model.scores(stateOf(states, row)).subarray(1, known[row]!));
           probabilities[item - 1] = probabilities[item - 1]! - 1;
           return model.pull(
-            probabilities.map((_, i) => i + 1),
+            Int32Array.from(probabilities, (_, i) => i + 1),
             probabilities,
           );
         }),

@@ -5,7 +5,7 @@ import { withRoom } from '../../../src/model/room.js';
 import type { OnlineEvent } from '../../../src/online/events.js';
 import { frozenModel } from '../../../src/online/frozen.js';
 import { GoodState } from '../../../src/online/guard/good.js';
-import { type OnlineLearner, TENSORS } from '../../../src/online/learner.js';
+import { TENSORS } from '../../../src/online/learner.js';
 import { serveLearner } from '../../../src/online/learners.js';
 import { finishErasures } from '../../../src/online/privacy/disk.js';
 import { UserData } from '../../../src/online/privacy/user-data.js';
@@ -32,22 +32,24 @@ export async function startGuarded(model: string, state: string, overrides: Over
   const { source, online = baseState } = await newestState(state, checkpoint, null, context);
   const known = source.catalogue.items.length;
   const restored = withRoom(restoreModel(source), checkpoint.catalogue.items.length + 5, 7, 'here');
+  const learner = serveLearner(restored, { ...learning, loss: learning.loss ?? 'softmax' }, 7, {
+    optimizer: online?.optimizerState,
+    introduced: online?.introduced,
+    known,
+  });
   const facts = {
     base: checkpoint,
     data: null,
     optimizer: learning.optimizer,
+    arithmetic: learner.arithmetic ?? TENSORS,
     rows: restored.catalogue.items.length,
   };
   const good = await GoodState.open(goodPath(state), facts, context.log);
-  const { service, learner, metrics } = await startService(join(state, 'journal'), {
+  const { service, metrics } = await startService(join(state, 'journal'), {
     context,
     catalogue: restored.catalogue,
     known,
-    learner: serveLearner(restored, { ...learning, loss: learning.loss ?? 'softmax' }, 7, {
-      optimizer: online?.optimizerState,
-      introduced: online?.introduced,
-      known,
-    }),
+    learner,
     frozen: frozenModel(restoreModel(checkpoint)),
     good,
     ...(online ? { from: online } : {}),
@@ -59,7 +61,6 @@ export async function startGuarded(model: string, state: string, overrides: Over
     {
       ...facts,
       baseVersion: 'base',
-      arithmetic: (learner as OnlineLearner).arithmetic ?? TENSORS,
       config: {},
       data: undefined,
       dataPart: 'test',

@@ -3,7 +3,11 @@ import { cp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
 import { selectBackend } from '../../../src/compute/select.js';
+import { GoodState } from '../../../src/online/guard/good.js';
 import { journalRecords } from '../../../src/online/journal/check.js';
+import { TENSORS } from '../../../src/online/learner.js';
+import { goodPath } from '../../../src/online/state-directory.js';
+import { readCheckpoint } from '../../../src/storage/checkpoint.js';
 import { writeTinyCheckpoint } from '../checkpoint-fixture.js';
 import { temporary } from '../fixtures.js';
 import { bitsOf, events, type Guarded, killed, startGuarded } from './fixtures.js';
@@ -128,6 +132,32 @@ test('a kill right after a rollback: the snapshot after the good one goes back b
   const replayed = await startGuarded(model, copy);
   assert.deepEqual(await bitsOf(replayed), expected);
   await replayed.service.close();
+});
+
+test('a good snapshot learned by another arithmetic is none to go back to', async (t) => {
+  const dir = await temporary(t);
+  const [model, state] = [join(dir, 'model'), join(dir, 'state')];
+  await writeTinyCheckpoint(model);
+  const { service, snapshots, learner } = await startGuarded(model, state);
+  await service.accept(events(0, 6));
+  await service.idle();
+  await snapshots.take();
+  const { journalId } = service;
+  const to = service.guard.good!;
+  assert(to > 0);
+  await service.close();
+  const open = async (arithmetic: string): Promise<GoodState> => {
+    const base = await readCheckpoint(model);
+    const rows = base.catalogue.items.length + 5;
+    const facts = { base, data: null, optimizer: 'adagrad', arithmetic, rows };
+    return GoodState.open(goodPath(state), facts, () => undefined);
+  };
+  const same = await open(learner.arithmetic!);
+  assert.equal(same.position(journalId), to);
+  assert.notEqual(await same.read(journalId, to), undefined);
+  const other = await open(TENSORS);
+  assert.equal(other.position(journalId), undefined);
+  assert.equal(await other.read(journalId, to), undefined);
 });
 
 test('a pause is in the journal and outlives a kill; without a good snapshot there is nothing to go back to', async (t) => {
