@@ -5,7 +5,6 @@ import { RecsysError } from '../errors.js';
 import { type Outcome, outcomesByRequest } from '../online/impressions/outcomes.js';
 import { type Impression, impressionRecord } from '../online/impressions/record.js';
 import { journalRecords } from '../online/journal/check.js';
-import { erasedRecord } from '../online/privacy/erasure-records.js';
 import { impressionsPath } from '../online/state-directory.js';
 import { kindOf } from '../storage/disk.js';
 import { type Columns, refuseExisting, writeRows } from './list-files.js';
@@ -37,7 +36,6 @@ export default defineStage({
     let events = 0;
     const rows = async function* (): AsyncGenerator<ImpressionRow> {
       for await (const { seq, record } of journalRecords(directory)) {
-        if (isErased(record)) continue;
         const { type: _, ...impression } = parsed(seq, record);
         const own = outcomes.get(impression.requestId) ?? [];
         events += own.length;
@@ -66,9 +64,6 @@ const COLUMNS: Columns<Required<ImpressionRow>> = {
   reranked: 'BOOLEAN',
   events: 'JSON',
 };
-
-/** Stands where a list of an erased user stood. */
-const isErased = (record: unknown): boolean => erasedRecord.safeParse(record).success;
 
 function parsed(seq: number, record: unknown): Impression {
   const found = impressionRecord.safeParse(record);

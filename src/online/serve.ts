@@ -251,8 +251,7 @@ async function serveState(
       good,
     };
     const snapshots = new Snapshots(service, facts, context);
-    const { log } = context;
-    const users = new UserData({ ...facts, service, snapshots, baseState, metrics, impressions, log });
+    const users = new UserData({ ...facts, service, snapshots, baseState, metrics, log: context.log });
     await snapshots.during(() => listenUntilStopped(options, context, service, metrics, users, names));
     const served = await snapshots.take();
     if (snapshots.suspended)

@@ -133,7 +133,6 @@ export class RecommenderService {
       catalogue,
       directory: options.journal,
       histories: this.histories,
-      lists: () => this.recommender.lastLists,
       adaptations: this.adaptation,
       recent: this.recent,
       state: this.learningState,

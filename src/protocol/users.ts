@@ -55,17 +55,6 @@ export const userReplySchema = z.object({
     )
     .optional()
     .describe('what lists are made from, oldest first; in the answer without `after`'),
-  lists: z
-    .array(
-      z.object({
-        requestId: z.string(),
-        time: z.number().describe('milliseconds since the epoch'),
-        items: z.array(z.string()),
-      }),
-    )
-    .optional()
-    .describe('newest lists served, oldest first, where they are logged; in the answer without `after`'),
-  listsServed: z.number().optional().describe('how many lists the log has, those above included'),
   weights: z.array(z.number()).nullable().describe('the user’s own weights as served; null: there are none'),
   measuredWeights: z
     .array(z.number())
@@ -100,7 +89,6 @@ export const erasureReplySchema = z.object({
   user: z.string(),
   erased: z.literal(true),
   events: z.number().describe('events of the user that the journal held'),
-  lists: z.number().describe('lists of the user that the log of impressions held'),
   rebuilt: z
     .enum(['now', 'scheduled'])
     .describe(

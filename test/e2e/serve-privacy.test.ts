@@ -158,18 +158,15 @@ describe('the privacy of recsys serve-online', { skip: built ? false : 'not buil
   });
 
   test('a service killed amid an erasure has completed it when it answers again', async (t) => {
-    const more = ['--set', 'retention.segmentBytes=4096', '--set', 'exploration.log=true'];
+    const more = ['--set', 'retention.segmentBytes=4096'];
     const first = await startService(dir, 'filled', more);
     const client = new RecsysClient({ url: first.url, patience: 0 });
     for (let n = 0; n < 20; n++)
       await client.events(Array.from({ length: 50 }, (_, i) => eventOf(i % 2 ? ANN : 'bob', n * 50 + i)));
-    for (let n = 0; n < 10; n++) await client.recommendations(ANN);
-    assert.equal((await client.user(ANN)).listsServed, 10);
     client.close();
     first.child.kill('SIGTERM');
     assert.equal((await first.ended).code, 0);
     assert((await filesWith(join(dir, 'filled'), ANN)).length > 5, 'many segments hold the user');
-    assert.notDeepEqual(await filesWith(join(dir, 'filled/impressions'), ANN), []);
     let amid = 0;
     for (const delay of [0, 10, 60]) {
       const state = join(dir, `killed-${delay}`);
@@ -191,8 +188,7 @@ describe('the privacy of recsys serve-online', { skip: built ? false : 'not buil
       assert.deepEqual(await filesWith(state, ANN), [], `killed after ${delay} ms`);
       const bob = new RecsysClient({ url: again.url, patience: 0 });
       assert.equal((await bob.user('bob', { limit: 1000 })).events.length, 500);
-      const { history, listsServed } = await bob.user(ANN);
-      assert.deepEqual([history?.length, listsServed], [0, 0]);
+      assert.equal((await bob.user(ANN)).history?.length, 0);
       bob.close();
       again.child.kill('SIGTERM');
       const { code, stderr } = await again.ended;

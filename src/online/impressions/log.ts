@@ -2,11 +2,10 @@ import { rename } from 'node:fs/promises';
 import { RecsysError } from '../../errors.js';
 import { kindOf } from '../../storage/disk.js';
 import type { StageContext } from '../../types.js';
-import { DISK, type JournalFiles } from '../journal/files.js';
+import type { JournalFiles } from '../journal/files.js';
 import type { Durability } from '../journal/options.js';
 import { Journal } from '../journal.js';
 import type { RetentionConfig } from '../schema.js';
-import { eraseUserLists } from './erase.js';
 import type { Impression } from './record.js';
 
 export interface ImpressionLogOptions {
@@ -29,11 +28,8 @@ const PRUNE_EVERY = 1000;
 export class ImpressionLog {
   private failing = false;
   private written = 0;
-  /** Work on whole segments: one thing at a time. */
-  private last: Promise<unknown> = Promise.resolve();
 
   private constructor(
-    private readonly directory: string,
     private readonly journal: Journal,
     private readonly options: ImpressionLogOptions,
   ) {}
@@ -45,14 +41,14 @@ export class ImpressionLog {
     const segmentAge = segmentHours === undefined ? undefined : segmentHours * HOUR_MS;
     const journal = { segmentBytes, segmentAge, durability, syncInterval, ...(files ? { files } : {}) };
     try {
-      return new ImpressionLog(directory, await Journal.open(directory, journal), options);
+      return new ImpressionLog(await Journal.open(directory, journal), options);
     } catch (error) {
       if (!(error instanceof RecsysError) || error.code !== 'JOURNAL_DAMAGED') throw error;
       let n = 1;
       while ((await kindOf(`${directory}.damaged-${n}`)) !== 'none') n++;
       await rename(directory, `${directory}.damaged-${n}`);
       log('warn', `${error.message}: kept as ${directory}.damaged-${n}, and a new log of impressions begun`);
-      return new ImpressionLog(directory, await Journal.open(directory, journal), options);
+      return new ImpressionLog(await Journal.open(directory, journal), options);
     }
   }
 
@@ -72,29 +68,13 @@ export class ImpressionLog {
     }
   }
 
-  /** Takes a user's lists out. @returns how many there were @throws RecsysError DISK, JOURNAL_DAMAGED */
-  erase(user: string): Promise<number> {
-    const { directory, journal, options } = this;
-    return this.exclusive(async () =>
-      eraseUserLists(options.files ?? DISK, directory, await journal.seal(), user),
-    );
-  }
-
-  async close(): Promise<void> {
-    await this.last;
-    await this.journal.close();
-  }
-
-  /** Runs one thing at a time: no segment is deleted or rewritten meanwhile. */
-  exclusive<T>(work: () => Promise<T>): Promise<T> {
-    const next = this.last.then(work);
-    this.last = next.catch(() => undefined);
-    return next;
+  close(): Promise<void> {
+    return this.journal.close();
   }
 
   private async prune(): Promise<void> {
     const { segments, days } = this.options.retention;
     const age = days === undefined ? undefined : days * 24 * HOUR_MS;
-    await this.exclusive(() => this.journal.prune(this.journal.lastSeq, { segments, age }));
+    await this.journal.prune(this.journal.lastSeq, { segments, age });
   }
 }

@@ -5,10 +5,9 @@ import { recoverOutput } from '../../storage/atomic.js';
 import type { Checkpoint } from '../../storage/checkpoint.js';
 import { kindOf, sync } from '../../storage/disk.js';
 import type { StageContext } from '../../types.js';
-import { eraseLists, type LiveLists } from '../impressions/erase.js';
 import { Journal } from '../journal.js';
 import { readOnlineState } from '../snapshot.js';
-import { erasingPath, goodPath, impressionsPath, journalPath, snapshotPath } from '../state-directory.js';
+import { erasingPath, goodPath, journalPath, snapshotPath } from '../state-directory.js';
 import {
   type ClosedJournal,
   erasedNumbers,
@@ -32,7 +31,6 @@ export const isCompacted = ({ firstSeq, base }: Reach): boolean => firstSeq > ba
  * Completes an erasure whose record is in the journal. The record says whose it is until nothing else does: whenever the process is killed,
  * the next start can do all of it again.
  * @param held whether more than the journal may hold the user
- * @param lists the log of lists, where it is being written
  * @returns ids of the events, and whether anything was held: what is served must then be rebuilt
  */
 export async function eraseFromDisk(
@@ -41,14 +39,12 @@ export async function eraseFromDisk(
   closed: ClosedJournal,
   reach: Reach,
   held: boolean,
-  lists?: LiveLists,
-): Promise<{ readonly ids: ReadonlySet<string>; readonly lists: number; readonly touched: boolean }> {
+): Promise<{ readonly ids: ReadonlySet<string>; readonly touched: boolean }> {
   const ids = await eraseEvents(closed, intent);
   const touched = held || ids.size > 0;
   if (touched) await eraseFromSnapshots(state, intent, closed, reach);
-  const served = await eraseLists(impressionsPath(state), intent.user, lists);
   await forgetIntent(closed, intent);
-  return { ids, lists: served, touched };
+  return { ids, touched };
 }
 
 /**

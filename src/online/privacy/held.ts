@@ -17,8 +17,6 @@ export interface HeldUsersOptions {
   readonly state: LearningState;
   readonly guard: Guard;
   readonly queue: LearnQueue;
-  /** Lists that may be served again. */
-  readonly lists: () => { forget(user: string): void };
   /** Directory of the journal. */
   readonly directory: string;
   journal(): Journal;
@@ -63,7 +61,7 @@ export class HeldUsers {
    * @throws ReplyError STORAGE, NOT_READY
    */
   async forget(user: string): Promise<Intent> {
-    const { histories, adaptations, guard, queue, lists } = this.options;
+    const { histories, adaptations, guard, queue } = this.options;
     let at = 0;
     if (!this.options.journal().writable)
       throw new ReplyError('STORAGE', 'the journal cannot be written; nothing was done');
@@ -73,7 +71,6 @@ export class HeldUsers {
       for (const one of Object.values(adaptations)) one.forget(user);
       queue.forget(user);
       guard.forget(user);
-      lists().forget(user);
     });
     return { user, seq: at };
   }

@@ -7,13 +7,11 @@ import type { Checkpoint } from '../../storage/checkpoint.js';
 import { sync } from '../../storage/disk.js';
 import type { StageContext } from '../../types.js';
 import type { GoodState } from '../guard/good.js';
-import type { LiveLists } from '../impressions/erase.js';
-import { listsOf } from '../impressions/of-user.js';
 import type { ServiceMetrics } from '../metrics.js';
 import type { RecommenderService } from '../service.js';
 import type { OnlineState } from '../snapshot.js';
 import type { Snapshots } from '../snapshots.js';
-import { erasingPath, impressionsPath } from '../state-directory.js';
+import { erasingPath } from '../state-directory.js';
 import { attributesOf } from './attributes.js';
 import { eraseFromDisk, isCompacted, type Reach } from './disk.js';
 import { erasedNumbers } from './erased-events.js';
@@ -29,8 +27,6 @@ export interface UserDataOptions {
   readonly base: Checkpoint;
   readonly baseState: OnlineState | undefined;
   readonly data: Dataset | undefined;
-  /** Where lists are written that were served. */
-  readonly impressions?: LiveLists | undefined;
   readonly metrics: Pick<ServiceMetrics, 'rebuildDue'>;
   readonly log: StageContext['log'];
 }
@@ -40,8 +36,6 @@ export type Residual = z.output<typeof residualSchema>;
 export interface Erasure {
   /** Events that were in the journal. */
   readonly events: number;
-  /** Lists that were in the log of impressions. */
-  readonly lists: number;
   /** Whether what is served is already what it would be without the user, or will be from the next start on. */
   readonly rebuilt: 'now' | 'scheduled';
   /** Where something of the user may be left, and what to do about it. */
@@ -54,8 +48,7 @@ export class UserData {
 
   /** What is known of a user, with at most `limit` of the events after number `after`. */
   async known(user: string, after: number, limit: number) {
-    const { service, base, data, snapshots, state, impressions } = this.options;
-    const lists = () => listsOf(impressionsPath(state), user, limit);
+    const { service, base, data, snapshots } = this.options;
     // No segment may be deleted while they are read.
     const { events, next } = await snapshots.exclusive(() =>
       knownEvents(service.users.directory, { user, after, limit }),
@@ -65,7 +58,7 @@ export class UserData {
       events,
       next,
       journal: service.users.records,
-      ...(after > 0 ? {} : { history, ...(await (impressions?.exclusive(lists) ?? lists())) }),
+      ...(after > 0 ? {} : { history }),
       ...held,
       checkpoint: {
         known: this.inCheckpoint(user),
@@ -86,7 +79,7 @@ export class UserData {
   }
 
   private async erased(user: string): Promise<Erasure> {
-    const { service, snapshots, state, impressions, log } = this.options;
+    const { service, snapshots, state, log } = this.options;
     const { users } = service;
     const held = users.has(user) || snapshots.suspended;
     await writeFileAtomic(erasingPath(state), '');
@@ -94,15 +87,14 @@ export class UserData {
     if (held) this.suspend();
     const closed = await users.closed();
     const { reach } = this;
-    const { ids, lists, touched } = await eraseFromDisk(state, intent, closed, reach, held, impressions);
+    const { ids, touched } = await eraseFromDisk(state, intent, closed, reach, held);
     const erased = await erasedNumbers(closed);
     users.forgetEvents((seq) => erased.has(seq) || (isCompacted(reach) && seq < reach.firstSeq), ids);
     await rm(erasingPath(state), { force: true });
     await sync(state);
     if (touched) this.suspend();
     log('info', `a user was erased: ${ids.size} events`, { seq: intent.seq });
-    const rebuilt = touched ? 'scheduled' : 'now';
-    return { events: ids.size, lists, rebuilt, residual: this.residual(user) };
+    return { events: ids.size, rebuilt: touched ? 'scheduled' : 'now', residual: this.residual(user) };
   }
 
   /** What is served is from now on not what the next start will make of the journal. */

@@ -59,7 +59,7 @@ test('after an erasure no file holds the user, and a restart has the bits of the
   // Some of the user's events wait while they are erased.
   const waiting = [45, 46, 47, 48].map((n) => eventOf(USERS[n % 3]!, n));
   const [, erasure] = await Promise.all([service.accept(waiting), users.erase(ANN)]);
-  assert.deepEqual(erasure, { events: 17, lists: 0, rebuilt: 'scheduled', residual: [] });
+  assert.deepEqual(erasure, { events: 17, rebuilt: 'scheduled', residual: [] });
   assert.deepEqual(await filesWith(state, ANN), []);
   assert((await readdir(join(state, 'journal'))).includes('journal-000000000001.log.cut-99'));
   assert.deepEqual(service.users.of(ANN).history, []);
@@ -196,7 +196,7 @@ test('of who is not known there is nothing to rebuild', async (t) => {
   const { service, snapshots, users } = await startGuarded(model, state);
   await service.accept([eventOf('bob', 1)]);
   await service.idle();
-  assert.deepEqual(await users.erase('nobody'), { events: 0, lists: 0, rebuilt: 'now', residual: [] });
+  assert.deepEqual(await users.erase('nobody'), { events: 0, rebuilt: 'now', residual: [] });
   assert.equal(snapshots.suspended, false);
   assert.deepEqual(await filesWith(state, 'nobody'), []);
   const known = await users.erase('u3');
