@@ -241,7 +241,8 @@ async function serveState(
       good,
     };
     const snapshots = new Snapshots(service, facts, context);
-    const users = new UserData({ ...facts, service, snapshots, baseState, metrics, log: context.log });
+    const told = { baseState, impressions, metrics, log: context.log };
+    const users = new UserData({ ...facts, ...told, service, snapshots });
     await snapshots.during(() => listenUntilStopped(options, context, service, metrics, users, names));
     const served = await snapshots.take();
     if (snapshots.suspended)

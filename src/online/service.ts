@@ -132,6 +132,7 @@ export class RecommenderService {
       state: this.learningState,
       guard: this.guard,
       queue: this.queue,
+      recommender: this.recommender,
       journal: () => this.journal,
     });
     const { popularity } = this.recommender;
