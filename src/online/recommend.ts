@@ -15,6 +15,7 @@ import { reasonsOf } from './reasons.js';
 import type { RequestConfig } from './schema.js';
 import type { Asked, Serving } from './serving.js';
 import type { ShownLists } from './shown-lists.js';
+import { turn } from './turn.js';
 import type { UserAdaptation } from './user-adaptation.js';
 import type { UserHistories } from './users.js';
 
@@ -132,6 +133,11 @@ export class Recommender {
     for (const one of this.underWay) if (one.user === user) one.forgotten = true;
   }
 
+  /** Resolves once all lists that were asked for are answered. */
+  async answered(): Promise<void> {
+    while (this.underWay.size > 0) await turn();
+  }
+
   private async answer(request: RecommendRequest, asked: Asked, own: UnderWay): Promise<Recommendation> {
     const { catalogue, requests, items, metrics, serving, learner } = this.options;
     const unknown: string[] = [];
@@ -236,8 +242,14 @@ export class Recommender {
     const { learner, histories, version } = this.options;
     if (!learner.states) throw invalid([{ field: 'user', message: 'has no state: the model keeps none' }]);
     const modelVersion = version();
-    const [state] = await userStates(learner.states, [histories.query(user)]);
-    return { ...state!, modelVersion };
+    const own: UnderWay = { user, forgotten: false };
+    this.underWay.add(own);
+    try {
+      const [state] = await userStates(learner.states, [histories.query(user)]);
+      return { ...state!, modelVersion };
+    } finally {
+      this.underWay.delete(own);
+    }
   }
 
   private checkedState(state: readonly number[] | undefined): Float32Array | undefined {
