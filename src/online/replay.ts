@@ -11,7 +11,7 @@ import { type JournalRecord, parseRecord } from './records.js';
 import { turn } from './turn.js';
 
 /** Milliseconds of replaying before what else waits has its turn: a service may answer meanwhile. */
-const SLICE_MS = 5;
+const SLICE_MS = 1;
 
 export interface Replay {
   readonly journal: Journal;

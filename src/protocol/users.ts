@@ -128,7 +128,7 @@ export const erasureReplySchema = z.object({
   rebuilt: z
     .enum(['now', 'scheduled'])
     .describe(
-      'whether weights that all share are already what they would be without the user, or from the next start on',
+      'whether weights that all share are already what they would be without the user, or once they are rebuilt, in the background or by the next start',
     ),
   residual: z.array(residualSchema).describe('where something of the user may be left, and what to do'),
 });

@@ -42,7 +42,7 @@ export interface Erasure {
   readonly events: number;
   /** Lists that were in the log of impressions. */
   readonly impressions: number;
-  /** Whether what is served is already what it would be without the user, or will be from the next start on. */
+  /** Whether what is served is already what it would be without the user, or will be once it is rebuilt. */
   readonly rebuilt: 'now' | 'scheduled';
   /** Where something of the user may be left, and what to do about it. */
   readonly residual: readonly Residual[];
@@ -89,7 +89,7 @@ export class UserData {
 
   /**
    * Erases a user. Once the first record is in the journal it will be completed, at the next start at the latest. What is held of the user is gone when it
-   * resolves; the shared weights are rebuilt at the next start, and until then no snapshot is taken: it would hold what was learned of them.
+   * resolves; the shared weights are to be rebuilt, and until then no snapshot is taken: it would hold what was learned of them.
    * @throws ReplyError STORAGE, NOT_READY before anything has happened · RecsysError DISK where it could not be completed
    */
   erase(user: string): Promise<Erasure> {
@@ -122,7 +122,7 @@ export class UserData {
     };
   }
 
-  /** What is served is from now on not what the next start will make of the journal. */
+  /** What is served is from now on not what a replay makes of the journal. */
   private suspend(): void {
     const { snapshots, good, metrics } = this.options;
     snapshots.suspend();
