@@ -13,6 +13,8 @@ import { recordingContext } from './fixtures.js';
 export interface Running {
   readonly url: string;
   readonly lines: string[];
+  /** How it ends. */
+  readonly done: ReturnType<typeof serve>;
   stop(): ReturnType<typeof serve>;
 }
 
@@ -57,6 +59,7 @@ export async function start(
           resolve({
             url,
             lines: context.lines,
+            done,
             stop() {
               abort.abort();
               return done;

@@ -166,7 +166,7 @@ export class UserData {
     if (data?.catalogue.users.includes(user))
       left.push({
         where: 'dataset',
-        message: `${data.path} has events of the user, which are their history again from the next start on`,
+        message: `${data.path} has events of the user, which are their history again once the state is rebuilt, or from the next start on`,
         remedy: 'Take the user out of the raw data and run `recsys prepare` again.',
       });
     return left;

@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict';
 import { cp, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { before, test } from 'node:test';
+import { before, type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RecsysClient } from '../../../src/client/index.js';
 import { selectBackend } from '../../../src/compute/select.js';
+import { RecsysError } from '../../../src/errors.js';
 import { explorationSchema } from '../../../src/online/exploration/schema.js';
 import { learningSchema, retentionSchema } from '../../../src/online/schema.js';
+import { RecommenderService } from '../../../src/online/service.js';
+import type { ServiceOptions } from '../../../src/online/service-options.js';
 import { readOnlineState } from '../../../src/online/snapshot.js';
 import { readCheckpoint } from '../../../src/storage/checkpoint.js';
 import { writeTinyCheckpoint } from '../checkpoint-fixture.js';
@@ -164,5 +167,43 @@ test('where segments were deleted it goes on from the snapshot that has lost the
   await rm(join(state, 'good'), { recursive: true, force: true });
   const again = await start(model, state, { learning, retention });
   assert(again.lines.some((line) => /going on from the snapshot/.test(line)));
+  await again.stop();
+});
+
+/** A service that has erased a user, and whose rebuild cannot open the service of that number. */
+async function failing(t: TestContext, number: number) {
+  const dir = await temporary(t);
+  const [model, state] = [join(dir, 'model'), join(dir, 'state')];
+  await writeTinyCheckpoint(model);
+  const real = RecommenderService.start;
+  let opened = 0;
+  t.mock.method(RecommenderService, 'start', (options: ServiceOptions) =>
+    ++opened === number ? Promise.reject(new RecsysError('DISK', 'gone')) : real(options),
+  );
+  const running = await start(model, state, { learning, rebuildAfter: 0 });
+  const client = clientOf(running);
+  t.after(() => client.close());
+  for (let n = 0; n < 9; n++) await client.event(eventOf(USERS[n % 3]!, n));
+  await client.eraseUser(ANN);
+  return { model, dir, state, running, client };
+}
+
+test('a replay in the background that fails is told, and the service goes on as it is', async (t) => {
+  const { model, dir, state, running, client } = await failing(t, 2);
+  while (!running.lines.some((line) => /could not be rebuilt.*gone/.test(line))) await sleep(5);
+  assert.equal((await client.event(eventOf('bob', 100))).accepted, 1);
+  assert.match(await client.metrics(), /recsys_rebuild_due 1\n/);
+  await running.stop();
+  await (await start(model, state, { learning })).stop();
+  assert.deepEqual(await stateOf(join(state, 'snapshot')), await replayed(model, state, join(dir, 'twin')));
+});
+
+test('where the journal was let go of and nobody could take it up, the service ends with the error; all is on the disk', async (t) => {
+  const { model, state, running } = await failing(t, 3);
+  await assert.rejects(running.done, { code: 'DISK', message: /gone/ });
+  const again = await start(model, state, { learning });
+  const client = clientOf(again);
+  t.after(() => client.close());
+  assert.equal((await client.user('bob')).events.length, 3);
   await again.stop();
 });
