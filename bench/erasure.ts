@@ -44,7 +44,8 @@ const seconds = async (work: () => Promise<unknown>): Promise<string> => {
 console.log(`told: ${await seconds(() => knownEvents(directory, { user, after: 0, limit: 1000 }))}`);
 const erase = async () => {
   const closed = { directory, segments: await journal.seal() };
-  await eraseFromDisk(state, { user, seq }, closed, { firstSeq: 1, base: 0 }, true);
+  const site = { state, closed, reach: { firstSeq: 1, base: 0 }, log: () => undefined };
+  await eraseFromDisk({ user, seq }, site, true);
 };
 console.log(`erased: ${await seconds(erase)}`);
 console.log(`memory: ${Math.round(process.resourceUsage().maxRSS / 1024)} MB`);

@@ -11,7 +11,13 @@ import {
 } from '../protocol/recommendations.js';
 import { stateReplySchema } from '../protocol/states.js';
 import { statusSchema } from '../protocol/status.js';
-import { erasureReplySchema, type UserQuery, userReplySchema } from '../protocol/users.js';
+import {
+  erasureReplySchema,
+  type UserImpressionsQuery,
+  type UserQuery,
+  userImpressionsReplySchema,
+  userReplySchema,
+} from '../protocol/users.js';
 import { Random } from '../random.js';
 import { parsedJson, refusal, ServiceError } from './error.js';
 import { type RetryOptions, withRetries } from './retry.js';
@@ -28,6 +34,7 @@ export type Quality = QualityReply;
 export type Learning = z.output<typeof learningReplySchema>;
 export type LearningAction = z.input<typeof learningActionSchema>['action'];
 export type UserKnown = z.output<typeof userReplySchema>;
+export type UserImpressions = z.output<typeof userImpressionsReplySchema>;
 export type Erasure = z.output<typeof erasureReplySchema>;
 export type State = z.output<typeof stateReplySchema>;
 
@@ -147,6 +154,16 @@ export class RecsysClient {
   user(id: string, asked: UserQuery = {}, options?: CallOptions): Promise<UserKnown> {
     const path = `/v1/users/${encodeURIComponent(id)}${query({ ...asked } as Query)}`;
     return this.ask(userReplySchema, 'GET', path, undefined, options);
+  }
+
+  /** `GET /v1/users/{id}/impressions`: lists that were served to a user; ask again with `after: next` for more. */
+  userImpressions(
+    id: string,
+    asked: UserImpressionsQuery = {},
+    options?: CallOptions,
+  ): Promise<UserImpressions> {
+    const path = `/v1/users/${encodeURIComponent(id)}/impressions${query({ ...asked } as Query)}`;
+    return this.ask(userImpressionsReplySchema, 'GET', path, undefined, options);
   }
 
   /** `DELETE /v1/users/{id}`: erases a user; asked again it does no harm. */

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { path } from '../config/fields.js';
 import { RecsysError } from '../errors.js';
 import { type Outcome, outcomesByRequest } from '../online/impressions/outcomes.js';
-import { type Impression, impressionRecord } from '../online/impressions/record.js';
+import { type Impression, loggedRecord } from '../online/impressions/record.js';
 import { journalRecords } from '../online/journal/check.js';
 import { impressionsPath } from '../online/state-directory.js';
 import { kindOf } from '../storage/disk.js';
@@ -36,7 +36,9 @@ export default defineStage({
     let events = 0;
     const rows = async function* (): AsyncGenerator<ImpressionRow> {
       for await (const { seq, record } of journalRecords(directory)) {
-        const { type: _, ...impression } = parsed(seq, record);
+        const list = parsed(seq, record);
+        if (list === undefined) continue;
+        const { type: _, ...impression } = list;
         const own = outcomes.get(impression.requestId) ?? [];
         events += own.length;
         yield { ...impression, events: own };
@@ -65,9 +67,10 @@ const COLUMNS: Columns<Required<ImpressionRow>> = {
   events: 'JSON',
 };
 
-function parsed(seq: number, record: unknown): Impression {
-  const found = impressionRecord.safeParse(record);
-  if (found.success) return found.data;
+/** A list; undefined for what stands for one that was erased, or lost before a repair. */
+function parsed(seq: number, record: unknown): Impression | undefined {
+  const found = loggedRecord.safeParse(record);
+  if (found.success) return found.data.type === 'impression' ? found.data : undefined;
   throw new RecsysError('JOURNAL_DAMAGED', `record ${seq} of the impressions is not one this version knows`, {
     remedy: 'Export with the recsys version that wrote them.',
   });

@@ -6,6 +6,7 @@ import type { OnlineEvent } from '../online/events.js';
 import { checkJournal, type JournalReport, journalRecords } from '../online/journal/check.js';
 import { repairJournal } from '../online/journal/repair.js';
 import { parseRecord } from '../online/records.js';
+import { impressionsPath, journalPath } from '../online/state-directory.js';
 import { kindOf } from '../storage/disk.js';
 import { acquireLock } from '../storage/lock.js';
 import { type Columns, refuseExisting, writeRows } from './list-files.js';
@@ -19,6 +20,10 @@ const schema = z.strictObject({
     .boolean()
     .default(false)
     .describe('repair: keep damaged segments aside and go on with every whole record of theirs'),
+  impressions: z
+    .boolean()
+    .default(false)
+    .describe('check, repair: the log of lists that were served, in place of the events'),
 });
 type Run = StageRun<z.output<typeof schema>>;
 
@@ -31,6 +36,11 @@ export default defineStage({
     'set-aside': {
       key: 'setAside',
       describe: 'repair: keep damaged segments aside and go on with every whole record of theirs',
+      type: 'boolean',
+    },
+    impressions: {
+      key: 'impressions',
+      describe: 'check, repair: the log of lists that were served, in place of the events',
       type: 'boolean',
     },
   },
@@ -48,12 +58,17 @@ export default defineStage({
   defaultOut: 'events.jsonl',
   async run(run) {
     const start = performance.now();
-    const directory = join(run.config.state, 'journal');
+    const { state, action, impressions } = run.config;
+    if (impressions && action === 'export')
+      throw new RecsysError('USAGE', 'lists that were served are exported by `recsys impressions <state>`');
+    const directory = impressions ? impressionsPath(state) : journalPath(state);
     if ((await kindOf(directory)) !== 'directory')
-      throw new RecsysError('FILE_MISSING', `there is no journal in ${run.config.state}`, {
-        remedy: 'Give the state directory of `recsys serve-online`.',
+      throw new RecsysError('FILE_MISSING', `there is no ${basename(directory)} in ${state}`, {
+        remedy: impressions
+          ? 'Serve with `exploration.log: true`.'
+          : 'Give the state directory of `recsys serve-online`.',
       });
-    const result = await ACTIONS[run.config.action](directory, run);
+    const result = await ACTIONS[action](directory, run);
     return { ...result, seconds: (performance.now() - start) / 1000 };
   },
 });
@@ -63,14 +78,13 @@ const ACTIONS = { check, repair, export: exported } satisfies Record<
   (directory: string, run: Run) => Promise<Omit<StageResult, 'seconds'>>
 >;
 
-async function check(directory: string) {
+async function check(directory: string, { config: { impressions } }: Run) {
   const report = await checkJournal(directory);
   const text = explained(report);
   if (report.damage.length === 0) return { path: directory, ...report, text };
   const places = report.damage.length === 1 ? 'one place' : `${report.damage.length} places`;
   throw new RecsysError('JOURNAL_DAMAGED', `${directory} is damaged in ${places}\n${text}`, {
-    remedy:
-      'Restore the state directory from a copy, or run `recsys journal repair <state> --set-aside`: it keeps every whole record.',
+    remedy: `Restore the state directory from a copy, or run \`recsys journal repair <state> --set-aside${impressions ? ' --impressions' : ''}\`: it keeps every whole record.`,
   });
 }
 

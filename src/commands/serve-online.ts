@@ -111,6 +111,8 @@ export default defineStage({
         ...config,
         security,
         pseudonymKey: config.privacy.pseudonyms?.keyFile,
+        rebuildAfter:
+          config.privacy.rebuildAfter === 'restart' ? undefined : config.privacy.rebuildAfter * 1000,
         checkpoint,
         adapters,
         questions,

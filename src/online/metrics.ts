@@ -74,7 +74,7 @@ export class ServiceMetrics {
   });
   readonly rebuildDue = new Gauge({
     name: 'recsys_rebuild_due',
-    help: '1 where shared weights still know events of users who were erased: the next start rebuilds them',
+    help: '1 where shared weights still know events of users who were erased, and are to be rebuilt',
     ...this.into,
   });
   private readonly model = new Gauge({

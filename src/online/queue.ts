@@ -162,8 +162,8 @@ export class LearnQueue {
   }
 
   private wake(): void {
-    if (this.held || this.running) return;
-    if (this.errands.length === 0 && (this.stopping || this.settled)) return;
+    if (this.running) return;
+    if (this.errands.length === 0 && (this.held || this.stopping || this.settled)) return;
     this.running = this.run().finally(() => {
       this.running = undefined;
       this.wake();
@@ -175,7 +175,7 @@ export class LearnQueue {
     await turn();
     for (;;) {
       for (const errand of this.errands.splice(0)) await errand();
-      if (this.settled) return;
+      if (this.held || this.settled) return;
       const batches = this.round();
       const boundaries = batches.map((batch) => ({ type: 'learn', through: batch.at(-1)!.seq }) as const);
       const orders = [...this.orders];

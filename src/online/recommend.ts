@@ -15,6 +15,7 @@ import { reasonsOf } from './reasons.js';
 import type { RequestConfig } from './schema.js';
 import type { Asked, Serving } from './serving.js';
 import type { ShownLists } from './shown-lists.js';
+import { turn } from './turn.js';
 import type { UserAdaptation } from './user-adaptation.js';
 import type { UserHistories } from './users.js';
 
@@ -72,6 +73,13 @@ interface Scoring {
   readonly needsHistory: boolean;
 }
 
+/** A request that is not answered yet. */
+interface UnderWay {
+  readonly user: string | undefined;
+  /** Whether its user was erased since it came. */
+  forgotten: boolean;
+}
+
 /** A list that is served. */
 interface MadeList extends List {
   /** Of the model that made it. */
@@ -87,6 +95,7 @@ export class Recommender {
   readonly lastLists = new LastLists();
   /** What the newest lists showed. */
   readonly shown: ShownLists;
+  private readonly underWay = new Set<UnderWay>();
   private readonly time: ScoringTime;
   /** By the name of the adapter; '' is the model as it is. */
   private readonly asked = new Map<string, MicroBatch<Query>>();
@@ -108,6 +117,28 @@ export class Recommender {
   }
 
   async recommend(request: RecommendRequest, asked: Asked = {}): Promise<Recommendation> {
+    const own: UnderWay = { user: request.user, forgotten: false };
+    this.underWay.add(own);
+    try {
+      return await this.answer(request, asked, own);
+    } finally {
+      this.underWay.delete(own);
+    }
+  }
+
+  /** Lets go of the lists of a user. Those under way are answered, and neither kept nor logged. */
+  forget(user: string): void {
+    this.lastLists.forget(user);
+    this.shown.forget(user);
+    for (const one of this.underWay) if (one.user === user) one.forgotten = true;
+  }
+
+  /** Resolves once all lists that were asked for are answered. */
+  async answered(): Promise<void> {
+    while (this.underWay.size > 0) await turn();
+  }
+
+  private async answer(request: RecommendRequest, asked: Asked, own: UnderWay): Promise<Recommendation> {
     const { catalogue, requests, items, metrics, serving, learner } = this.options;
     const unknown: string[] = [];
     const { adapter, user } = request;
@@ -137,7 +168,10 @@ export class Recommender {
       requestId: asked.requestId,
       popularity: this.popularity,
     };
-    const list = await this.listOf(model, { ...wanted, counts: false }, version, lastListOf(request));
+    const lastOf = lastListOf(request);
+    const list = await this.listOf(model, { ...wanted, counts: false }, version, lastOf);
+    if (typeof model !== 'string' && lastOf !== undefined && !own.forgotten)
+      this.lastLists.keep(lastOf, { items: list.items, scores: list.scores, modelVersion: version });
     const fallbackReason = typeof model === 'string' ? model : undefined;
     metrics.recommendations.inc({ source: fallbackReason ? 'fallback' : 'model' });
     if (fallbackReason) metrics.fallbacks.inc({ reason: fallbackReason });
@@ -162,8 +196,8 @@ export class Recommender {
       ...(fallbackReason ? { fallbackReason } : {}),
       unknown,
     };
-    if (asked.requestId !== undefined) {
-      this.shown.keep(asked.requestId, answer.items);
+    if (asked.requestId !== undefined && !own.forgotten) {
+      this.shown.keep(asked.requestId, user, answer.items);
       await this.logList(
         { ...answer, query, requestId: asked.requestId, behaviour: request.behaviour },
         list,
@@ -190,10 +224,7 @@ export class Recommender {
   ): Promise<MadeList> {
     const lists = this.options.lists();
     if (typeof model !== 'string') {
-      const list = await lists.best(model, wanted);
-      if (user !== undefined)
-        this.lastLists.keep(user, { items: list.items, scores: list.scores, modelVersion: version });
-      return { ...list, version, drawn: true };
+      return { ...(await lists.best(model, wanted)), version, drawn: true };
     }
     const last = model === 'budget' && user !== undefined ? this.lastLists.get(user) : undefined;
     const left = last && (await lists.left(last, wanted.k, wanted.barred));
@@ -211,8 +242,14 @@ export class Recommender {
     const { learner, histories, version } = this.options;
     if (!learner.states) throw invalid([{ field: 'user', message: 'has no state: the model keeps none' }]);
     const modelVersion = version();
-    const [state] = await userStates(learner.states, [histories.query(user)]);
-    return { ...state!, modelVersion };
+    const own: UnderWay = { user, forgotten: false };
+    this.underWay.add(own);
+    try {
+      const [state] = await userStates(learner.states, [histories.query(user)]);
+      return { ...state!, modelVersion };
+    } finally {
+      this.underWay.delete(own);
+    }
   }
 
   private checkedState(state: readonly number[] | undefined): Float32Array | undefined {

@@ -23,6 +23,9 @@ export const outcomeRecord = z.object({
 });
 export type OutcomeRecord = Readonly<z.output<typeof outcomeRecord>>;
 
+/** Stands for a record that a repair could not save. */
+export const lostRecord = z.object({ type: z.literal('lost') });
+
 export const recordSchema = z.discriminatedUnion('type', [
   journalledEvent.extend({ type: z.literal('event') }),
   z.object({ type: z.literal('learn'), through: z.number().int() }),
@@ -32,7 +35,7 @@ export const recordSchema = z.discriminatedUnion('type', [
   rollbackRecord,
   eraseRecord,
   erasedRecord,
-  z.object({ type: z.literal('lost') }),
+  lostRecord,
 ]);
 
 /**

@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks';
 import { RecsysError } from '../errors.js';
 import type { StageContext } from '../types.js';
 import { isControl } from './guard/controls.js';
@@ -7,6 +8,10 @@ import type { LearnedState } from './guard/learned.js';
 import type { Journal } from './journal.js';
 import type { LearnQueue } from './queue.js';
 import { type JournalRecord, parseRecord } from './records.js';
+import { turn } from './turn.js';
+
+/** Milliseconds of replaying before what else waits has its turn: a service may answer meanwhile. */
+const SLICE_MS = 1;
 
 export interface Replay {
   readonly journal: Journal;
@@ -19,7 +24,7 @@ export interface Replay {
   readonly context: StageContext;
 }
 
-/** Brings the state up to the end of the journal, from what it was at `position`. @throws RecsysError JOURNAL_DAMAGED, INTERRUPTED */
+/** Brings the state up to the end of the journal, from what it was at `position`; the queue is then still held. @throws RecsysError JOURNAL_DAMAGED, INTERRUPTED */
 export async function replayJournal(position: number, replay: Replay): Promise<void> {
   const { journal, queue, guard, context } = replay;
   if (journal.firstSeq > position + 1) {
@@ -48,6 +53,7 @@ export async function replayJournal(position: number, replay: Replay): Promise<v
   );
   await kept.pass(position, () => guard.learned());
   let lost = 0;
+  let since = performance.now();
   let other = 0;
   for await (const { seq, record: raw } of journal.read(position + 1)) {
     const record = parseRecord(seq, raw);
@@ -61,6 +67,10 @@ export async function replayJournal(position: number, replay: Replay): Promise<v
     if (record.type === 'outcome' && !queue.confirm(record)) other++;
     // What was learned before without the user is not what it was with them.
     if (record.type === 'erase') other = 0;
+    if (performance.now() - since > SLICE_MS) {
+      await turn();
+      since = performance.now();
+    }
     if (seq % 1000 === 0) context.progress({ task: 'replay', done: seq - position, total });
   }
   if (lost > 0) context.log('warn', `${lost} journal records were lost before a repair`, { lost });
@@ -71,5 +81,4 @@ export async function replayJournal(position: number, replay: Replay): Promise<v
       { updates: other },
     );
   }
-  queue.release();
 }

@@ -35,6 +35,7 @@ import { finishErasures } from './privacy/disk.js';
 import { openNames } from './privacy/pseudonym-key.js';
 import { renamedCatalogue, renamedState, type UserNames } from './privacy/pseudonyms.js';
 import { UserData } from './privacy/user-data.js';
+import { type Generation, Generations, type Opening } from './rebuild/generations.js';
 import type { LearningConfig, QualityConfig, RequestConfig, RetentionConfig } from './schema.js';
 import { checkExposure, type Security } from './security/security.js';
 import { RecommenderService } from './service.js';
@@ -75,6 +76,8 @@ export interface ServeOptions {
   readonly security?: Security;
   /** File of the key that users' ids are pseudonymised with; absent: they are kept as they are. */
   readonly pseudonymKey?: string | undefined;
+  /** Milliseconds after the last erasure before shared weights are rebuilt in the background; absent: the next start does it. */
+  readonly rebuildAfter?: number | undefined;
   readonly backend: BackendInfo;
   /** The resolved config, as the checkpoint written at the end records it. */
   readonly config: unknown;
@@ -135,15 +138,66 @@ async function serveState(
 ): Promise<ServeResult> {
   const names = await openNames(given.state, given.pseudonymKey);
   const options = named(given, names);
+  const { checkpoint, state } = options;
+  await finishErasures(state, checkpoint, context.log);
+  const { webhook: url } = options.alerts;
+  const webhook = url === undefined ? undefined : new Webhook(url, options.alerts, context.log);
+  const impressions = options.exploration.log
+    ? await ImpressionLog.open(impressionsPath(state), { ...options, log: context.log })
+    : undefined;
+  try {
+    const { rebuildAfter } = options;
+    const generations = await Generations.begin({
+      ...{ state, context, rebuildAfter },
+      open: (opening) => openService(options, { names, webhook, impressions }, opening),
+    });
+    try {
+      await listenUntilStopped(options, context, generations, names);
+      const { service, snapshots } = generations.current;
+      const served = await snapshots.take();
+      if (snapshots.suspended)
+        context.log(
+          'warn',
+          'users were erased: no snapshot was taken, the next start rebuilds shared weights',
+        );
+      if (partial !== undefined) await writeServed(partial, served);
+      return {
+        // After an erasure there is no snapshot until the next start has rebuilt what is shared.
+        path: snapshots.suspended ? state : snapshotPath(state),
+        metrics: served.metrics,
+        quality: service.prequential.report(),
+        alerts: service.guard.alerts.list,
+      };
+    } finally {
+      await generations.close();
+    }
+  } finally {
+    await webhook?.close();
+    await impressions?.close();
+  }
+}
+
+/** What all services over a state directory have in common. */
+interface Shared {
+  readonly names: UserNames;
+  readonly webhook: Webhook | undefined;
+  readonly impressions: ImpressionLog | undefined;
+}
+
+async function openService(
+  options: ServeOptions,
+  { names, webhook, impressions }: Shared,
+  { snapshot, sealed, context }: Opening,
+): Promise<Generation> {
   const { checkpoint, data, seed } = options;
   const values = foretellsValues(checkpoint.config);
   const learning = {
     ...options.learning,
     loss: options.learning.loss ?? (values ? 'mse' : 'softmax'),
   } as const;
-  await finishErasures(options.state, checkpoint, context.log);
   const baseState = renamedState(await readOnlineState(checkpoint), names);
-  const newest = await newestState(options.state, checkpoint, warmedBy(data, options.dataPart), context);
+  const warmed = warmedBy(data, options.dataPart);
+  const newest = await newestState(options.state, checkpoint, warmed, context, snapshot);
   const { source, online = baseState } = newest;
   const baseVersion = online?.baseVersion ?? versionOf(checkpoint);
   const restored = roomyModel(source, options);
@@ -190,18 +244,13 @@ async function serveState(
     goodPath(options.state),
     {
       base: checkpoint,
-      data: warmedBy(data, options.dataPart),
+      data: warmed,
       optimizer: learning.optimizer,
       arithmetic,
       rows,
     },
     context.log,
   );
-  const { webhook: url } = options.alerts;
-  const webhook = url === undefined ? undefined : new Webhook(url, options.alerts, context.log);
-  const impressions = options.exploration.log
-    ? await ImpressionLog.open(impressionsPath(options.state), { ...options, log: context.log })
-    : undefined;
   const service = await RecommenderService.start({
     catalogue: restored.catalogue,
     known,
@@ -217,12 +266,13 @@ async function serveState(
     lists: options.lists,
     serving: {
       exploration: new Exploration(options.exploration, seed),
-      ...(impressions ? { impressions } : {}),
+      ...(impressions && !sealed ? { impressions } : {}),
     },
     clicks: options.clicks,
     guard: options.guard,
     good,
-    ...(webhook ? { alerted: (alert) => webhook.send(alert) } : {}),
+    ...(sealed ? { files: sealed, held: true } : {}),
+    ...(webhook && !sealed ? { alerted: (alert) => webhook.send(alert) } : {}),
     frozen: options.quality.arms ? frozenModel(restoreModel(checkpoint)) : undefined,
     questions: options.questions,
     ...(data
@@ -237,39 +287,22 @@ async function serveState(
       'warn',
       '`learning.user` has no effect: the model foretells values, or its states are too wide to keep one for each user',
     );
-  try {
-    const facts = {
-      ...options,
-      base: checkpoint,
-      baseVersion,
-      optimizer: learning.optimizer,
-      arithmetic,
-      rows,
-      config: { ...(options.config as object), learning },
-      from: online?.journalId === service.journalId ? online.state.position : 0,
-      trainedBefore: source.trainedEvents,
-      good,
-    };
-    const snapshots = new Snapshots(service, facts, context);
-    const users = new UserData({ ...facts, service, snapshots, baseState, metrics, log: context.log });
-    await snapshots.during(() => listenUntilStopped(options, context, service, metrics, users, names));
-    const served = await snapshots.take();
-    if (snapshots.suspended)
-      context.log('warn', 'users were erased: no snapshot was taken, the next start rebuilds shared weights');
-    if (partial !== undefined) await writeServed(partial, served);
-    const { alerts } = service.guard;
-    return {
-      // After an erasure there is no snapshot until the next start has rebuilt what is shared.
-      path: snapshots.suspended ? options.state : snapshotPath(options.state),
-      metrics: served.metrics,
-      quality: service.prequential.report(),
-      alerts: alerts.list,
-    };
-  } finally {
-    await webhook?.close();
-    await service.close();
-    await impressions?.close();
-  }
+  const facts = {
+    ...options,
+    base: checkpoint,
+    baseVersion,
+    optimizer: learning.optimizer,
+    arithmetic,
+    rows,
+    config: { ...(options.config as object), learning },
+    from: online?.journalId === service.journalId ? online.state.position : 0,
+    trainedBefore: source.trainedEvents,
+    good,
+  };
+  const snapshots = new Snapshots(service, facts, context);
+  const told = { baseState, impressions, metrics, log: context.log };
+  const users = new UserData({ ...facts, ...told, service, snapshots });
+  return { service, metrics, users, snapshots };
 }
 
 /** What the settings name, with users by the names they have inside. */
@@ -304,12 +337,11 @@ function foretellsValues(config: unknown): boolean {
 async function listenUntilStopped(
   options: ServeOptions,
   context: StageContext,
-  service: RecommenderService,
-  metrics: ServiceMetrics,
-  users: UserData,
+  generations: Generations,
   names: UserNames,
 ): Promise<void> {
   const { host, port, requests, security } = options;
+  const { service, metrics, users } = generations;
   const app = await buildServer({
     service,
     metrics,
@@ -325,7 +357,8 @@ async function listenUntilStopped(
     const url = await listen(app, host, port);
     context.log('info', `serving ${url}; API description at ${url}/docs`, { url, pid: process.pid });
     await options.ready({ url, pid: process.pid });
-    await aborted(context.signal);
+    await Promise.race([aborted(context.signal), generations.broken]);
+    await generations.settle();
     context.log('info', 'stopping: answering requests under way, learning what waits', {
       waiting: service.lag,
     });

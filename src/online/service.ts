@@ -138,6 +138,7 @@ export class RecommenderService {
       state: this.learningState,
       guard: this.guard,
       queue: this.queue,
+      recommender: this.recommender,
       journal: () => this.journal,
     });
     const { popularity } = this.recommender;
@@ -174,6 +175,7 @@ export class RecommenderService {
       apply: (seq, record) => this.apply(seq, record),
       context,
     });
+    if (!this.options.held) queue.release();
     metrics.watch({
       lag: () => this.queue.lag,
       journalPosition: () => this.position,
@@ -341,6 +343,13 @@ export class RecommenderService {
   async prune(position: number): Promise<number> {
     const { segments, days } = this.options.retention;
     return this.journal.prune(position, { segments, age: days === undefined ? undefined : days * DAY_MS });
+  }
+
+  /** Lets go of the journal, so that another service can take it up. Lists go on, from what is known now. */
+  async handOver(): Promise<void> {
+    // What could not be learned is in the journal, and the other one's to learn.
+    await this.drain().catch((error) => this.options.context.log('warn', String(error)));
+    await this.journal.close();
   }
 
   async close(): Promise<void> {

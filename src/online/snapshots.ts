@@ -96,12 +96,12 @@ export class Snapshots {
     return this.exclusive(() => this.taken());
   }
 
-  private async taken(): Promise<ServedState> {
-    const { service, facts, context } = this;
-    const start = performance.now();
-    const { state, learner, catalogue, good } = await service.snapshot();
+  /** What the service is now. */
+  async served(): Promise<ServedState & { readonly fine: boolean }> {
+    const { service, facts } = this;
+    const { state, learner, catalogue, good: fine } = await service.snapshot();
     const { count, values } = service.prequential;
-    const served: ServedState = {
+    return {
       ...facts,
       journalId: service.journalId,
       data: warmedBy(facts.data, facts.dataPart),
@@ -115,12 +115,20 @@ export class Snapshots {
         'ndcg@10': values.ndcgAll,
       },
       trainedEvents: service.trained.merged(facts.trainedBefore),
+      fine,
     };
+  }
+
+  private async taken(): Promise<ServedState> {
+    const { service, facts, context } = this;
+    const start = performance.now();
+    const { fine, ...served } = await this.served();
+    const { state } = served;
     if (this.suspended || this.written === state.position) return served;
     const path = snapshotPath(facts.state);
     await withOutputDirectory(path, { force: true, resume: false }, (into) => writeServed(into, served));
     this.written = state.position;
-    if (good) await this.keep(path, state.position);
+    if (fine) await this.keep(path, state.position);
     const removed = await service.prune(state.position);
     const seconds = (performance.now() - start) / 1000;
     context.log('info', `snapshot at journal record ${state.position}`, { seconds });

@@ -10,6 +10,9 @@ import { type OnlineState, readOnlineState } from './snapshot.js';
 /** Where a state directory keeps its snapshot. */
 export const snapshotPath = (state: string): string => join(state, 'snapshot');
 
+/** Where one is made in the background that knows nothing of users who were erased. */
+export const rebuiltPath = (state: string): string => join(state, 'rebuilt');
+
 /** Where it keeps the last good one. */
 export const goodPath = (state: string): string => join(state, 'good');
 
@@ -22,14 +25,14 @@ export const erasingPath = (state: string): string => join(state, 'erasing');
 /** Where it keeps the lists that were served. */
 export const impressionsPath = (state: string): string => join(state, 'impressions');
 
-/** The snapshot in the state directory with its state, where it stands for this checkpoint and dataset, else the checkpoint itself without. */
+/** A snapshot of the state directory with its state, where it stands for this checkpoint and dataset, else the checkpoint itself without. */
 export async function newestState(
   state: string,
   checkpoint: Checkpoint,
   warmed: string | null,
   context: StageContext,
+  path = snapshotPath(state),
 ): Promise<{ source: Checkpoint; online: OnlineState | undefined }> {
-  const path = snapshotPath(state);
   await recoverOutput(path);
   if ((await kindOf(path)) === 'directory') {
     try {

@@ -107,4 +107,30 @@ describe('recsys journal', { skip: built ? false : 'not built (npm run build)' }
     assert.equal(nowhere.status, 3, nowhere.stderr);
     assert.match(nowhere.stderr, /there is no journal/);
   });
+
+  test('the log of lists served is checked and repaired alike; what stands for lists is passed over', async () => {
+    const log = await Journal.open(join(dir, 'state/impressions'), { segmentBytes: 1 << 20 });
+    const list = { type: 'impression', time: 1, modelVersion: 'v', policy: 'none', items: [], history: [] };
+    for (const requestId of ['a', 'b', 'c']) await log.append([{ ...list, requestId }]);
+    await log.append([{ type: 'erased' }]);
+    await log.close();
+    const on = (action: string, ...more: string[]) =>
+      recsys(dir, 'journal', action, 'state', '--impressions', ...more);
+    assert.match(on('check').stdout, /4 records, 1 to 4/);
+    const file = join(dir, 'state/impressions/journal-000000000001.log');
+    const bytes = await readFile(file);
+    bytes[bytes.indexOf('"b"') + 1]! ^= 1;
+    await writeFile(file, bytes);
+    const refused = on('check');
+    assert.equal(refused.status, 3);
+    assert.match(refused.stderr, /repair <state> --set-aside --impressions/);
+    assert.match(on('repair', '--set-aside').stdout, /3 records kept, 1 lost/);
+    const out = recsys(dir, 'impressions', 'state', '--out', 'lists.jsonl', '--json');
+    assert.equal(out.status, 0, out.stderr);
+    assert.equal(JSON.parse(out.stdout).metrics.impressions, 2);
+    const exported = on('export');
+    assert.equal(exported.status, 2);
+    assert.match(exported.stderr, /recsys impressions <state>/);
+    assert.match(recsys(dir, 'journal', 'check', 'elsewhere', '--impressions').stderr, /exploration\.log/);
+  });
 });

@@ -9,9 +9,9 @@ import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RecsysClient } from '../../src/client/index.js';
 import { writeTinyCheckpoint } from '../online/checkpoint-fixture.js';
-import { ANN, eventOf, filesWith } from '../online/privacy/fixtures.js';
+import { ANN, eventOf, filesWith, loggedIn } from '../online/privacy/fixtures.js';
 import { bearing } from '../online/security/fixtures.js';
-import { BINARY, ROOT, startService } from '../suites/binary.js';
+import { BINARY, ROOT, recsys, startService } from '../suites/binary.js';
 
 const built = existsSync(join(ROOT, 'dist/main.js')) && existsSync(join(ROOT, 'dist/online/privacy/disk.js'));
 
@@ -35,7 +35,7 @@ describe('the privacy of recsys serve-online', { skip: built ? false : 'not buil
 
   test('what clients put anywhere is not in the log at debug, the audit log or the metrics', async (t) => {
     const token = keyOf('read', 'write', 'admin');
-    const flags = ['--keys', 'safe/keys.json', '--log-level', 'debug'];
+    const flags = ['--keys', 'safe/keys.json', '--log-level', 'debug', '--set', 'exploration.log=true'];
     const { child, ended, url } = await startService(dir, 'quiet', flags);
     t.after(() => child.kill('SIGKILL'));
     let count = 0;
@@ -95,6 +95,7 @@ describe('the privacy of recsys serve-online', { skip: built ? false : 'not buil
       [200, fetch(`${url}/v1/state?user=${secret('state')}`, { headers: json })],
       [200, fetch(`${url}/v1/elicitation?user=${secret('asked-user')}`, { headers: json })],
       [200, fetch(`${url}/v1/users/${secret('told')}`, { headers: json })],
+      [200, fetch(`${url}/v1/users/${secret('told-lists')}/impressions`, { headers: json })],
       [200, fetch(`${url}/v1/users/${secret('erased')}`, { method: 'DELETE', headers: bearing(token) })],
       [400, fetch(`${url}/v1/users/a?after=${secret('after')}`, { headers: json })],
       [400, post('/v1/admin/learning', JSON.stringify({ action: secret('action') }))],
@@ -142,7 +143,8 @@ describe('the privacy of recsys serve-online', { skip: built ? false : 'not buil
     assert.match(audit, /"action":"keys\.pseudonym"/);
     assert(!(made.stdout + made.stderr + audit).includes(key));
     assert.match(make().stderr, /exists already/);
-    const flags = ['--set', 'privacy.pseudonyms.keyFile=secrets/names.json', '--log-level', 'debug'];
+    const set = ['privacy.pseudonyms.keyFile=secrets/names.json', 'exploration.log=true'];
+    const flags = [...set.flatMap((one) => ['--set', one]), '--log-level', 'debug'];
     const { child, ended, url } = await startService(dir, 'hidden', flags);
     t.after(() => child.kill('SIGKILL'));
     const client = new RecsysClient({ url, patience: 0 });
@@ -153,19 +155,22 @@ describe('the privacy of recsys serve-online', { skip: built ? false : 'not buil
     const { code, stdout, stderr } = await ended;
     assert.equal(code, 0, stderr);
     assert(!(stdout + stderr).includes(ANN) && !(stdout + stderr).includes(key));
+    assert.equal((await loggedIn(join(dir, 'hidden/impressions'))).length, 1);
     assert.deepEqual(await filesWith(join(dir, 'hidden'), ANN), []);
     assert.deepEqual(await filesWith(join(dir, 'hidden'), key), []);
   });
 
   test('a service killed amid an erasure has completed it when it answers again', async (t) => {
-    const more = ['--set', 'retention.segmentBytes=4096'];
+    const more = ['--set', 'retention.segmentBytes=4096', '--set', 'exploration.log=true'];
     const first = await startService(dir, 'filled', more);
     const client = new RecsysClient({ url: first.url, patience: 0 });
     for (let n = 0; n < 20; n++)
       await client.events(Array.from({ length: 50 }, (_, i) => eventOf(i % 2 ? ANN : 'bob', n * 50 + i)));
+    for (let n = 0; n < 30; n++) await client.recommendations(n % 2 ? ANN : 'bob');
     client.close();
     first.child.kill('SIGTERM');
     assert.equal((await first.ended).code, 0);
+    assert((await filesWith(join(dir, 'filled/impressions'), ANN)).length > 2);
     assert((await filesWith(join(dir, 'filled'), ANN)).length > 5, 'many segments hold the user');
     let amid = 0;
     for (const delay of [0, 10, 60]) {
@@ -174,12 +179,12 @@ describe('the privacy of recsys serve-online', { skip: built ? false : 'not buil
       const { child, ended, url } = await startService(dir, `killed-${delay}`, more);
       t.after(() => child.kill('SIGKILL'));
       const erasing = new RecsysClient({ url, patience: 0 });
-      const asked = erasing.eraseUser(ANN).catch(() => undefined);
+      const erased = erasing.eraseUser(ANN).catch(() => undefined);
       // The record is on the disk: from here on it is promised.
       while ((await filesWith(join(state, 'journal'), '"erase"')).length === 0) await sleep(1);
       await sleep(delay);
       child.kill('SIGKILL');
-      await asked;
+      await erased;
       await ended;
       erasing.close();
       if (existsSync(join(state, 'erasing'))) amid++;
@@ -193,6 +198,22 @@ describe('the privacy of recsys serve-online', { skip: built ? false : 'not buil
       again.child.kill('SIGTERM');
       const { code, stderr } = await again.ended;
       assert.equal(code, 0, stderr);
+      const out = await recsys(['impressions', `killed-${delay}`, '--out', `${delay}.jsonl`, '--json'], dir);
+      assert.equal(out.code, 0, out.stderr);
+      assert.doesNotMatch(out.stderr, /erased/);
+      assert.equal(JSON.parse(out.stdout).metrics.impressions, 15, 'those of bob');
+      const asked = [
+        'off-policy',
+        '--log',
+        `${delay}.jsonl`,
+        '--model',
+        'model',
+        '--backend',
+        'cpu',
+        '--json',
+      ];
+      const estimate = await recsys(asked, dir);
+      assert.equal(JSON.parse(estimate.stdout).lists, 15, estimate.stderr);
     }
     t.diagnostic(`${amid} of 3 kills came amid the erasure`);
   });

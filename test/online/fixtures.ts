@@ -127,6 +127,7 @@ export type Overrides = Partial<
     | 'good'
     | 'alerted'
     | 'serving'
+    | 'held'
   > & {
     learning: object;
     /** Of `startServer`. */

@@ -14,6 +14,8 @@ import { recordingContext } from './fixtures.js';
 export interface Running {
   readonly url: string;
   readonly lines: string[];
+  /** How it ends. */
+  readonly done: ReturnType<typeof serve>;
   stop(): ReturnType<typeof serve>;
 }
 
@@ -59,6 +61,7 @@ export async function start(
           resolve({
             url,
             lines: context.lines,
+            done,
             stop() {
               abort.abort();
               return done;

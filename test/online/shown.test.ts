@@ -79,13 +79,16 @@ test('rows of items that come are found once they have one', () => {
 test('of the lists remembered the oldest goes first; none is with 0', () => {
   const event = (requestId: string) => ({ ...example(1).event, requestId });
   const lists = new ShownLists(2);
-  for (const id of ['a', 'b', 'c']) lists.keep(id, [{ item: `i-${id}` }]);
+  for (const id of ['a', 'b', 'c']) lists.keep(id, id, [{ item: `i-${id}` }]);
   assert.deepEqual(
     lists.with(['a', 'c', 'x'].map(event)).map(({ shown }) => shown),
     [undefined, ['i-c'], undefined],
   );
+  lists.forget('c');
+  assert.deepEqual(lists.with([event('c')])[0]!.shown, undefined);
+  assert.deepEqual(lists.with([event('b')])[0]!.shown, ['i-b']);
   const off = new ShownLists(0);
-  off.keep('a', [{ item: 'i1' }]);
+  off.keep('a', 'a', [{ item: 'i1' }]);
   assert.deepEqual(off.with([event('a')]), [event('a')]);
 });
 

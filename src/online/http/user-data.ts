@@ -3,6 +3,8 @@ import type { z } from 'zod';
 import { RecsysError } from '../../errors.js';
 import {
   erasureReplySchema,
+  userImpressionsQuerySchema,
+  userImpressionsReplySchema,
   userPathSchema,
   userQuerySchema,
   userReplySchema,
@@ -15,7 +17,7 @@ import { recorded, refuseStrangers } from './administration.js';
 import { checked } from './requests.js';
 import { errorReplies, jsonSchema } from './schemas.js';
 
-/** `GET /v1/users/{id}`: everything known of a user; `DELETE`: erases them. The audit log names the request, not the user. */
+/** `GET /v1/users/{id}`: everything known of a user, their lists below `/impressions`; `DELETE`: erases them. The audit log names the request, not the user. */
 export function userDataRoutes(
   app: FastifyInstance,
   users: UserData,
@@ -29,7 +31,7 @@ export function userDataRoutes(
       schema: {
         summary: 'Everything known of a user',
         description:
-          'Events in the journal, `limit` an answer; history, weights and attributes as they are served.',
+          'Events in the journal, `limit` an answer; history, lists served, weights and attributes.',
         tags: ['users'],
         params: jsonSchema(userPathSchema),
         querystring: jsonSchema(userQuerySchema),
@@ -42,7 +44,30 @@ export function userDataRoutes(
       const { after, limit } = checked(userQuerySchema, request.query);
       await recorded('users.export', request, security, { requestId: request.id });
       const { events, ...known } = await users.known(names.of(user), after, limit);
-      return { requestId: request.id, user, events: [...events], ...known };
+      const { impressions, ...rest } = known;
+      const lists = impressions ? { impressions: [...impressions] } : {};
+      return { requestId: request.id, user, events: [...events], ...lists, ...rest };
+    },
+  );
+  app.get(
+    '/v1/users/:id/impressions',
+    {
+      config: { access: ['admin'] },
+      schema: {
+        summary: 'The lists that were served to a user',
+        tags: ['users'],
+        params: jsonSchema(userPathSchema),
+        querystring: jsonSchema(userImpressionsQuerySchema),
+        response: { 200: jsonSchema(userImpressionsReplySchema, 'output'), ...errorReplies(400, 507) },
+      },
+    },
+    async (request): Promise<z.output<typeof userImpressionsReplySchema>> => {
+      refuseStrangers(request, security);
+      const { id: user } = checked(userPathSchema, request.params);
+      const { after, limit } = checked(userImpressionsQuerySchema, request.query);
+      await recorded('users.export', request, security, { requestId: request.id });
+      const { impressions, next } = await users.impressions(names.of(user), after, limit);
+      return { requestId: request.id, user, impressions: [...impressions], next };
     },
   );
   app.delete(

@@ -4,6 +4,7 @@ import { kindOf } from '../../storage/disk.js';
 import type { StageContext } from '../../types.js';
 import type { JournalFiles } from '../journal/files.js';
 import type { Durability } from '../journal/options.js';
+import type { Segment } from '../journal/segments.js';
 import { Journal } from '../journal.js';
 import type { RetentionConfig } from '../schema.js';
 import type { Impression } from './record.js';
@@ -28,6 +29,8 @@ const PRUNE_EVERY = 1000;
 export class ImpressionLog {
   private failing = false;
   private written = 0;
+  private readonly pending = new Set<Promise<void>>();
+  private readers = 0;
 
   private constructor(
     private readonly journal: Journal,
@@ -53,13 +56,45 @@ export class ImpressionLog {
   }
 
   /** Writes a list; resolves when it is as durable as events are, or could not be written: lists are served in any case. */
-  async write(impression: Omit<Impression, 'time'>): Promise<void> {
+  write(impression: Omit<Impression, 'time'>): Promise<void> {
+    const done = this.attempt(impression).finally(() => this.pending.delete(done));
+    this.pending.add(done);
+    return done;
+  }
+
+  /** Runs `work`, which reads segments or writes them anew: none is deleted meanwhile. */
+  async undisturbed<T>(work: () => Promise<T>): Promise<T> {
+    this.readers++;
+    try {
+      await this.settled();
+      return await work();
+    } finally {
+      this.readers--;
+    }
+  }
+
+  /** The segments with all lists whose writing has begun; they are not written to any more. @throws RecsysError DISK */
+  async closed(): Promise<readonly Segment[]> {
+    await this.settled();
+    return this.journal.seal();
+  }
+
+  close(): Promise<void> {
+    return this.journal.close();
+  }
+
+  private async settled(): Promise<void> {
+    await Promise.allSettled([...this.pending]);
+  }
+
+  private async attempt(impression: Omit<Impression, 'time'>): Promise<void> {
     const { log, now = Date.now } = this.options;
     try {
       await this.journal.append([{ ...impression, time: now() }]);
       if (this.failing) log('info', 'impressions can be written again');
       this.failing = false;
-      if (++this.written % PRUNE_EVERY === 0) await this.prune();
+      this.written++;
+      if (this.written >= PRUNE_EVERY && this.readers === 0) await this.prune();
     } catch (error) {
       if (!(error instanceof RecsysError)) throw error;
       if (!this.failing)
@@ -68,11 +103,8 @@ export class ImpressionLog {
     }
   }
 
-  close(): Promise<void> {
-    return this.journal.close();
-  }
-
   private async prune(): Promise<void> {
+    this.written = 0;
     const { segments, days } = this.options.retention;
     const age = days === undefined ? undefined : days * 24 * HOUR_MS;
     await this.journal.prune(this.journal.lastSeq, { segments, age });

@@ -5,6 +5,7 @@ import { recoverOutput } from '../../storage/atomic.js';
 import type { Checkpoint } from '../../storage/checkpoint.js';
 import { kindOf, sync } from '../../storage/disk.js';
 import type { StageContext } from '../../types.js';
+import type { ImpressionLog } from '../impressions/log.js';
 import { Journal } from '../journal.js';
 import { readOnlineState } from '../snapshot.js';
 import { erasingPath, goodPath, journalPath, snapshotPath } from '../state-directory.js';
@@ -16,12 +17,24 @@ import {
   type Intent,
   intentsIn,
 } from './erased-events.js';
+import { eraseImpressions } from './erased-impressions.js';
 import { scrubSnapshot } from './scrub.js';
 
 /** What of a journal a replay can begin with, and where the base checkpoint stands in it: 0, unless it was served from it. */
 export interface Reach {
   readonly firstSeq: number;
   readonly base: number;
+}
+
+/** Where an erasure does its work. */
+export interface ErasureSite {
+  /** State directory. */
+  readonly state: string;
+  readonly closed: ClosedJournal;
+  readonly reach: Reach;
+  /** The log of impressions, where the service writes to it. */
+  readonly impressions?: ImpressionLog | undefined;
+  readonly log: StageContext['log'];
 }
 
 /** Whether records are gone that a replay from the base would need: then a snapshot is all there is of them. */
@@ -31,20 +44,19 @@ export const isCompacted = ({ firstSeq, base }: Reach): boolean => firstSeq > ba
  * Completes an erasure whose record is in the journal. The record says whose it is until nothing else does: whenever the process is killed,
  * the next start can do all of it again.
  * @param held whether more than the journal may hold the user
- * @returns ids of the events, and whether anything was held: what is served must then be rebuilt
+ * @returns ids of the events, how many lists were logged, and whether anything was held that was learned from: what is served must then be rebuilt
  */
 export async function eraseFromDisk(
-  state: string,
   intent: Intent,
-  closed: ClosedJournal,
-  reach: Reach,
+  { state, closed, reach, impressions, log }: ErasureSite,
   held: boolean,
-): Promise<{ readonly ids: ReadonlySet<string>; readonly touched: boolean }> {
+): Promise<{ readonly ids: ReadonlySet<string>; readonly impressions: number; readonly touched: boolean }> {
   const ids = await eraseEvents(closed, intent);
   const touched = held || ids.size > 0;
   if (touched) await eraseFromSnapshots(state, intent, closed, reach);
+  const lists = await eraseImpressions(state, intent.user, impressions, log);
   await forgetIntent(closed, intent);
-  return { ids, touched };
+  return { ids, impressions: lists, touched };
 }
 
 /**
@@ -94,9 +106,8 @@ export async function finishErasures(
     const online = await readOnlineState(checkpoint);
     const base = online?.journalId === journal.id ? online.state.position : 0;
     const intents = await intentsIn(closed);
-    for (const intent of intents) {
-      await eraseFromDisk(state, intent, closed, { firstSeq: journal.firstSeq, base }, true);
-    }
+    const reach = { firstSeq: journal.firstSeq, base };
+    for (const intent of intents) await eraseFromDisk(intent, { state, closed, reach, log }, true);
     if (intents.length > 0) log('info', `completed ${intents.length} erasures that had been begun`);
     await rm(erasingPath(state), { force: true });
     await sync(state);

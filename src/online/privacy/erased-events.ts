@@ -27,7 +27,11 @@ export async function intentsIn({ segments }: ClosedJournal, files: JournalFiles
   return intents;
 }
 
-const mentionOf = (user: string): string => `"user":${JSON.stringify(user)}`;
+/** How a record names its user. */
+export const mentionOf = (user: string): string => `"user":${JSON.stringify(user)}`;
+
+/** How a user's id stands in any record. */
+export const plainMentionOf = (user: string): string => JSON.stringify(user).slice(1, -1);
 
 /**
  * Takes a user's events out of a journal: each of before the erasure's record becomes an `erased` one.
@@ -62,12 +66,11 @@ export async function forgetIntent(
 }
 
 /** What a repair or a start kept beside the segments, and drafts of killed processes: those that mention the user. */
-async function removeAsides(directory: string, user: string, files: JournalFiles): Promise<void> {
+export async function removeAsides(directory: string, user: string, files: JournalFiles): Promise<void> {
   for (const name of await files.list(directory)) {
     if (!/\.(cut-\d+|damaged(-\d+)?|tmp)$/.test(name)) continue;
     const path = join(directory, name);
-    const text = JSON.stringify(user).slice(1, -1);
-    if ((await files.read(path)).includes(text)) await files.remove(path);
+    if ((await files.read(path)).includes(plainMentionOf(user))) await files.remove(path);
   }
   await files.syncDirectory(directory);
 }

@@ -5,6 +5,7 @@ import type { LearningState } from '../guard/learning-state.js';
 import type { Journal } from '../journal.js';
 import type { LearnQueue } from '../queue.js';
 import type { RecentIds } from '../recent.js';
+import type { Recommender } from '../recommend.js';
 import { ReplyError } from '../replies.js';
 import type { UserHistories } from '../users.js';
 import type { ClosedJournal, Intent } from './erased-events.js';
@@ -17,6 +18,7 @@ export interface HeldUsersOptions {
   readonly state: LearningState;
   readonly guard: Guard;
   readonly queue: LearnQueue;
+  readonly recommender: Pick<Recommender, 'forget'>;
   /** Directory of the journal. */
   readonly directory: string;
   journal(): Journal;
@@ -57,11 +59,11 @@ export class HeldUsers {
   }
 
   /**
-   * Journals between two updates that a user is to be erased, and lets go of history, own weights, budget and events that wait.
+   * Journals between two updates that a user is to be erased, and lets go of history, own weights, budget, events that wait and lists.
    * @throws ReplyError STORAGE, NOT_READY
    */
   async forget(user: string): Promise<Intent> {
-    const { histories, adaptations, guard, queue } = this.options;
+    const { histories, adaptations, guard, queue, recommender } = this.options;
     let at = 0;
     if (!this.options.journal().writable)
       throw new ReplyError('STORAGE', 'the journal cannot be written; nothing was done');
@@ -71,6 +73,7 @@ export class HeldUsers {
       for (const one of Object.values(adaptations)) one.forget(user);
       queue.forget(user);
       guard.forget(user);
+      recommender.forget(user);
     });
     return { user, seq: at };
   }

@@ -14,12 +14,15 @@ export interface UserNames {
 /** Users are known by their own ids. */
 export const OWN_NAMES: UserNames = { of: (user) => user, event: (event) => event };
 
+/** What names a list: the service has drawn it at random, and it stands in the log of impressions as it is. */
+const REQUEST_ID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/;
+
 /** What a pseudonym looks like. */
 const PSEUDONYM = /^p_[\w-]{43}$/;
 
 /**
  * Users are known by HMAC-SHA-256 of their ids: who does not have the key can neither read an id from a pseudonym nor try ids out, which a plain hash
- * would allow. Ids of events, and texts in their context, that hold the user's id are replaced as a whole.
+ * would allow. Ids of events, what should be ids of requests and is not, and texts in the context, that hold the user's id are replaced as a whole.
  * @param key 32 random bytes
  */
 export function pseudonyms(key: Buffer): UserNames {
@@ -29,12 +32,15 @@ export function pseudonyms(key: Buffer): UserNames {
   return {
     of,
     event(event) {
-      const { user, id, context } = event;
+      const { user, id, requestId, context } = event;
       const entries = Object.entries(context ?? {});
       return {
         ...event,
         id: told(id, user),
         user: of(user),
+        ...(requestId === undefined || (REQUEST_ID.test(requestId) && requestId !== user)
+          ? {}
+          : { requestId: told(requestId, user) }),
         ...(context === undefined
           ? {}
           : {

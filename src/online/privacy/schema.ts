@@ -14,6 +14,12 @@ export const privacySchema = z
       .describe(
         'users are known by HMAC-SHA-256 of their ids in journal, snapshots, logs and metrics; requests go on with plain ids. absent: by the ids themselves',
       ),
+    rebuildAfter: z
+      .union([z.number().min(0).max(86_400), z.literal('restart')])
+      .default(60)
+      .describe(
+        'seconds after the last erasure before weights that all share are rebuilt in the background; restart: the next start does it',
+      ),
     mask: z
       .array(z.string().min(1))
       .default(['user', 'users', 'item', 'items', 'id', 'ids', 'events', 'context', 'value'])

@@ -4,18 +4,20 @@ import type { Dataset } from '../../data/dataset.js';
 import type { residualSchema } from '../../protocol/users.js';
 import { writeFileAtomic } from '../../storage/atomic.js';
 import type { Checkpoint } from '../../storage/checkpoint.js';
-import { sync } from '../../storage/disk.js';
+import { kindOf, sync } from '../../storage/disk.js';
 import type { StageContext } from '../../types.js';
 import type { GoodState } from '../guard/good.js';
+import type { ImpressionLog } from '../impressions/log.js';
 import type { ServiceMetrics } from '../metrics.js';
 import type { RecommenderService } from '../service.js';
 import type { OnlineState } from '../snapshot.js';
 import type { Snapshots } from '../snapshots.js';
-import { erasingPath } from '../state-directory.js';
+import { erasingPath, impressionsPath } from '../state-directory.js';
 import { attributesOf } from './attributes.js';
 import { eraseFromDisk, isCompacted, type Reach } from './disk.js';
 import { erasedNumbers } from './erased-events.js';
 import { knownEvents } from './known-events.js';
+import { type KnownImpressions, knownImpressions } from './known-impressions.js';
 
 export interface UserDataOptions {
   readonly service: RecommenderService;
@@ -27,6 +29,8 @@ export interface UserDataOptions {
   readonly base: Checkpoint;
   readonly baseState: OnlineState | undefined;
   readonly data: Dataset | undefined;
+  /** The log of impressions, where the service writes to it. */
+  readonly impressions?: ImpressionLog | undefined;
   readonly metrics: Pick<ServiceMetrics, 'rebuildDue'>;
   readonly log: StageContext['log'];
 }
@@ -36,11 +40,16 @@ export type Residual = z.output<typeof residualSchema>;
 export interface Erasure {
   /** Events that were in the journal. */
   readonly events: number;
-  /** Whether what is served is already what it would be without the user, or will be from the next start on. */
+  /** Lists that were in the log of impressions. */
+  readonly impressions: number;
+  /** Whether what is served is already what it would be without the user, or will be once it is rebuilt. */
   readonly rebuilt: 'now' | 'scheduled';
   /** Where something of the user may be left, and what to do about it. */
   readonly residual: readonly Residual[];
 }
+
+/** Lists in an answer that has more than these. */
+const FIRST_LISTS = 100;
 
 /** Everything known of single users: told, and erased. */
 export class UserData {
@@ -54,11 +63,12 @@ export class UserData {
       knownEvents(service.users.directory, { user, after, limit }),
     );
     const { history, ...held } = service.users.of(user);
+    const first = after > 0 ? undefined : await this.impressions(user, 0, FIRST_LISTS);
     return {
       events,
       next,
       journal: service.users.records,
-      ...(after > 0 ? {} : { history }),
+      ...(first ? { history, impressions: first.impressions, nextImpressions: first.next } : {}),
       ...held,
       checkpoint: {
         known: this.inCheckpoint(user),
@@ -68,9 +78,18 @@ export class UserData {
     };
   }
 
+  /** Lists that were served to a user, at most `limit`, after number `after` of their log. */
+  async impressions(user: string, after: number, limit: number): Promise<KnownImpressions> {
+    const { impressions: open, snapshots } = this.options;
+    const directory = impressionsPath(this.options.state);
+    if ((await kindOf(directory)) !== 'directory') return { impressions: [], next: null };
+    const read = () => knownImpressions(directory, { user, after, limit });
+    return snapshots.exclusive(() => (open ? open.undisturbed(read) : read()));
+  }
+
   /**
    * Erases a user. Once the first record is in the journal it will be completed, at the next start at the latest. What is held of the user is gone when it
-   * resolves; the shared weights are rebuilt at the next start, and until then no snapshot is taken: it would hold what was learned of them.
+   * resolves; the shared weights are to be rebuilt, and until then no snapshot is taken: it would hold what was learned of them.
    * @throws ReplyError STORAGE, NOT_READY before anything has happened · RecsysError DISK where it could not be completed
    */
   erase(user: string): Promise<Erasure> {
@@ -79,7 +98,7 @@ export class UserData {
   }
 
   private async erased(user: string): Promise<Erasure> {
-    const { service, snapshots, state, log } = this.options;
+    const { service, snapshots, state, impressions, log } = this.options;
     const { users } = service;
     const held = users.has(user) || snapshots.suspended;
     await writeFileAtomic(erasingPath(state), '');
@@ -87,17 +106,23 @@ export class UserData {
     if (held) this.suspend();
     const closed = await users.closed();
     const { reach } = this;
-    const { ids, touched } = await eraseFromDisk(state, intent, closed, reach, held);
+    const found = await eraseFromDisk(intent, { state, closed, reach, impressions, log }, held);
+    const { ids, touched } = found;
     const erased = await erasedNumbers(closed);
     users.forgetEvents((seq) => erased.has(seq) || (isCompacted(reach) && seq < reach.firstSeq), ids);
     await rm(erasingPath(state), { force: true });
     await sync(state);
     if (touched) this.suspend();
     log('info', `a user was erased: ${ids.size} events`, { seq: intent.seq });
-    return { events: ids.size, rebuilt: touched ? 'scheduled' : 'now', residual: this.residual(user) };
+    return {
+      events: ids.size,
+      impressions: found.impressions,
+      rebuilt: touched ? 'scheduled' : 'now',
+      residual: this.residual(user),
+    };
   }
 
-  /** What is served is from now on not what the next start will make of the journal. */
+  /** What is served is from now on not what a replay makes of the journal. */
   private suspend(): void {
     const { snapshots, good, metrics } = this.options;
     snapshots.suspend();
@@ -141,7 +166,7 @@ export class UserData {
     if (data?.catalogue.users.includes(user))
       left.push({
         where: 'dataset',
-        message: `${data.path} has events of the user, which are their history again from the next start on`,
+        message: `${data.path} has events of the user, which are their history again once the state is rebuilt, or from the next start on`,
         remedy: 'Take the user out of the raw data and run `recsys prepare` again.',
       });
     return left;

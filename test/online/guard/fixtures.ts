@@ -83,6 +83,7 @@ export async function startGuarded(model: string, state: string, overrides: Over
     baseState,
     data: undefined,
     metrics,
+    impressions: overrides.serving?.impressions,
     log: context.log,
   });
   return { service, learner, metrics, snapshots, users, lines: context.lines };

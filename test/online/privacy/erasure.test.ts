@@ -9,7 +9,7 @@ import { Journal } from '../../../src/online/journal.js';
 import { writeTinyCheckpoint } from '../checkpoint-fixture.js';
 import { temporary } from '../fixtures.js';
 import { bitsOf, startGuarded } from '../guard/fixtures.js';
-import { ANN, eventOf, filesWith } from './fixtures.js';
+import { ANN, eventOf, filesWith, loggedIn, logOf } from './fixtures.js';
 
 before(async () => {
   await selectBackend('cpu');
@@ -44,7 +44,8 @@ test('after an erasure no file holds the user, and a restart has the bits of the
   const dir = await temporary(t);
   const [model, state] = [join(dir, 'model'), join(dir, 'state')];
   await writeTinyCheckpoint(model);
-  const running = await startGuarded(model, state);
+  const impressions = await logOf(state);
+  const running = await startGuarded(model, state, { serving: { impressions } });
   const { service, snapshots, users } = running;
   for (let n = 0; n < 30; n++) await service.accept([eventOf(USERS[n % 3]!, n)]);
   await service.idle();
@@ -53,13 +54,16 @@ test('after an erasure no file holds the user, and a restart has the bits of the
   await writeFile(join(state, 'journal', 'journal-000000000001.log.cut-99'), '..."user":"bob"');
   for (let n = 30; n < 45; n++) await service.accept([eventOf(USERS[n % 3]!, n)]);
   await service.idle();
+  for (const [n, user] of [ANN, ...USERS].entries())
+    await service.recommend({ user, includeSeen: true }, { requestId: `${user}/${n}` });
   const before = await recordsOf(state);
-  assert((await filesWith(state, ANN)).length >= 3, 'it stood in the journal and in the snapshots');
+  assert((await filesWith(state, ANN)).length >= 4, 'in the journal, the snapshots and the log of lists');
 
   // Some of the user's events wait while they are erased.
   const waiting = [45, 46, 47, 48].map((n) => eventOf(USERS[n % 3]!, n));
   const [, erasure] = await Promise.all([service.accept(waiting), users.erase(ANN)]);
-  assert.deepEqual(erasure, { events: 17, rebuilt: 'scheduled', residual: [] });
+  assert.deepEqual(erasure, { events: 17, impressions: 2, rebuilt: 'scheduled', residual: [] });
+  assert.deepEqual(await loggedIn(join(state, 'impressions')), ['erased', 'erased', 'bob', 'u3']);
   assert.deepEqual(await filesWith(state, ANN), []);
   assert((await readdir(join(state, 'journal'))).includes('journal-000000000001.log.cut-99'));
   assert.deepEqual(service.users.of(ANN).history, []);
@@ -75,6 +79,7 @@ test('after an erasure no file holds the user, and a restart has the bits of the
     'none holds what was learned of the user',
   );
   await service.close();
+  await impressions.close();
   const after = await recordsOf(state);
   const erased = after.findIndex(({ type }) => type === 'erase');
   assert.deepEqual(after[erased], { type: 'erase' });
@@ -196,7 +201,12 @@ test('of who is not known there is nothing to rebuild', async (t) => {
   const { service, snapshots, users } = await startGuarded(model, state);
   await service.accept([eventOf('bob', 1)]);
   await service.idle();
-  assert.deepEqual(await users.erase('nobody'), { events: 0, rebuilt: 'now', residual: [] });
+  assert.deepEqual(await users.erase('nobody'), {
+    events: 0,
+    impressions: 0,
+    rebuilt: 'now',
+    residual: [],
+  });
   assert.equal(snapshots.suspended, false);
   assert.deepEqual(await filesWith(state, 'nobody'), []);
   const known = await users.erase('u3');

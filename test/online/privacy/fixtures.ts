@@ -1,7 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { OnlineEvent } from '../../../src/online/events.js';
+import { ImpressionLog } from '../../../src/online/impressions/log.js';
+import { loggedRecord } from '../../../src/online/impressions/record.js';
+import { journalRecords } from '../../../src/online/journal/check.js';
+import { retentionSchema } from '../../../src/online/schema.js';
+import { impressionsPath } from '../../../src/online/state-directory.js';
 import { listFiles } from '../../../src/storage/disk.js';
+import type { StageContext } from '../../../src/types.js';
 import { NOW } from '../fixtures.js';
 
 /** An id that stands nowhere by chance. */
@@ -25,3 +31,22 @@ export const eventOf = (user: string, n: number, item = ((n * 11) % 40) + 1): On
   behaviour: 'view',
   time: NOW + n,
 });
+
+/** The log of impressions of a state directory; to be closed. */
+export const logOf = (state: string, log: StageContext['log'] = () => undefined): Promise<ImpressionLog> =>
+  ImpressionLog.open(impressionsPath(state), {
+    durability: 'always',
+    syncInterval: 100,
+    retention: retentionSchema.parse({}),
+    log,
+  });
+
+/** What stands in a log of impressions: of whom each list is, or what stands in its place. */
+export async function loggedIn(directory: string): Promise<string[]> {
+  const found: string[] = [];
+  for await (const { record } of journalRecords(directory)) {
+    const one = loggedRecord.parse(record);
+    found.push(one.type === 'impression' ? (one.user ?? 'nobody') : one.type);
+  }
+  return found;
+}

@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { before, test } from 'node:test';
 import { RecsysClient } from '../../../src/client/index.js';
 import { selectBackend } from '../../../src/compute/select.js';
+import { explorationSchema } from '../../../src/online/exploration/schema.js';
+import { outcomesByRequest } from '../../../src/online/impressions/outcomes.js';
 import { createPseudonymKey } from '../../../src/online/privacy/pseudonym-key.js';
 import { pseudonyms } from '../../../src/online/privacy/pseudonyms.js';
 import { learningSchema } from '../../../src/online/schema.js';
@@ -18,6 +20,7 @@ before(async () => {
 });
 
 const learning = learningSchema.parse({ learningRate: 0.1, batch: 1, user: { rate: 0.05 } });
+const exploration = explorationSchema.parse({ log: true });
 const USERS = [ANN, 'u3', 'bob-71c2e0'];
 
 /** Events whose ids do not name their users: what is drawn by them is the same with pseudonyms. */
@@ -47,6 +50,13 @@ test('HMAC-SHA-256 of the id; ids of events and texts that hold it go as a whole
     user: hmac('ann'),
     context: { page: 'home', mail: hmac('ann@a'), [hmac('ann')]: 3 },
   });
+  const drawn = 'f81d4fae-7dec-41d0-a765-00a0c91e6bf6';
+  const requestOf = (user: string, requestId: string) =>
+    names.event({ ...event, id: 'x', user, requestId }).requestId;
+  assert.equal(requestOf('7', drawn), drawn, 'the id of a list, by which its log knows it');
+  assert.equal(requestOf('ann', 'ann/1'), hmac('ann/1'));
+  assert.equal(requestOf('ann', 'own'), 'own');
+  assert.equal(requestOf(drawn, drawn), hmac(drawn));
 });
 
 test('requests go on with plain ids, none of which is in a file, log line or metric', async (t) => {
@@ -57,8 +67,8 @@ test('requests go on with plain ids, none of which is in a file, log line or met
   await createPseudonymKey(pseudonymKey);
   if (process.platform !== 'win32') assert.equal((await stat(pseudonymKey)).mode & 0o777, 0o600);
   for (const [state, over] of [
-    ['plain', { learning }],
-    ['hidden', { learning, pseudonymKey }],
+    ['plain', { learning, exploration }],
+    ['hidden', { learning, exploration, pseudonymKey }],
   ] as const) {
     let running = await start(model, join(dir, state), over);
     const open = () => new RecsysClient({ url: running.url, patience: 0 });
@@ -75,10 +85,21 @@ test('requests go on with plain ids, none of which is in a file, log line or met
         [`${ANN}/99`, 'duplicate'],
       ],
     );
-    await client.eraseUser('bob-71c2e0');
+    const lists = new Map<string, string>();
+    for (const user of [ANN, 'bob-71c2e0', 'u3', ANN]) {
+      const { requestId, items } = await client.recommendations(user, { k: 2 });
+      lists.set(user, requestId);
+      await client.event({ ...eventOf(user, 200 + lists.size), item: items[0]!.item, requestId });
+    }
+    await client.event({ ...eventOf(ANN, 300), requestId: `list of ${ANN}` });
+    assert.equal((await client.eraseUser('bob-71c2e0')).impressions, 1);
+    const { impressions } = await client.user(ANN);
+    assert.equal(impressions?.length, 2);
+    const outcomes = await outcomesByRequest(join(dir, state, 'journal'));
+    assert.equal(outcomes.get(lists.get(ANN)!)![0]!.item, impressions[1]!.items[0]!.item);
     await caughtUp(running.url);
     const told = await client.user(ANN);
-    assert.deepEqual([told.user, told.events.length, told.history?.length], [ANN, 11, 11]);
+    assert.deepEqual([told.user, told.events.length, told.history?.length], [ANN, 14, 14]);
     assert.equal((await client.user('u3')).checkpoint.known, true);
     if (state === 'hidden') {
       const metrics = await client.metrics();

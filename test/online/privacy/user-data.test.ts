@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { before, test } from 'node:test';
 import { RecsysClient } from '../../../src/client/index.js';
 import { selectBackend } from '../../../src/compute/select.js';
+import { explorationSchema } from '../../../src/online/exploration/schema.js';
 import { learningSchema } from '../../../src/online/schema.js';
 import { writeTinyCheckpoint } from '../checkpoint-fixture.js';
 import { NOW, temporary } from '../fixtures.js';
@@ -15,13 +16,14 @@ before(async () => {
   await selectBackend('cpu');
 });
 
+const exploration = explorationSchema.parse({ log: true });
 const learning = learningSchema.parse({ user: { rate: 0.05 }, weights: { buy: 0 } });
 
 test('everything known of a user, page by page, by the client; and none of it after an erasure', async (t) => {
   const dir = await temporary(t);
   const [model, state] = [join(dir, 'model'), join(dir, 'state')];
   await writeTinyCheckpoint(model);
-  const running = await start(model, state, { learning });
+  const running = await start(model, state, { learning, exploration });
   const client = new RecsysClient({ url: running.url, patience: 0 });
   t.after(() => client.close());
   const odd = 'käthe/7 %"ü';
@@ -34,6 +36,7 @@ test('everything known of a user, page by page, by the client; and none of it af
     { ...eventOf('u3', 6) },
   ]);
   await caughtUp(running.url);
+  for (const user of [odd, 'bob', odd]) await client.recommendations(user);
   const { requestId, weights, measuredWeights, ...known } = await client.user(ANN);
   assert(requestId);
   assert.equal(weights?.length, measuredWeights?.length);
@@ -71,6 +74,8 @@ test('everything known of a user, page by page, by the client; and none of it af
       { item: 'i34', behaviour: 'buy' },
       { item: 'i5', behaviour: 'view' },
     ],
+    impressions: [],
+    nextImpressions: null,
     budget: 2,
     checkpoint: { known: false, attributes: null },
     dataset: null,
@@ -96,14 +101,22 @@ test('everything known of a user, page by page, by the client; and none of it af
 
   const { requestId: _, ...erased } = await client.eraseUser(ANN);
   assert.match(await client.metrics(), /recsys_rebuild_due 1\n/);
-  assert.deepEqual(erased, { user: ANN, erased: true, events: 3, rebuilt: 'scheduled', residual: [] });
+  assert.deepEqual(erased, {
+    user: ANN,
+    erased: true,
+    events: 3,
+    impressions: 0,
+    rebuilt: 'scheduled',
+    residual: [],
+  });
   const none = await client.user(ANN);
   assert.deepEqual(
     [none.events, none.history, none.weights, none.measuredWeights, none.budget],
     [[], [], null, null, 0],
   );
   assert.deepEqual(await filesWith(state, ANN), []);
-  assert.equal((await client.eraseUser(odd)).events, 1);
+  const gone = await client.eraseUser(odd);
+  assert.deepEqual([gone.events, gone.impressions], [1, 2]);
   assert.deepEqual(await filesWith(state, JSON.stringify(odd).slice(1, -1)), []);
   // The same event once more is a new one.
   assert.equal((await client.event(eventOf(ANN, 1))).accepted, 1);
@@ -121,15 +134,19 @@ test('the scope is admin; the audit log has who asked, and not about whom', asyn
   clock.now = Date.now();
   const running = await start(join(dir, 'model'), join(dir, 'state'), { security });
   const url = `${running.url}/v1/users/${ANN}`;
-  for (const method of ['GET', 'DELETE'])
+  for (const [method, path] of [
+    ['GET', url],
+    ['GET', `${url}/impressions`],
+    ['DELETE', url],
+  ] as const)
     for (const [token, status] of [
       [undefined, 401],
       [tokens.read, 403],
       [tokens.write, 403],
       [tokens.admin, 200],
     ] as const) {
-      const reply = await fetch(url, { method, headers: token ? bearing(token) : {} });
-      assert.equal(reply.status, status, method);
+      const reply = await fetch(path, { method, headers: token ? bearing(token) : {} });
+      assert.equal(reply.status, status, `${method} ${path}`);
     }
   const log = await readFile(join(dirname(file), 'audit.log'), 'utf8');
   const lines = log.trim().split('\n').slice(-2);
