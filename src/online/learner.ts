@@ -31,8 +31,22 @@ export interface States {
 
 /** States that can be moved towards what a user did. */
 export interface LearnableStates extends States {
-  /** Gradient [n × width] of −log p(item) with respect to each of n states, one item each, p over the first `known` rows of each. */
-  gradients(states: Float32Array, items: Int32Array, known: Int32Array): Promise<Float32Array>;
+  /**
+   * Gradient [n × width] of −log p(item) with respect to each of n states, one item each, p over the first `known` rows of each.
+   * @param tempered logits are `scale` times the model's, and `added` [n × (items + 1)]
+   */
+  gradients(
+    states: Float32Array,
+    items: Int32Array,
+    known: Int32Array,
+    tempered?: Tempered,
+  ): Promise<Float32Array>;
+}
+
+/** What becomes of a model's logits before they are probabilities. */
+export interface Tempered {
+  readonly scale: number;
+  readonly added?: Float32Array | undefined;
 }
 
 /** A model that does not learn. What it does not know of histories it leaves out. */

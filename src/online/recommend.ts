@@ -315,8 +315,11 @@ export class Recommender {
     const { learner, adaptation } = this.options;
     const state = this.checkedState(given);
     if (state) return { score: () => learner.states!.rank(state), needsHistory: false };
-    if (adapter === undefined && adaptation?.has(user))
-      return { score: (query) => this.askedOfUsers.ask({ query, user }), needsHistory: false };
+    if (adapter === undefined && adaptation?.changes(user))
+      return {
+        score: (query) => this.askedOfUsers.ask({ query, user }),
+        needsHistory: !adaptation.has(user),
+      };
     return { score: (query) => this.asked.get(adapter ?? '')!.ask(query), needsHistory: true };
   }
 

@@ -2,6 +2,19 @@ import { z } from 'zod';
 import { OPTIMIZER_NAMES } from '../compute/optimizers/index.js';
 import { DURABILITIES } from '../protocol/events.js';
 
+/** Weights of what comes again: added to the score of an item that the user had n events ago are recent/n + seen. */
+const repeatSchema = z.strictObject({
+  rate: z.number().min(0).max(100).default(0).describe('step size; 0 = everyone keeps what they begin with'),
+  decay: z.number().min(0).max(1).default(0.03).describe('share that goes back to the start at each event'),
+  start: z
+    .strictObject({
+      recent: z.number().default(0).describe('over the number of events since the user had the item'),
+      seen: z.number().default(0).describe('whenever that was'),
+    })
+    .prefault({})
+    .describe('what everyone begins with'),
+});
+
 /** How the served model learns from events. */
 export const learningSchema = z
   .strictObject({
@@ -55,6 +68,16 @@ export const learningSchema = z
           .max(1)
           .default(0.03)
           .describe('share of a user’s own weights that is forgotten at each of their events'),
+        scale: z
+          .number()
+          .positive()
+          .default(1)
+          .describe(
+            'what the scores of a model that is too sure of itself are multiplied by before a user’s own weights are learned and added',
+          ),
+        repeat: repeatSchema
+          .prefault({})
+          .describe('how much each user comes back to what they had, learned from their events'),
       })
       .prefault({})
       .describe('weights of each user’s own, added to the state that the model makes of the history'),

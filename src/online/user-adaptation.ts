@@ -1,5 +1,6 @@
 import type { HostTensor, Query, TensorMap } from '../types.js';
 import type { LearnableStates, LearnExample, States } from './learner.js';
+import { addRepeats, REPEAT_WEIGHTS, type Repeats, repeatGradient, repeatsOf } from './repeats.js';
 
 /** How far a user's own weights go with each of their events. */
 export interface UserRates {
@@ -7,7 +8,19 @@ export interface UserRates {
   readonly rate: number;
   /** Share of the weights that is forgotten at each event. */
   readonly decay: number;
+  /** What the model's scores are multiplied by: probabilities of a model that is too sure of itself teach users too much. */
+  readonly scale: number;
+  /** How the user's weights of what comes again go, from what everyone begins with. */
+  readonly repeat: {
+    readonly rate: number;
+    readonly decay: number;
+    readonly start: { readonly recent: number; readonly seen: number };
+  };
 }
+
+/** Whether users have weights of what comes again. */
+const repeats = ({ repeat: { rate, start } }: UserRates): boolean =>
+  rate > 0 || start.recent !== 0 || start.seen !== 0;
 
 /** Numbers that a user's own weights may have: they are kept for every user. */
 const WIDEST = 4096;
@@ -19,7 +32,7 @@ export function userAdaptation(of: {
   readonly frozen?: { readonly states: LearnableStates } | undefined;
 }): { readonly served?: UserAdaptation; readonly adapted?: UserAdaptation } {
   const { user: rates } = of.learning;
-  if (rates.rate === 0) return {};
+  if (rates.rate === 0 && !repeats(rates)) return {};
   const { states, learnable } = of.learner;
   if (!learnable || learnable.width > WIDEST) return {};
   return {
@@ -28,87 +41,119 @@ export function userAdaptation(of: {
   };
 }
 
-/** Users' own weights in durable form: tensor `<name>.offsets` [users × width]. */
+/** Users' own weights in durable form: tensor `<name>.offsets` [users × (width + 2, with weights of what comes again)]. */
 export interface OffsetSnapshot {
   readonly users: readonly string[];
   readonly tensors: TensorMap;
 }
 
 /**
- * What each user's events say beyond what the model reads from them: an offset δ to the user's state, scores = f(h + δ). With every event
- * δ ← (1 − decay) δ − rate · ∂(−log p(item)) / ∂(h + δ), one gradient step on the user's own loss. The model stays as it is, and a user
- * without events has δ = 0.
+ * What each user's events say beyond what the model reads from them: an offset δ to the user's state, and weights w of items that they had before (`repeats.ts`),
+ * scores = s f(h + δ) + φ w. With every event δ ← (1 − decay) δ − rate · ∂(−log p(item)) / ∂(h + δ), and w likewise towards what everyone begins with:
+ * one gradient step on the user's own loss. The model stays as it is, and a user without events has δ = 0.
  */
 export class UserAdaptation {
-  private readonly offsets = new Map<string, Float32Array>();
+  /** [width] δ, and w after it where there is such. */
+  private readonly own = new Map<string, Float32Array>();
+  /** What everyone begins with. */
+  private readonly start: Float32Array;
+  private readonly repeats: boolean;
 
   /**
-   * @param states that offsets are learned from
+   * @param states that weights are learned from
    * @param lists states that lists are made from, where those are others
    */
   constructor(
     private readonly states: LearnableStates,
     private readonly rates: UserRates,
     private readonly lists: States = states,
-  ) {}
-
-  has(user: string): boolean {
-    return this.offsets.has(user);
+  ) {
+    this.repeats = repeats(rates);
+    const { recent, seen } = rates.repeat.start;
+    this.start = new Float32Array(states.width + (this.repeats ? REPEAT_WEIGHTS : 0));
+    if (this.repeats) this.start.set([recent, seen], states.width);
   }
 
-  /** [width] what was learned of a user; undefined before the first event. */
-  offset(user: string): Float32Array | undefined {
-    return this.offsets.get(user)?.slice();
+  has(user: string): boolean {
+    return this.own.has(user);
+  }
+
+  /** Whether lists of a user with a history are other than the model's. */
+  changes(user: string): boolean {
+    return this.own.has(user) || this.start.some((weight) => weight !== 0);
+  }
+
+  /** What was learned of a user, [width] δ and w after it; undefined before the first event. */
+  weights(user: string): Float32Array | undefined {
+    return this.own.get(user)?.slice();
   }
 
   forget(user: string): void {
-    this.offsets.delete(user);
+    this.own.delete(user);
   }
 
   /** Scores [queries × (items + 1)] of users with what was learned of them. */
   async score(queries: readonly Query[], users: readonly string[]): Promise<Float32Array> {
-    return this.lists.rank(await this.adapted(this.lists, queries, users));
+    const scores = this.scaled(await this.lists.rank(await this.adapted(this.lists, queries, users)));
+    if (this.repeats) this.addTo(scores, queries, users);
+    return scores;
   }
 
-  /** One step for each example's user; examples of one user in a batch all start from the same offset. */
+  /** One step for each example's user; examples of one user in a batch all start from the same weights. */
   async learn(examples: readonly LearnExample[]): Promise<void> {
-    const { rate, decay } = this.rates;
-    const { width } = this.states;
     const queries = examples.map(({ query }) => query);
     const users = examples.map(({ event }) => event.user);
     const items = Int32Array.from(examples, ({ item }) => item);
     const known = Int32Array.from(examples, (example) => Math.max(example.known, example.item + 1));
-    const gradients = await this.states.gradients(
-      await this.adapted(this.states, queries, users),
-      items,
-      known,
-    );
+    const states = await this.adapted(this.states, queries, users);
+    const added = this.repeats ? await this.logits(states, queries, users) : undefined;
+    const { scale, rate } = this.rates;
+    const tempered = { scale, added: added?.repeats };
+    const ofStates = rate > 0 ? await this.states.gradients(states, items, known, tempered) : undefined;
+    const { width } = this.states;
     for (const [row, user] of users.entries()) {
-      const gradient = gradients.subarray(row * width, (row + 1) * width);
+      const gradient = new Float32Array(this.start.length);
+      if (ofStates) gradient.set(ofStates.subarray(row * width, (row + 1) * width));
+      if (added) {
+        const columns = added.logits.length / users.length;
+        const logits = added.logits.subarray(row * columns, (row + 1) * columns);
+        gradient.set(repeatGradient(logits, added.of[row]!, items[row]!, known[row]!), width);
+      }
       // A loss that is no number must not outlast its event.
-      if (!gradient.every(Number.isFinite)) continue;
-      const offset = this.offsets.get(user) ?? new Float32Array(width);
-      for (let i = 0; i < width; i++) offset[i] = (1 - decay) * offset[i]! - rate * gradient[i]!;
-      this.offsets.set(user, offset);
+      if (gradient.every(Number.isFinite)) this.step(user, gradient);
     }
   }
 
   snapshot(name: string): OffsetSnapshot {
-    const { width } = this.states;
-    const data = new Float32Array(this.offsets.size * width);
+    const width = this.start.length;
+    const data = new Float32Array(this.own.size * width);
     let row = 0;
-    for (const offset of this.offsets.values()) data.set(offset, width * row++);
-    const tensor: HostTensor = { dtype: 'F32', shape: [this.offsets.size, width], data };
-    return { users: [...this.offsets.keys()], tensors: new Map([[`${name}.offsets`, tensor]]) };
+    for (const weights of this.own.values()) data.set(weights, width * row++);
+    const tensor: HostTensor = { dtype: 'F32', shape: [this.own.size, width], data };
+    return { users: [...this.own.keys()], tensors: new Map([[`${name}.offsets`, tensor]]) };
   }
 
-  /** Becomes what `snapshot` gave. */
+  /** Becomes what `snapshot` gave; of weights that were not kept then, users begin with what everyone does. */
   load(name: string, { users, tensors }: OffsetSnapshot): void {
-    const { width } = this.states;
-    this.offsets.clear();
-    const data = tensors.get(`${name}.offsets`)!.data as Float32Array;
-    for (const [row, user] of users.entries())
-      this.offsets.set(user, data.slice(row * width, (row + 1) * width));
+    const { shape, data } = tensors.get(`${name}.offsets`)!;
+    const width = shape[1]!;
+    this.own.clear();
+    for (const [row, user] of users.entries()) {
+      const weights = this.start.slice();
+      const kept = Math.min(width, weights.length);
+      weights.set((data as Float32Array).subarray(row * width, row * width + kept));
+      this.own.set(user, weights);
+    }
+  }
+
+  private step(user: string, gradient: Float32Array): void {
+    const { start, rates } = this;
+    const weights = this.own.get(user) ?? start.slice();
+    for (let i = 0; i < weights.length; i++) {
+      const { rate, decay } = i < this.states.width ? rates : rates.repeat;
+      weights[i] = weights[i]! - decay * (weights[i]! - start[i]!) - rate * gradient[i]!;
+    }
+    this.own.set(user, weights);
   }
 
   private async adapted(
@@ -118,10 +163,35 @@ export class UserAdaptation {
   ): Promise<Float32Array> {
     const states = Float32Array.from(await adapt(queries));
     for (const [row, user] of users.entries()) {
-      const offset = this.offsets.get(user);
-      if (!offset) continue;
-      for (let i = 0; i < width; i++) states[row * width + i]! += offset[i]!;
+      const own = this.own.get(user);
+      if (!own) continue;
+      for (let i = 0; i < width; i++) states[row * width + i]! += own[i]!;
     }
     return states;
+  }
+
+  private scaled(scores: Float32Array): Float32Array {
+    const { scale } = this.rates;
+    // What is added to later may be somebody else's.
+    return scale === 1 && !this.repeats ? scores : scores.map((score) => scale * score);
+  }
+
+  /** Adds to scores [users × columns] what users' weights of items that they had come to. @returns those items, by user */
+  private addTo(scores: Float32Array, queries: readonly Query[], users: readonly string[]): Repeats[] {
+    const columns = scores.length / users.length;
+    return users.map((user, row) => {
+      const of = repeatsOf(queries[row]!, columns);
+      const weights = (this.own.get(user) ?? this.start).subarray(this.states.width);
+      addRepeats(scores.subarray(row * columns, (row + 1) * columns), of, weights);
+      return of;
+    });
+  }
+
+  private async logits(states: Float32Array, queries: readonly Query[], users: readonly string[]) {
+    const logits = this.scaled(await this.states.rank(states));
+    const repeats = new Float32Array(logits.length);
+    const of = this.addTo(repeats, queries, users);
+    for (let i = 0; i < logits.length; i++) logits[i] = logits[i]! + repeats[i]!;
+    return { logits, repeats, of };
   }
 }

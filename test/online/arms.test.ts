@@ -88,11 +88,18 @@ const states = (rows: readonly number[][]) => ({
   // The gradient is the state itself: a step takes it towards 0.
   gradients: async (given: Float32Array) => given,
 });
+/** No weights of what comes again. */
+const NONE = { rate: 0, decay: 0, start: { recent: 0, seen: 0 } };
 const example = (user: string): LearnExample =>
   ({ event: { user }, query: {}, item: 1, known: 9 }) as unknown as LearnExample;
 
 test('a user’s own weights: each step by hand, those of others untouched, and back from a snapshot', async () => {
-  const adaptation = new UserAdaptation(states([[8, -4]]), { rate: 0.5, decay: 0.25 });
+  const adaptation = new UserAdaptation(states([[8, -4]]), {
+    rate: 0.5,
+    decay: 0.25,
+    scale: 1,
+    repeat: NONE,
+  });
   assert.equal(adaptation.has('ann'), false);
   await adaptation.learn([example('ann')]);
   // δ = −0.5 · (8, −4)
@@ -101,10 +108,15 @@ test('a user’s own weights: each step by hand, those of others untouched, and 
   // δ = 0.75 · (−4, 2) − 0.5 · (4, −2)
   assert.deepEqual([...(await adaptation.score([], ['ann']))], [3, -1.5]);
   assert.deepEqual([...(await adaptation.score([], ['bob']))], [8, -4]);
-  const copy = new UserAdaptation(states([[8, -4]]), { rate: 0.5, decay: 0.25 });
+  const copy = new UserAdaptation(states([[8, -4]]), { rate: 0.5, decay: 0.25, scale: 1, repeat: NONE });
   copy.load('served', adaptation.snapshot('served'));
   assert.deepEqual([...(await copy.score([], ['ann']))], [3, -1.5]);
-  const spoiled = new UserAdaptation(states([[Number.NaN, 1]]), { rate: 1, decay: 0 });
+  const spoiled = new UserAdaptation(states([[Number.NaN, 1]]), {
+    rate: 1,
+    decay: 0,
+    scale: 1,
+    repeat: NONE,
+  });
   await spoiled.learn([example('ann')]);
   assert.equal(spoiled.has('ann'), false, 'a gradient that is no number is not kept');
 });
@@ -121,7 +133,10 @@ test('what is learned of a user does not depend on what a list may cost', async 
   const learned = await Promise.all(
     [3, 0].map(async (steps) => {
       const learner = modelLearner(made(3), learningSchema.parse({}), 1, { scoring: made(steps).model });
-      const { served } = userAdaptation({ learning: { user: { rate: 0.5, decay: 0 } }, learner });
+      const { served } = userAdaptation({
+        learning: { user: { rate: 0.5, decay: 0, scale: 1, repeat: NONE } },
+        learner,
+      });
       const before = await learner.score([query]);
       await served!.learn([one]);
       const after = await served!.score([query], ['ann']);
@@ -134,25 +149,31 @@ test('what is learned of a user does not depend on what a list may cost', async 
   assert.notDeepEqual(fewer!.after, own!.after, 'also those with what was learned');
 });
 
-test('gradients of states are those of finite differences, and a step makes the item likelier', async (t) => {
-  const dir = await temporary(t);
-  await writeTinyCheckpoint(dir);
-  const { states: of } = frozenModel(restoreModel(await readCheckpoint(dir)));
-  const query = { user: 0, items: Int32Array.from([3, 5]), behaviours: new Uint8Array(2) };
-  const state = Float32Array.from(await of.adapt([query]));
-  const loss = async (at: Float32Array): Promise<number> => {
-    const scores = await of.rank(at);
-    return logLossOf(scores, 0, scores.length, 7, new Uint8Array(scores.length));
-  };
-  const gradient = await of.gradients(state, Int32Array.of(7), Int32Array.of(1000));
-  for (let i = 0; i < of.width; i++) {
-    const moved = (by: number) => state.map((x, j) => (j === i ? x + by : x));
-    const found = ((await loss(moved(0.05))) - (await loss(moved(-0.05)))) / 0.1;
-    assert(Math.abs(found - gradient[i]!) < 1e-3 + 0.02 * Math.abs(found), `${i}: ${found} ${gradient[i]}`);
-  }
-  const after = await loss(state.map((x, i) => x - 0.1 * gradient[i]!));
-  assert(after < (await loss(state)), 'the step went the wrong way');
-});
+for (const tempered of [{ scale: 1 }, { scale: 0.4, added: 9 }])
+  test(`gradients of states are those of finite differences, and a step makes the item likelier: ${JSON.stringify(tempered)}`, async (t) => {
+    const dir = await temporary(t);
+    await writeTinyCheckpoint(dir);
+    const { states: of } = frozenModel(restoreModel(await readCheckpoint(dir)));
+    const query = { user: 0, items: Int32Array.from([3, 5]), behaviours: new Uint8Array(2) };
+    const state = Float32Array.from(await of.adapt([query]));
+    const { scale } = tempered;
+    const { length } = await of.rank(state);
+    const added = tempered.added === undefined ? undefined : new Float32Array(length);
+    added?.set([2, -1, tempered.added!], 3);
+    const loss = async (at: Float32Array): Promise<number> => {
+      const scores = (await of.rank(at)).map((score, i) => scale * score + (added?.[i] ?? 0));
+      return logLossOf(scores, 0, length, 7, new Uint8Array(length));
+    };
+    const known = Int32Array.of(1000);
+    const gradient = await of.gradients(state, Int32Array.of(7), known, { scale, added });
+    for (let i = 0; i < of.width; i++) {
+      const moved = (by: number) => state.map((x, j) => (j === i ? x + by : x));
+      const found = ((await loss(moved(0.05))) - (await loss(moved(-0.05)))) / 0.1;
+      assert(Math.abs(found - gradient[i]!) < 1e-3 + 0.02 * Math.abs(found), `${i}: ${found} ${gradient[i]}`);
+    }
+    const after = await loss(state.map((x, i) => x - 0.1 * gradient[i]!));
+    assert(after < (await loss(state)), 'the step went the wrong way');
+  });
 
 const stream = (n: number): OnlineEvent[] =>
   Array.from({ length: n }, (_, i) => ({

@@ -145,12 +145,14 @@ for (const [kind, known] of [
     close(await plain.states!.rank(states), await tensors.states!.rank(states), 'ranked', 1e-6);
     const items = Int32Array.from(QUERIES, (_, i) => i + 1);
     const rows = Int32Array.from(QUERIES, (_, i) => ITEMS + 1 - i);
-    close(
-      await plain.learnable!.gradients(states, items, rows),
-      await tensors.learnable!.gradients(states, items, rows),
-      'gradients',
-      1e-5,
-    );
+    const added = Float32Array.from({ length: QUERIES.length * (ITEMS + 1) }, (_, i) => (i % 7) - 3);
+    for (const tempered of [undefined, { scale: 0.3 }, { scale: 2, added }])
+      close(
+        await plain.learnable!.gradients(states, items, rows, tempered),
+        await tensors.learnable!.gradients(states, items, rows, tempered),
+        'gradients',
+        1e-5,
+      );
     tensors.dispose();
   });
 

@@ -11,11 +11,15 @@ export function plainStates(model: PlainModel, width: number): LearnableStates {
     adapt: async (queries) => joined(queries.map((query) => model.state(query))),
     rank: async (states) =>
       joined(Array.from({ length: states.length / width }, (_, row) => model.scores(stateOf(states, row)))),
-    gradients: async (states, items, known) =>
+    gradients: async (states, items, known, { scale, added } = { scale: 1 }) =>
       joined(
         Array.from(items, (item, row) => {
-          const probabilities = softmax(model.scores(stateOf(states, row)).subarray(1, known[row]!));
+          const scores = model.scores(stateOf(states, row));
+          for (let i = 0; i < scores.length; i++)
+            scores[i] = scale * scores[i]! + (added ? added[row * scores.length + i]! : 0);
+          const probabilities = softmax(scores.subarray(1, known[row]!));
           probabilities[item - 1] = probabilities[item - 1]! - 1;
+          if (scale !== 1) for (let i = 0; i < probabilities.length; i++) probabilities[i]! *= scale;
           return model.pull(
             Int32Array.from(probabilities, (_, i) => i + 1),
             probabilities,

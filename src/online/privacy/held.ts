@@ -52,8 +52,8 @@ export class HeldUsers {
         ...(times ? { time: times[i]! } : {}),
         ...(values && !Number.isNaN(values[i]) ? { value: values[i]! } : {}),
       })),
-      weights: numbers(adaptations.served?.offset(user)),
-      measuredWeights: numbers(adaptations.adapted?.offset(user)),
+      weights: numbers(adaptations.served?.weights(user)),
+      measuredWeights: numbers(adaptations.adapted?.weights(user)),
       budget: state.budget.of(user),
     };
   }
