@@ -49,8 +49,8 @@ interface ArmsSource {
 }
 
 const K = 10;
-/** Events ranked between two turns of the event loop. */
-const SLICE = 4;
+/** Events ranked together; requests have their turn after each arm's. */
+const SLICE = 8;
 const NONE = new Int32Array(0);
 const MISS: Ranked = { rank: Number.POSITIVE_INFINITY, logLoss: Number.NaN };
 
@@ -123,7 +123,10 @@ export class Arms {
     const queries = asked.map(({ query }) => query);
     const users = asked.map(({ event }) => event.user);
     const scores: Float32Array[] = [];
-    for (const scoring of this.scorings) scores.push(await scoring.score(queries, users));
+    for (const scoring of this.scorings) {
+      scores.push(await scoring.score(queries, users));
+      await turn();
+    }
     const { frozen } = this.options;
     const barred = new Uint8Array(popularity.length);
     for (const [row, event] of asked.entries()) {

@@ -75,7 +75,7 @@ export interface LearnerState {
 }
 
 /** Operation by operation on a tensor backend. */
-export const TENSORS = 'tensors';
+export const TENSORS = 'tensors 2';
 
 /**
  * A served model: scores users and learns from events. Deterministic: equal states and equal calls give equal bits.

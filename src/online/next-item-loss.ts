@@ -8,7 +8,7 @@ import { binaryCrossEntropy } from '../model/losses/bce.js';
 import { single } from '../model/losses/reduce.js';
 import type { Model } from '../model/model.js';
 import { packedBatch, type Reads } from '../model/scorer.js';
-import { atLast } from '../model/select.js';
+import { newestStates } from '../model/select.js';
 import type { LearnExample } from './learner.js';
 import { drawNegatives, type NegativeOptions } from './negatives.js';
 
@@ -62,8 +62,7 @@ export function packExamples(
 export function nextItemLoss(kind: 'softmax' | 'bce', model: Model) {
   return (params: Params, inputs: Inputs): tf.Scalar => {
     const { targets, weights, negatives, offsets } = inputs;
-    const { states } = model.encode(params, sequencesOf(inputs), INFERENCE);
-    const last = atLast(states);
+    const last = newestStates(model, params, sequencesOf(inputs));
     const logits = (candidates: tf.Tensor): tf.Tensor2D => model.logits(params, last, candidates, INFERENCE);
     const target = single(logits, targets!);
     const against = logits(negatives!);

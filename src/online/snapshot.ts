@@ -6,7 +6,7 @@ import { decodeSafetensors, encodeSafetensors } from '../storage/safetensors.js'
 import { machine } from '../storage/versions.js';
 import type { Catalogue, HostTensor, TensorMap } from '../types.js';
 import { learningStateSchema } from './guard/learning-state.js';
-import { type LearnerState, TENSORS } from './learner.js';
+import type { LearnerState } from './learner.js';
 import type { ServicePosition } from './position.js';
 import { decodeQueue, encodeQueue, queueFacts } from './waiting.js';
 
@@ -41,7 +41,7 @@ const factsSchema = z.object({
   base: z.object({ model: z.string(), data: z.string().nullable() }),
   optimizer: z.string(),
   /** How the learner computed. */
-  arithmetic: z.string().default(TENSORS),
+  arithmetic: z.string().default('tensors'),
   /** Rows of items the model had, free ones too: what the optimizer's state is of. */
   rows: z.number().int(),
   users: strings,

@@ -6,7 +6,7 @@ import { sequencesOf } from '../model/inputs.js';
 import { single } from '../model/losses/reduce.js';
 import type { Model } from '../model/model.js';
 import type { Reads } from '../model/scorer.js';
-import { atLast } from '../model/select.js';
+import { newestStates } from '../model/select.js';
 import type { LearnExample } from './learner.js';
 import { packHistories } from './next-item-loss.js';
 
@@ -22,8 +22,7 @@ export function packValues(examples: readonly LearnExample[], model: Reads, whol
 /** Weighted sum over a batch of the squared error of each event's value, as foretold from the events before it. */
 export function valueLoss(model: Model) {
   return (params: Params, inputs: Inputs): tf.Scalar => {
-    const { states } = model.encode(params, sequencesOf(inputs), INFERENCE);
-    const last = atLast(states);
+    const last = newestStates(model, params, sequencesOf(inputs));
     const said = single((items) => model.logits(params, last, items, INFERENCE), inputs.targets!);
     return tf.sum(tf.mul(tf.squaredDifference(said, inputs.labels!), inputs.weights!)) as tf.Scalar;
   };
