@@ -33,7 +33,8 @@ import { ServiceMetrics } from './metrics.js';
 import type { QualityReport } from './prequential.js';
 import { finishErasures } from './privacy/disk.js';
 import { openNames } from './privacy/pseudonym-key.js';
-import { renamedCatalogue, renamedState, type UserNames } from './privacy/pseudonyms.js';
+import type { UserNames } from './privacy/pseudonyms.js';
+import { renamedCatalogue, renamedState } from './privacy/renamed.js';
 import { UserData } from './privacy/user-data.js';
 import { type Generation, Generations, type Opening } from './rebuild/generations.js';
 import type { LearningConfig, QualityConfig, RequestConfig, RetentionConfig } from './schema.js';
@@ -136,7 +137,7 @@ async function serveState(
   context: StageContext,
   partial: string | undefined,
 ): Promise<ServeResult> {
-  const names = await openNames(given.state, given.pseudonymKey);
+  const names = await openNames(given.state, given.pseudonymKey, context.log);
   const options = named(given, names);
   const { checkpoint, state } = options;
   await finishErasures(state, checkpoint, context.log);

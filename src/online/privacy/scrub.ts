@@ -1,7 +1,4 @@
-import { cp, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { withOutputDirectory } from '../../storage/atomic.js';
-import { type CheckpointManifest, readCheckpoint, sealCheckpoint } from '../../storage/checkpoint.js';
+import { readCheckpoint } from '../../storage/checkpoint.js';
 import type { HostTensor, TensorMap } from '../../types.js';
 import { withoutUser } from '../guard/user-budget.js';
 import { packHistories, unpackHistories } from '../packed-histories.js';
@@ -9,6 +6,7 @@ import { type OnlineState, onlineFiles, readOnlineState } from '../snapshot.js';
 import type { OffsetSnapshot } from '../user-adaptation.js';
 import type { UserSnapshot } from '../users.js';
 import { ERASED } from './erasure-records.js';
+import { rewriteSnapshot } from './rewritten-snapshot.js';
 
 /**
  * Takes a user out of a snapshot in place: history, own weights, budget, events that wait, ids of events. What the weights that all share
@@ -22,17 +20,7 @@ export async function scrubSnapshot(
 ): Promise<void> {
   const online = await readOnlineState(await readCheckpoint(path));
   if (!online) return;
-  const files = onlineFiles(without(online, user, gone));
-  await withOutputDirectory(path, { force: true, resume: false }, async (into) => {
-    await cp(path, into, { recursive: true });
-    for (const [name, bytes] of files) await writeFile(join(into, name), bytes);
-    const file = join(into, 'manifest.json');
-    const manifest = JSON.parse(await readFile(file, 'utf8')) as CheckpointManifest;
-    // What the manifest does not list is recorded anew.
-    const kept = Object.entries(manifest.files).filter(([name]) => !files.has(name));
-    await writeFile(file, JSON.stringify({ ...manifest, files: Object.fromEntries(kept) }));
-    await sealCheckpoint(into);
-  });
+  await rewriteSnapshot(path, onlineFiles(without(online, user, gone)));
 }
 
 function without(online: OnlineState, user: string, gone: (seq: number) => boolean): OnlineState {
