@@ -88,7 +88,7 @@ export class Arms {
   }
 
   /** What is measured is no part of the state: a replay does not measure, and must learn the same. */
-  private async aside(work: () => Promise<void>): Promise<void> {
+  private async aside(work: () => Promise<unknown>): Promise<void> {
     try {
       await work();
       this.failing = false;

@@ -62,6 +62,12 @@ export class ServiceMetrics {
     labelNames: ['reason'] as const,
     ...this.into,
   });
+  readonly evicted = new Counter({
+    name: 'recsys_evicted_total',
+    help: 'Rows of users who had no event for `retention.userDays`: history, or weights of their own',
+    labelNames: ['kind'] as const,
+    ...this.into,
+  });
   readonly loss = new Gauge({
     name: 'recsys_learner_loss',
     help: 'Loss of the last update before it',

@@ -245,7 +245,8 @@ export class LearnQueue {
     if (measure) await arms.measure(batch);
     try {
       await arms.learn(batch, wanted);
-      if (wanted.length > 0) await this.options.adaptation?.learn(wanted);
+      const gone = wanted.length > 0 && (await this.options.adaptation?.learn(wanted));
+      if (gone) metrics.evicted.inc({ kind: 'weights' }, gone);
       clicks?.learn(
         labelled.filter((one) => within.has(one)),
         measure,

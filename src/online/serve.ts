@@ -276,7 +276,8 @@ async function openService(
     ...(webhook && !sealed ? { alerted: (alert) => webhook.send(alert) } : {}),
     frozen: options.quality.arms ? frozenModel(restoreModel(checkpoint)) : undefined,
     questions: options.questions,
-    ...(data
+    // A snapshot has these histories already, but for those that were let go of.
+    ...(data && !newest.online
       ? { warm: (histories) => warmHistories(histories, data, checkpoint.catalogue, options.dataPart) }
       : {}),
     ...(online ? { from: online } : {}),

@@ -71,10 +71,11 @@ export class RecommenderService {
       this.behaviourIndex.set(behaviour, i);
     });
     this.clicks = clicksOf(options, this.items);
-    this.histories = new UserHistories(catalogue, retention.history, learner.columns);
+    const idle = retention.userDays === undefined ? undefined : retention.userDays * DAY_MS;
+    this.histories = new UserHistories(catalogue, retention.history, learner.columns, idle);
     this.recent = new RecentIds(retention.eventIds);
     this.trained = new TrainedEvents();
-    this.adaptation = userAdaptation(options);
+    this.adaptation = userAdaptation({ ...options, idle });
     this.arms = armsOf({ ...options, watch: (...ranked) => this.guard.watch(...ranked) }, this.adaptation);
     this.learningState = new LearningState(options.guard);
     this.guard = new Guard({
@@ -274,6 +275,8 @@ export class RecommenderService {
     const query = { ...this.histories.query(event.user), asks: behaviour };
     this.queue.push({ seq, event, query, item, behaviour, weight, known });
     this.histories.append(record.user, item, behaviour, record.time, record.value);
+    const gone = this.histories.passed(record.user, record.time);
+    if (gone > 0) this.options.metrics.evicted.inc({ kind: 'history' }, gone);
     this.recommender.popularity[item]! += 1;
   }
 

@@ -1,4 +1,5 @@
 import type { HostTensor, Query, TensorMap } from '../types.js';
+import { LastSeen } from './last-seen.js';
 import type { LearnableStates, LearnExample, States } from './learner.js';
 
 /** How far a user's own weights go with each of their events. */
@@ -17,18 +18,20 @@ export function userAdaptation(of: {
   readonly learning: { readonly user: UserRates };
   readonly learner: { readonly states?: States; readonly learnable?: LearnableStates };
   readonly frozen?: { readonly states: LearnableStates } | undefined;
+  /** Milliseconds without an event after which a user's weights are let go of. */
+  readonly idle?: number | undefined;
 }): { readonly served?: UserAdaptation; readonly adapted?: UserAdaptation } {
   const { user: rates } = of.learning;
   if (rates.rate === 0) return {};
   const { states, learnable } = of.learner;
   if (!learnable || learnable.width > WIDEST) return {};
   return {
-    served: new UserAdaptation(learnable, rates, states),
-    ...(of.frozen ? { adapted: new UserAdaptation(of.frozen.states, rates) } : {}),
+    served: new UserAdaptation(learnable, rates, { lists: states, idle: of.idle }),
+    ...(of.frozen ? { adapted: new UserAdaptation(of.frozen.states, rates, { idle: of.idle }) } : {}),
   };
 }
 
-/** Users' own weights in durable form: tensor `<name>.offsets` [users × width]. */
+/** Users' own weights in durable form: tensor `<name>.offsets` [users × width], and where they are let go of what `LastSeen` gives. */
 export interface OffsetSnapshot {
   readonly users: readonly string[];
   readonly tensors: TensorMap;
@@ -41,16 +44,24 @@ export interface OffsetSnapshot {
  */
 export class UserAdaptation {
   private readonly offsets = new Map<string, Float32Array>();
+  private readonly lists: States;
+  private readonly seen: LastSeen | undefined;
 
   /**
    * @param states that offsets are learned from
-   * @param lists states that lists are made from, where those are others
+   * @param options states that lists are made from, where those are others; milliseconds without an event after which offsets are let go of
    */
   constructor(
     private readonly states: LearnableStates,
     private readonly rates: UserRates,
-    private readonly lists: States = states,
-  ) {}
+    {
+      lists = states,
+      idle,
+    }: { readonly lists?: States | undefined; readonly idle?: number | undefined } = {},
+  ) {
+    this.lists = lists;
+    if (idle !== undefined) this.seen = new LastSeen(idle, () => this.offsets.keys());
+  }
 
   has(user: string): boolean {
     return this.offsets.has(user);
@@ -63,6 +74,7 @@ export class UserAdaptation {
 
   forget(user: string): void {
     this.offsets.delete(user);
+    this.seen?.forget(user);
   }
 
   /** Scores [queries × (items + 1)] of users with what was learned of them. */
@@ -70,8 +82,12 @@ export class UserAdaptation {
     return this.lists.rank(await this.adapted(this.lists, queries, users));
   }
 
-  /** One step for each example's user; examples of one user in a batch all start from the same offset. */
-  async learn(examples: readonly LearnExample[]): Promise<void> {
+  /**
+   * One step for each example's user; examples of one user in a batch all start from the same offset. Then lets go of those of users who have had none for
+   * too long.
+   * @returns how many
+   */
+  async learn(examples: readonly LearnExample[]): Promise<number> {
     const { rate, decay } = this.rates;
     const { width } = this.states;
     const queries = examples.map(({ query }) => query);
@@ -91,6 +107,10 @@ export class UserAdaptation {
       for (let i = 0; i < width; i++) offset[i] = (1 - decay) * offset[i]! - rate * gradient[i]!;
       this.offsets.set(user, offset);
     }
+    let gone = 0;
+    for (const { event } of examples)
+      for (const user of this.seen?.note(event.user, event.time) ?? []) if (this.offsets.delete(user)) gone++;
+    return gone;
   }
 
   snapshot(name: string): OffsetSnapshot {
@@ -99,7 +119,9 @@ export class UserAdaptation {
     let row = 0;
     for (const offset of this.offsets.values()) data.set(offset, width * row++);
     const tensor: HostTensor = { dtype: 'F32', shape: [this.offsets.size, width], data };
-    return { users: [...this.offsets.keys()], tensors: new Map([[`${name}.offsets`, tensor]]) };
+    const users = [...this.offsets.keys()];
+    const seen = this.seen?.snapshot(name, users) ?? [];
+    return { users, tensors: new Map([[`${name}.offsets`, tensor], ...seen]) };
   }
 
   /** Becomes what `snapshot` gave. */
@@ -109,6 +131,7 @@ export class UserAdaptation {
     const data = tensors.get(`${name}.offsets`)!.data as Float32Array;
     for (const [row, user] of users.entries())
       this.offsets.set(user, data.slice(row * width, (row + 1) * width));
+    this.seen?.load(name, users, tensors);
   }
 
   private async adapted(
