@@ -28,18 +28,29 @@ export class LastSeen {
 
   /** A user has an event. @param time milliseconds since the epoch @returns users who have had none for too long: they are no longer there */
   note(user: string, time: number): string[] {
+    this.mark(user, time);
+    return this.idle();
+  }
+
+  /** There is an event, of one of the users or of nobody. */
+  mark(user: string | undefined, time: number): void {
     this.times.push(time);
     if (this.times.length > BELIEVED) this.times.shift();
-    if (this.times.length < BELIEVED) return [];
+    if (this.times.length < BELIEVED) return;
     const all = Math.min(...this.times);
     if (!(all <= this.now)) this.now = all;
     if (this.undated) for (const one of this.users()) if (!this.seen.has(one)) this.seen.set(one, this.now);
     this.undated = false;
+    if (user === undefined) return;
     this.seen.delete(user);
     this.seen.set(user, this.now);
+  }
+
+  /** Users who have had no event for too long, the longest first: they are no longer there. @param most how many */
+  idle(most = Number.POSITIVE_INFINITY): string[] {
     const gone: string[] = [];
     for (const [one, last] of this.seen) {
-      if (this.now - last <= this.after) break;
+      if (gone.length === most || this.now - last <= this.after) break;
       gone.push(one);
     }
     for (const one of gone) this.seen.delete(one);

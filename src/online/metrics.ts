@@ -64,7 +64,7 @@ export class ServiceMetrics {
   });
   readonly evicted = new Counter({
     name: 'recsys_evicted_total',
-    help: 'Rows of users who had no event for `retention.userDays`: history, or weights of their own',
+    help: 'What had no event for long and was let go of: history or own weights of a user, or an item that came',
     labelNames: ['kind'] as const,
     ...this.into,
   });

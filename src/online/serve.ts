@@ -255,6 +255,7 @@ async function openService(
   const service = await RecommenderService.start({
     catalogue: restored.catalogue,
     known,
+    base: checkpoint.catalogue.items.length,
     learner,
     journal: journalPath(options.state),
     durability: options.durability,

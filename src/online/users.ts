@@ -87,6 +87,24 @@ export class UserHistories {
     return gone.length;
   }
 
+  /** Leaves an item out of all histories. */
+  drop(item: number): void {
+    for (const [user, h] of this.histories) {
+      if (!h.items.subarray(h.from, h.to).includes(item)) continue;
+      const kept = (_: unknown, at: number): boolean => at >= h.from && at < h.to && h.items[at] !== item;
+      // Anew: queries look at what is there.
+      const items = h.items.filter(kept);
+      this.histories.set(user, {
+        items,
+        behaviours: h.behaviours.filter(kept),
+        times: h.times.filter(kept),
+        values: h.values.filter(kept),
+        from: 0,
+        to: items.length,
+      });
+    }
+  }
+
   forget(user: string): void {
     this.histories.delete(user);
     this.seen?.forget(user);
