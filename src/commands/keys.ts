@@ -2,15 +2,15 @@ import { resolve } from 'node:path';
 import { z } from 'zod';
 import { path } from '../config/fields.js';
 import { RecsysError } from '../errors.js';
-import { createPseudonymKey } from '../online/privacy/pseudonym-key.js';
+import { createPseudonymKey, rotatePseudonymKey } from '../online/privacy/pseudonym-key.js';
 import { createKey, revokeKey } from '../online/security/administration.js';
 import { isValid, readKeys, SCOPES, type StoredKey } from '../online/security/keys.js';
 import { defineStage, type StageResult, type StageRun } from './stage.js';
 import { textTable } from './table.js';
 
 const schema = z.strictObject({
-  action: z.enum(['create', 'list', 'revoke', 'pseudonym']).describe('what to do'),
-  id: z.string().optional().describe('revoke: the key; pseudonym: the file'),
+  action: z.enum(['create', 'list', 'revoke', 'pseudonym', 'rotate']).describe('what to do'),
+  id: z.string().optional().describe('revoke: the key; pseudonym, rotate: the file'),
   keys: path(
     'key file, `security.keys` of the service; absent: keys.json in the working directory',
   ).optional(),
@@ -24,10 +24,10 @@ const schema = z.strictObject({
 });
 type Run = StageRun<z.output<typeof schema>>;
 
-/** `recsys serve-online keys create|list|revoke|pseudonym` */
+/** `recsys serve-online keys create|list|revoke|pseudonym|rotate` */
 export default defineStage({
   name: 'keys',
-  describe: 'make, list or revoke the API keys of a service; make a key for pseudonyms',
+  describe: 'make, list or revoke the API keys of a service; make a key for pseudonyms, or another after it',
   schema,
   flags: {
     keys: { key: 'keys', describe: 'key file (default: keys.json)', type: 'string' },
@@ -44,11 +44,11 @@ export default defineStage({
       name: 'action',
       key: 'action',
       describe:
-        'create: make a key and print it, this once; list: say which there are; revoke: refuse one from now on; pseudonym: make a key that users’ ids are pseudonymised with',
+        'create: make a key and print it, this once; list: say which there are; revoke: refuse one from now on; pseudonym: make a key that users’ ids are pseudonymised with; rotate: add another to it, by which a service renames its users at its next start',
       required: true,
-      choices: ['create', 'list', 'revoke', 'pseudonym'],
+      choices: ['create', 'list', 'revoke', 'pseudonym', 'rotate'],
     },
-    { name: 'id', key: 'id', describe: 'revoke: the key; pseudonym: the file' },
+    { name: 'id', key: 'id', describe: 'revoke: the key; pseudonym, rotate: the file' },
   ],
   async run(run) {
     const start = performance.now();
@@ -58,7 +58,7 @@ export default defineStage({
   },
 });
 
-const ACTIONS = { create, list, revoke, pseudonym } satisfies Record<
+const ACTIONS = { create, list, revoke, pseudonym, rotate } satisfies Record<
   Run['config']['action'],
   (file: string, run: Run) => Promise<Omit<StageResult, 'seconds'>>
 >;
@@ -95,14 +95,33 @@ async function revoke(file: string, { config: { id } }: Run) {
   return { ...shown(key), text: `revoked ${id} (${key.name}); running services refuse it within a second` };
 }
 
-async function pseudonym(_keys: string, { config: { id: name }, invocation }: Run) {
-  if (name === undefined)
-    throw new RecsysError('USAGE', 'to which file? `recsys serve-online keys pseudonym <file>`', {
-      remedy: 'Choose one outside the state directory of the service.',
-    });
-  const file = resolve(invocation.cwd, name);
+async function pseudonym(_keys: string, run: Run) {
+  const file = pseudonymFile(run, 'to', 'Choose one outside the state directory of the service.');
   const id = await createPseudonymKey(file);
   return { path: file, id, text: `${file}\nkeep a copy: without it no user is found again` };
+}
+
+async function rotate(_keys: string, run: Run) {
+  const file = pseudonymFile(
+    run,
+    'in',
+    'Name the one that `privacy.pseudonyms.keyFile` of the service names.',
+  );
+  const { id, keys } = await rotatePseudonymKey(file);
+  return {
+    path: file,
+    id,
+    keys,
+    text: `${file}\nholds ${keys} keys, all of which are needed; services rename their users at their next start`,
+  };
+}
+
+function pseudonymFile({ config, invocation }: Run, where: string, remedy: string): string {
+  const { action, id: name } = config;
+  if (name !== undefined) return resolve(invocation.cwd, name);
+  throw new RecsysError('USAGE', `${where} which file? \`recsys serve-online keys ${action} <file>\``, {
+    remedy,
+  });
 }
 
 /** A key without the hash of its secret. */

@@ -78,6 +78,11 @@ export class Arms {
     return this.aside(() => this.ranked(batch));
   }
 
+  /** Rows have become other items'. */
+  restart(rows: readonly number[]): void {
+    for (const row of rows) this.options.popularity[row] = 0;
+  }
+
   /** Counts the batch's items, and adapts the arm that has adapted to their users. */
   async learn(batch: readonly WaitingEvent[], wanted: readonly LearnExample[]): Promise<void> {
     for (const event of batch) if ('item' in event) this.options.popularity[event.item]! += 1;
@@ -88,7 +93,7 @@ export class Arms {
   }
 
   /** What is measured is no part of the state: a replay does not measure, and must learn the same. */
-  private async aside(work: () => Promise<void>): Promise<void> {
+  private async aside(work: () => Promise<unknown>): Promise<void> {
     try {
       await work();
       this.failing = false;
@@ -107,9 +112,9 @@ export class Arms {
         if (event.reason !== ERASED && measures(event.user)) this.prequential.miss(event.user);
         continue;
       }
-      const { event: sent, item, query, known } = event;
+      const { event: sent, item, query, known, begins } = event;
       if (!measures(sent.user) || (!includeSeen && query.items.includes(item))) continue;
-      if (item >= known) this.prequential.miss(sent.user);
+      if (item >= known || begins) this.prequential.miss(sent.user);
       else asked.push(event);
     }
     for (let from = 0; from < asked.length; from += SLICE) {

@@ -8,7 +8,7 @@ interface ReplaySettings {
   readonly arithmetic?: string;
   readonly learning?: object;
   readonly clicks?: { readonly enabled: boolean };
-  readonly retention?: { readonly history?: number };
+  readonly retention?: { readonly history?: number; readonly userDays?: number; readonly itemDays?: number };
 }
 
 /**
@@ -24,6 +24,8 @@ export function changedSettings(before: ReplaySettings, now: ReplaySettings): st
         ...flat(learning, 'learning'),
         ...(clicks?.enabled ? flat(clicks, 'clicks') : []),
         ['retention.history', retention?.history],
+        ['retention.userDays', retention?.userDays],
+        ['retention.itemDays', retention?.itemDays],
       ]),
   ) as [Map<string, unknown>, Map<string, unknown>];
   const shown = (value: unknown): unknown => value ?? 'none';

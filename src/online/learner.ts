@@ -18,6 +18,8 @@ export interface LearnExample {
   readonly weight: number;
   /** Rows of the catalogue that had items before the event came, padding included: what its item is ranked against. */
   readonly known: number;
+  /** The item's row was another item's until this event. */
+  readonly begins?: true;
 }
 
 /** A model's users as rows of `width` numbers that say all that it knows of them. */
@@ -113,7 +115,12 @@ export interface OnlineLearner {
   readonly learnable?: LearnableStates;
   /** @param rows of the catalogue that have items: parameters have no more. Default: all. */
   snapshot(rows?: number): Promise<LearnerState>;
-  /** Becomes what `snapshot` gave. Rows of items that came since are as they were when they came. */
-  restore(state: LearnerState): void;
+  /**
+   * Becomes what `snapshot` gave. Rows of items that came since are as they were when they came.
+   * @param restarted rows that have become another item's since
+   */
+  restore(state: LearnerState, restarted?: readonly number[]): void;
+  /** Rows have become other items', of which nothing is known. */
+  restart?(items: readonly { readonly row: number; readonly id: string }[]): Promise<void>;
   dispose(): void;
 }

@@ -62,6 +62,12 @@ export class ServiceMetrics {
     labelNames: ['reason'] as const,
     ...this.into,
   });
+  readonly evicted = new Counter({
+    name: 'recsys_evicted_total',
+    help: 'What had no event for long and was let go of: history or own weights of a user, or an item that came',
+    labelNames: ['kind'] as const,
+    ...this.into,
+  });
   readonly loss = new Gauge({
     name: 'recsys_learner_loss',
     help: 'Loss of the last update before it',

@@ -15,6 +15,7 @@ import type { Judge, LearnExample, LearnOutcome, OnlineLearner } from './learner
 import { PopularityProposal } from './negatives.js';
 import { NewItems } from './new-items.js';
 import { nextItemLoss, packExamples } from './next-item-loss.js';
+import { restartedState } from './restarted-rows.js';
 import type { LearningConfig } from './schema.js';
 import { stateGradients } from './state-gradients.js';
 import { packValues, valueLoss } from './value-loss.js';
@@ -59,9 +60,10 @@ export function modelLearner(
   const kind = config.loss ?? 'softmax';
   /** Of the update under way: who judges it, the weight of its events, and why it is refused. */
   const under: { judge?: Judge | undefined; weight: number; refused?: string | undefined } = { weight: 1 };
+  const rule = OPTIMIZERS[config.optimizer]();
   const step = compileStep({
     store,
-    optimizer: OPTIMIZERS[config.optimizer](),
+    optimizer: rule,
     loss: kind === 'mse' ? valueLoss(model) : nextItemLoss(kind, model),
     clipNorm: config.maxUpdateNorm,
     accepts({ loss, gradientNorm }) {
@@ -126,10 +128,18 @@ export function modelLearner(
       const parameters = firstRows(await store.export(), restored.inits, known);
       return { parameters, optimizer: await step.export(), introduced: newItems.snapshot(known) };
     },
-    restore({ parameters, optimizer, introduced: had }) {
+    restore({ parameters, optimizer, introduced: had }, restarted = []) {
       store.load(allRows(parameters, restored.inits, () => freshInits(model, seed)));
-      step.load(optimizer);
+      step.load(restartedState(optimizer, restarted, { inits: restored.inits, optimizer: rule }));
       newItems.restore(had);
+      newItems.restart(restarted);
+      params.refresh();
+    },
+    async restart(items) {
+      const rows = items.map(({ row }) => row);
+      newItems.restart(rows);
+      step.load(restartedState(await step.export(), rows, { inits: restored.inits, optimizer: rule }));
+      for (const { row, id } of items) shown?.give(row, id);
       params.refresh();
     },
     dispose() {

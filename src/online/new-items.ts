@@ -47,6 +47,14 @@ export class NewItems {
     }
   }
 
+  /** Rows are as those of items nobody has heard of: zero, until their items come. */
+  restart(rows: readonly number[]): void {
+    for (const row of rows) {
+      for (const { data, width } of this.tables) data.fill(0, row * width, (row + 1) * width);
+      this.introduced[row] = 0;
+    }
+  }
+
   /** Puts back what `snapshot` gave: items that came since have nothing. */
   restore(introduced: Uint8Array): void {
     this.introduced.fill(0);

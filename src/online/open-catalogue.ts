@@ -5,6 +5,7 @@ import type { Catalogue } from '../types.js';
 export class OpenCatalogue {
   private readonly items: string[];
   private readonly rows = new Map<string, number>();
+  private changes = 0;
 
   /** @param known rows that have items, padding included; those behind are free */
   constructor(
@@ -21,6 +22,11 @@ export class OpenCatalogue {
     return this.rows.size + 1;
   }
 
+  /** Another number whenever an item has come. */
+  get version(): number {
+    return this.changes;
+  }
+
   get(item: string): number | undefined {
     return this.rows.get(item);
   }
@@ -30,8 +36,25 @@ export class OpenCatalogue {
     const known = this.rows.get(item);
     if (known !== undefined || this.size >= this.items.length) return known;
     const row = this.size;
+    return this.give(row, item);
+  }
+
+  /** Gives an item's row to another one. @param old has a row */
+  replace(old: string, item: string): number {
+    const row = this.rows.get(old)!;
+    this.rows.delete(old);
+    return this.give(row, item);
+  }
+
+  /** Items from a row on, in the order of rows. */
+  named(from: number): string[] {
+    return this.items.slice(from, this.size);
+  }
+
+  private give(row: number, item: string): number {
     this.items[row] = item;
     this.rows.set(item, row);
+    this.changes++;
     return row;
   }
 

@@ -1,3 +1,4 @@
+import type { TensorMap } from '../types.js';
 import type { LogisticState } from './clicks/logistic.js';
 import type { Offsets } from './guard/learned.js';
 import type { LearningStateSnapshot } from './guard/learning-state.js';
@@ -17,6 +18,8 @@ export interface ServicePosition {
   /** Ids of recent events, by which a repeated one is recognised. */
   readonly ids: EventIds;
   readonly histories: UserSnapshot;
+  /** When items that came had their last event, where they may lose their rows. */
+  readonly items?: TensorMap;
   /** Popularity [items + 1], events included. */
   readonly popularity: Float32Array;
 }

@@ -2,6 +2,7 @@ import { performance } from 'node:perf_hooks';
 import { failpoint } from '../storage/failpoints.js';
 import type { StageContext } from '../types.js';
 import type { Arms } from './arms.js';
+import { BegunRows } from './begun-rows.js';
 import type { Clicks } from './clicks/clicks.js';
 import { Dispositions, sameOutcome } from './dispositions.js';
 import type { ControlRecord, PauseReason } from './guard/controls.js';
@@ -61,6 +62,8 @@ interface Order<R = ControlRecord | EraseRecord> {
 export class LearnQueue {
   /** Events learned since the base checkpoint. */
   learned = 0;
+  /** Rows that have become another item's, and which of all times that was last. */
+  readonly begun = new BegunRows();
   private waiting: WaitingEvent[] = [];
   private unrecorded: OutcomeRecord[] = [];
   private readonly errands: (() => Promise<void>)[] = [];
@@ -112,11 +115,13 @@ export class LearnQueue {
 
   /** What a snapshot must hold of the queue. Only between updates. */
   state(): QueueState {
-    return { learned: this.learned, waiting: [...this.waiting], unrecorded: [...this.unrecorded] };
+    const { learned, waiting, unrecorded, begun } = this;
+    return { learned, waiting: [...waiting], unrecorded: [...unrecorded], begun: begun.snapshot() };
   }
 
   /** Puts back what `state` gave. Before the first event. */
-  restore({ learned, waiting, unrecorded }: QueueState): void {
+  restore({ learned, waiting, unrecorded, begun }: QueueState): void {
+    this.begun.load(begun);
     this.learned = learned;
     this.waiting = [...waiting];
     this.unrecorded = [...unrecorded];
@@ -244,8 +249,10 @@ export class LearnQueue {
     });
     if (measure) await arms.measure(batch);
     try {
+      await this.restart(known);
       await arms.learn(batch, wanted);
-      if (wanted.length > 0) await this.options.adaptation?.learn(wanted);
+      const gone = wanted.length > 0 && (await this.options.adaptation?.learn(wanted));
+      if (gone) metrics.evicted.inc({ kind: 'weights' }, gone);
       clicks?.learn(
         labelled.filter((one) => within.has(one)),
         measure,
@@ -264,6 +271,15 @@ export class LearnQueue {
     this.unrecorded.push(ended.record(batch.at(-1)!.seq));
     for (const [reason, seqs] of ended.reasons) this.count('skipped', reason, seqs.length);
     metrics.updateSeconds.observe((performance.now() - start) / 1000);
+  }
+
+  /** Lets go of what is known of rows that have become other items'. */
+  private async restart(known: readonly LearnExample[]): Promise<void> {
+    const items = known.flatMap(({ item: row, begins, event }) => (begins ? [{ row, id: event.item }] : []));
+    if (items.length === 0) return;
+    this.begun.add(items.map(({ row }) => row));
+    this.options.arms.restart(items.map(({ row }) => row));
+    await this.options.learner.restart?.(items);
   }
 
   private async learn(shared: readonly LearnExample[], ended: Dispositions, live: boolean): Promise<void> {

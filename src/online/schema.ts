@@ -146,6 +146,22 @@ export const syncIntervalSchema = z
 export const retentionSchema = z
   .strictObject({
     history: z.number().int().min(1).max(100_000).default(1000).describe('most recent events kept a user'),
+    userDays: z
+      .number()
+      .positive()
+      .max(36_500)
+      .optional()
+      .describe(
+        'histories and own weights of users without an event for so many days are let go of, by the times of the events that others have; absent: kept',
+      ),
+    itemDays: z
+      .number()
+      .positive()
+      .max(36_500)
+      .optional()
+      .describe(
+        'an item that came while serving, and has had no event for so many days, gives up its row to one that comes when none of `learning.newItems` is free; absent: the one that comes is skipped',
+      ),
     segmentBytes: z
       .number()
       .int()

@@ -33,7 +33,8 @@ import { ServiceMetrics } from './metrics.js';
 import type { QualityReport } from './prequential.js';
 import { finishErasures } from './privacy/disk.js';
 import { openNames } from './privacy/pseudonym-key.js';
-import { renamedCatalogue, renamedState, type UserNames } from './privacy/pseudonyms.js';
+import type { UserNames } from './privacy/pseudonyms.js';
+import { renamedCatalogue, renamedState } from './privacy/renamed.js';
 import { UserData } from './privacy/user-data.js';
 import { type Generation, Generations, type Opening } from './rebuild/generations.js';
 import type { LearningConfig, QualityConfig, RequestConfig, RetentionConfig } from './schema.js';
@@ -136,7 +137,7 @@ async function serveState(
   context: StageContext,
   partial: string | undefined,
 ): Promise<ServeResult> {
-  const names = await openNames(given.state, given.pseudonymKey);
+  const names = await openNames(given.state, given.pseudonymKey, context.log);
   const options = named(given, names);
   const { checkpoint, state } = options;
   await finishErasures(state, checkpoint, context.log);
@@ -254,6 +255,7 @@ async function openService(
   const service = await RecommenderService.start({
     catalogue: restored.catalogue,
     known,
+    base: checkpoint.catalogue.items.length,
     learner,
     journal: journalPath(options.state),
     durability: options.durability,
@@ -275,7 +277,8 @@ async function openService(
     ...(webhook && !sealed ? { alerted: (alert) => webhook.send(alert) } : {}),
     frozen: options.quality.arms ? frozenModel(restoreModel(checkpoint)) : undefined,
     questions: options.questions,
-    ...(data
+    // A snapshot has these histories already, but for those that were let go of.
+    ...(data && !newest.online
       ? { warm: (histories) => warmHistories(histories, data, checkpoint.catalogue, options.dataPart) }
       : {}),
     ...(online ? { from: online } : {}),

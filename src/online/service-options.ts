@@ -18,6 +18,8 @@ export interface ServiceOptions {
   readonly catalogue: Catalogue;
   /** Rows of the catalogue that have items, padding included; those behind are free for items that come. Default: all. */
   readonly known?: number;
+  /** Rows that have items of the checkpoint, padding included: the others came while it was served. Default: `known`. */
+  readonly base?: number;
   readonly learner: OnlineLearner;
   /** Directory of the journal; held by this process alone. */
   readonly journal: string;

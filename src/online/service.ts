@@ -3,6 +3,7 @@ import type { RecommendRequest } from '../protocol/recommendations.js';
 import type { Catalogue } from '../types.js';
 import { type Arms, armsOf, countsOf } from './arms.js';
 import { type Clicks, clicksOf } from './clicks/clicks.js';
+import { ComingItems } from './coming-items.js';
 import { Elicitation } from './elicitation.js';
 import type { OnlineEvent } from './events.js';
 import { Guard } from './guard/guard.js';
@@ -36,6 +37,7 @@ export type { ServicePosition };
 import type { ServiceOptions } from './service-options.js';
 
 const DAY_MS = 24 * 3_600_000;
+const daysOf = (days: number | undefined): number | undefined => (days === undefined ? days : days * DAY_MS);
 
 /**
  * The recommender behind the HTTP interface. An event is journalled, acknowledged, applied to its user's history in
@@ -58,6 +60,7 @@ export class RecommenderService {
   private readonly queue: LearnQueue;
   private readonly recent: RecentIds;
   private readonly items: OpenCatalogue;
+  private readonly coming: ComingItems;
   private readonly behaviourIndex = new Map<string, number>();
   private readonly intake: Intake;
   private journal!: Journal;
@@ -67,14 +70,17 @@ export class RecommenderService {
   private constructor(private readonly options: ServiceOptions) {
     const { catalogue, learner, metrics, learning, retention } = options;
     this.items = new OpenCatalogue(catalogue, options.known);
+    const { base = options.known ?? catalogue.items.length } = options;
+    this.coming = new ComingItems(this.items, base, daysOf(retention.itemDays));
     catalogue.behaviours.forEach((behaviour, i) => {
       this.behaviourIndex.set(behaviour, i);
     });
     this.clicks = clicksOf(options, this.items);
-    this.histories = new UserHistories(catalogue, retention.history, learner.columns);
+    const idle = daysOf(retention.userDays);
+    this.histories = new UserHistories(catalogue, retention.history, learner.columns, idle);
     this.recent = new RecentIds(retention.eventIds);
     this.trained = new TrainedEvents();
-    this.adaptation = userAdaptation(options);
+    this.adaptation = userAdaptation({ ...options, idle });
     this.arms = armsOf({ ...options, watch: (...ranked) => this.guard.watch(...ranked) }, this.adaptation);
     this.learningState = new LearningState(options.guard);
     this.guard = new Guard({
@@ -190,6 +196,7 @@ export class RecommenderService {
   private restore(state: ServicePosition, goesOn: boolean): void {
     const { histories, queue, ids, offsets, clicks, learning } = state;
     this.histories.load(histories);
+    this.coming.load(state.items);
     loadOffsets(this.adaptation, offsets);
     this.clicks?.load(clicks);
     if (goesOn) {
@@ -263,18 +270,34 @@ export class RecommenderService {
     this.recent.add(record.id, seq);
     const behaviour = this.behaviourIndex.get(record.behaviour);
     const known = this.items.size;
-    const item = behaviour === undefined ? this.items.get(record.item) : this.items.take(record.item);
+    const { row: item, begins } =
+      behaviour === undefined
+        ? { row: this.items.get(record.item), begins: false }
+        : this.coming.take(record.item);
     if (item === undefined || behaviour === undefined) {
       const reason = item === undefined ? 'unknown item' : 'unknown behaviour';
       this.queue.push({ seq, reason, user: record.user });
       return;
     }
+    if (begins) this.forgetItem(item);
     const { type: _, ...event } = record;
     const weight = this.weight(event);
     const query = { ...this.histories.query(event.user), asks: behaviour };
-    this.queue.push({ seq, event, query, item, behaviour, weight, known });
+    const example = { seq, event, query, item, behaviour, weight, known };
+    this.queue.push(begins ? { ...example, begins } : example);
     this.histories.append(record.user, item, behaviour, record.time, record.value);
+    this.coming.passed(record.item, item, record.time);
+    const gone = this.histories.passed(record.user, record.time);
+    if (gone > 0) this.options.metrics.evicted.inc({ kind: 'history' }, gone);
     this.recommender.popularity[item]! += 1;
+  }
+
+  /** A row is another item's from now on. */
+  private forgetItem(row: number): void {
+    this.histories.drop(row);
+    this.recommender.popularity[row] = 0;
+    this.recommender.lastLists.drop(row);
+    this.options.metrics.evicted.inc({ kind: 'item' });
   }
 
   private weight({ behaviour, value }: OnlineEvent): number {
@@ -329,6 +352,7 @@ export class RecommenderService {
         learning: this.learningState.snapshot(),
         ids: this.recent.snapshot(),
         histories: this.histories.snapshot(),
+        items: this.coming.snapshot(),
         popularity: this.recommender.popularity.slice(0, this.items.size),
       };
       const catalogue = this.items.snapshot();
@@ -342,7 +366,7 @@ export class RecommenderService {
   /** Deletes journal segments that a whole snapshot at `position` made superfluous, as the retention says. */
   async prune(position: number): Promise<number> {
     const { segments, days } = this.options.retention;
-    return this.journal.prune(position, { segments, age: days === undefined ? undefined : days * DAY_MS });
+    return this.journal.prune(position, { segments, age: daysOf(days) });
   }
 
   /** Lets go of the journal, so that another service can take it up. Lists go on, from what is known now. */

@@ -52,6 +52,7 @@ const COLUMNS = ['history', 'waiting'].flatMap((of) =>
 );
 
 const CLICKS = ['clicks.slots', 'clicks.weights'];
+const ITEMS = ['items.seen', 'items.clock'];
 
 /** Where a served checkpoint stood in its journal. */
 export interface OnlineState
@@ -94,6 +95,7 @@ export async function readOnlineState(checkpoint: Checkpoint): Promise<OnlineSta
       ids,
       offsets: Object.fromEntries(Object.entries(offsets).map(([name, users]) => [name, { users, tensors }])),
       histories: { users, tensors },
+      items: tensors,
       ...(clicks ? { clicks: { ...clicks, tensors: only(tensors, CLICKS) } } : {}),
       popularity: popularity.data as Float32Array,
     },
@@ -103,7 +105,7 @@ export async function readOnlineState(checkpoint: Checkpoint): Promise<OnlineSta
 }
 
 const only = (tensors: TensorMap, names: readonly string[]): TensorMap =>
-  new Map(names.map((name) => [name, tensors.get(name)!]));
+  new Map(names.flatMap((name) => (tensors.has(name) ? [[name, tensors.get(name)!]] : [])));
 
 function prefixed(tensors: TensorMap, prefix: string): TensorMap {
   const found = [...tensors].filter(([name]) => name.startsWith(prefix));
@@ -139,6 +141,7 @@ export function onlineFiles(online: OnlineState): Map<string, Uint8Array> {
   const queue = encodeQueue(state.queue);
   const tensors: TensorMap = new Map([
     ...state.histories.tensors,
+    ...(state.items ? only(state.items, ITEMS) : []),
     ...queue.tensors,
     ...Object.values(state.offsets).flatMap(({ tensors }) => [...tensors]),
     ...(state.clicks?.tensors ?? []),

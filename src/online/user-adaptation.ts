@@ -1,4 +1,5 @@
 import type { HostTensor, Query, TensorMap } from '../types.js';
+import { LastSeen } from './last-seen.js';
 import type { LearnableStates, LearnExample, States } from './learner.js';
 import { addRepeats, REPEAT_WEIGHTS, type Repeats, repeatGradient, repeatsOf } from './repeats.js';
 
@@ -30,18 +31,20 @@ export function userAdaptation(of: {
   readonly learning: { readonly user: UserRates };
   readonly learner: { readonly states?: States; readonly learnable?: LearnableStates };
   readonly frozen?: { readonly states: LearnableStates } | undefined;
+  /** Milliseconds without an event after which a user's weights are let go of. */
+  readonly idle?: number | undefined;
 }): { readonly served?: UserAdaptation; readonly adapted?: UserAdaptation } {
   const { user: rates } = of.learning;
   if (rates.rate === 0 && !repeats(rates)) return {};
   const { states, learnable } = of.learner;
   if (!learnable || learnable.width > WIDEST) return {};
   return {
-    served: new UserAdaptation(learnable, rates, states),
-    ...(of.frozen ? { adapted: new UserAdaptation(of.frozen.states, rates) } : {}),
+    served: new UserAdaptation(learnable, rates, { lists: states, idle: of.idle }),
+    ...(of.frozen ? { adapted: new UserAdaptation(of.frozen.states, rates, { idle: of.idle }) } : {}),
   };
 }
 
-/** Users' own weights in durable form: tensor `<name>.offsets` [users × (width + 2, with weights of what comes again)]. */
+/** Users' own weights in durable form: tensor `<name>.offsets` [users × (width + 2, with weights of what comes again)], and where they are let go of what `LastSeen` gives. */
 export interface OffsetSnapshot {
   readonly users: readonly string[];
   readonly tensors: TensorMap;
@@ -58,16 +61,23 @@ export class UserAdaptation {
   /** What everyone begins with. */
   private readonly start: Float32Array;
   private readonly repeats: boolean;
+  private readonly lists: States;
+  private readonly seen: LastSeen | undefined;
 
   /**
    * @param states that weights are learned from
-   * @param lists states that lists are made from, where those are others
+   * @param options states that lists are made from, where those are others; milliseconds without an event after which weights are let go of
    */
   constructor(
     private readonly states: LearnableStates,
     private readonly rates: UserRates,
-    private readonly lists: States = states,
+    {
+      lists = states,
+      idle,
+    }: { readonly lists?: States | undefined; readonly idle?: number | undefined } = {},
   ) {
+    this.lists = lists;
+    if (idle !== undefined) this.seen = new LastSeen(idle, () => this.own.keys());
     this.repeats = repeats(rates);
     const { recent, seen } = rates.repeat.start;
     this.start = new Float32Array(states.width + (this.repeats ? REPEAT_WEIGHTS : 0));
@@ -90,6 +100,7 @@ export class UserAdaptation {
 
   forget(user: string): void {
     this.own.delete(user);
+    this.seen?.forget(user);
   }
 
   /** Scores [queries × (items + 1)] of users with what was learned of them. */
@@ -99,8 +110,12 @@ export class UserAdaptation {
     return scores;
   }
 
-  /** One step for each example's user; examples of one user in a batch all start from the same weights. */
-  async learn(examples: readonly LearnExample[]): Promise<void> {
+  /**
+   * One step for each example's user; examples of one user in a batch all start from the same weights. Then lets go of those of users who have had no event for
+   * too long.
+   * @returns how many
+   */
+  async learn(examples: readonly LearnExample[]): Promise<number> {
     const queries = examples.map(({ query }) => query);
     const users = examples.map(({ event }) => event.user);
     const items = Int32Array.from(examples, ({ item }) => item);
@@ -122,6 +137,10 @@ export class UserAdaptation {
       // A loss that is no number must not outlast its event.
       if (gradient.every(Number.isFinite)) this.step(user, gradient);
     }
+    let gone = 0;
+    for (const { event } of examples)
+      for (const user of this.seen?.note(event.user, event.time) ?? []) if (this.own.delete(user)) gone++;
+    return gone;
   }
 
   snapshot(name: string): OffsetSnapshot {
@@ -130,7 +149,9 @@ export class UserAdaptation {
     let row = 0;
     for (const weights of this.own.values()) data.set(weights, width * row++);
     const tensor: HostTensor = { dtype: 'F32', shape: [this.own.size, width], data };
-    return { users: [...this.own.keys()], tensors: new Map([[`${name}.offsets`, tensor]]) };
+    const users = [...this.own.keys()];
+    const seen = this.seen?.snapshot(name, users) ?? [];
+    return { users, tensors: new Map([[`${name}.offsets`, tensor], ...seen]) };
   }
 
   /** Becomes what `snapshot` gave; of weights that were not kept then, users begin with what everyone does. */
@@ -144,6 +165,7 @@ export class UserAdaptation {
       weights.set((data as Float32Array).subarray(row * width, row * width + kept));
       this.own.set(user, weights);
     }
+    this.seen?.load(name, users, tensors);
   }
 
   private step(user: string, gradient: Float32Array): void {

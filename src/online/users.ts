@@ -1,4 +1,5 @@
 import type { Catalogue, HostTensor, Query } from '../types.js';
+import { LastSeen } from './last-seen.js';
 import { type KeptColumns, packHistories, unpackHistories } from './packed-histories.js';
 
 /** A user's most recent events, oldest first, in catalogue indices. What is written stays: queries look at it while more is appended. */
@@ -28,16 +29,20 @@ const SPARE = 0.25;
 export class UserHistories {
   private readonly histories = new Map<string, History>();
   private readonly index = new Map<string, number>();
+  private readonly seen: LastSeen | undefined;
 
   /**
    * @param limit events kept a user
    * @param keeps which columns are kept besides items and behaviours
+   * @param idle milliseconds without an event after which a history is let go of; absent: never
    */
   constructor(
     catalogue: Catalogue,
     private readonly limit: number,
     readonly keeps: KeptColumns = {},
+    idle?: number,
   ) {
+    if (idle !== undefined) this.seen = new LastSeen(idle, () => this.histories.keys());
     for (let u = 1; u < catalogue.users.length; u++) this.index.set(catalogue.users[u]!, u);
   }
 
@@ -75,8 +80,34 @@ export class UserHistories {
     if (h.to - h.from > this.limit) h.from++;
   }
 
+  /** A user has had an event while serving: lets go of those who have had none for too long. @returns how many */
+  passed(user: string, time: number): number {
+    const gone = this.seen?.note(user, time) ?? [];
+    for (const one of gone) this.histories.delete(one);
+    return gone.length;
+  }
+
+  /** Leaves an item out of all histories. */
+  drop(item: number): void {
+    for (const [user, h] of this.histories) {
+      if (!h.items.subarray(h.from, h.to).includes(item)) continue;
+      const kept = (_: unknown, at: number): boolean => at >= h.from && at < h.to && h.items[at] !== item;
+      // Anew: queries look at what is there.
+      const items = h.items.filter(kept);
+      this.histories.set(user, {
+        items,
+        behaviours: h.behaviours.filter(kept),
+        times: h.times.filter(kept),
+        values: h.values.filter(kept),
+        from: 0,
+        to: items.length,
+      });
+    }
+  }
+
   forget(user: string): void {
     this.histories.delete(user);
+    this.seen?.forget(user);
   }
 
   /** A user's history, with room for one more event. */
@@ -116,7 +147,9 @@ export class UserHistories {
       times: h.times.subarray(h.from, h.to),
       values: h.values.subarray(h.from, h.to),
     }));
-    return { users: [...this.histories.keys()], tensors: packHistories('history', columns, this.keeps) };
+    const users = [...this.histories.keys()];
+    const seen = this.seen?.snapshot('history', users) ?? [];
+    return { users, tensors: new Map([...packHistories('history', columns, this.keeps), ...seen]) };
   }
 
   /** Puts back what `snapshot` gave; users not in it stay as they are. */
@@ -130,5 +163,6 @@ export class UserHistories {
       this.histories.delete(user);
       this.histories.set(user, { items, behaviours, times, values, from, to: items.length });
     });
+    this.seen?.load('history', snapshot.users, snapshot.tensors);
   }
 }

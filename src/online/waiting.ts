@@ -23,6 +23,8 @@ export interface QueueState {
   readonly waiting: readonly WaitingEvent[];
   /** What became of events, not yet in the journal. */
   readonly unrecorded: readonly OutcomeRecord[];
+  /** Rows that have become another item's, and which of all times that was last, from 1. */
+  readonly begun?: readonly (readonly [number, number])[];
 }
 
 export const queueFacts = z.object({
@@ -39,16 +41,18 @@ export const queueFacts = z.object({
         behaviour: z.number().int(),
         weight: z.number(),
         known: z.number().int(),
+        begins: z.literal(true).exactOptional(),
       }),
     ]),
   ),
   unrecorded: z.array(outcomeRecord),
+  begun: z.array(z.tuple([z.number().int(), z.number().int()])).default([]),
 });
 
 const isExample = (event: WaitingEvent): event is LearnExample => 'event' in event;
 
 /** The queue as JSON, and its users' histories as tensors `waiting.*`. */
-export function encodeQueue({ learned, waiting, unrecorded }: QueueState) {
+export function encodeQueue({ learned, waiting, unrecorded, begun = [] }: QueueState) {
   const queries = waiting.filter(isExample).map(({ query }) => query);
   const facts: z.input<typeof queueFacts> = {
     learned,
@@ -59,6 +63,7 @@ export function encodeQueue({ learned, waiting, unrecorded }: QueueState) {
       return { ...rest, user, ...(asks === undefined ? {} : { asks }) };
     }),
     unrecorded: [...unrecorded],
+    begun: begun.map(([row, nth]): [number, number] => [row, nth]),
   };
   return { facts, tensors: packHistories('waiting', queries, keptOf(queries)) };
 }

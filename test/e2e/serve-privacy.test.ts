@@ -1,13 +1,15 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { cp, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RecsysClient } from '../../src/client/index.js';
+import { pseudonyms } from '../../src/online/privacy/pseudonyms.js';
+import { failingAt } from '../../src/storage/failpoints.js';
 import { writeTinyCheckpoint } from '../online/checkpoint-fixture.js';
 import { ANN, eventOf, filesWith, loggedIn } from '../online/privacy/fixtures.js';
 import { bearing } from '../online/security/fixtures.js';
@@ -216,5 +218,73 @@ describe('the privacy of recsys serve-online', { skip: built ? false : 'not buil
       assert.equal(JSON.parse(estimate.stdout).lists, 15, estimate.stderr);
     }
     t.diagnostic(`${amid} of 3 kills came amid the erasure`);
+  });
+
+  test('a service that is killed while users are renamed after a rotation: the next start has no old name left', async (t) => {
+    const work = join(dir, 'rotation');
+    await mkdir(work);
+    await cp(join(dir, 'model'), join(work, 'model'), { recursive: true });
+    const keys = (...args: string[]) =>
+      spawnSync(process.execPath, [BINARY, 'serve-online', 'keys', ...args, '--json'], {
+        cwd: work,
+        encoding: 'utf8',
+      });
+    assert.equal(keys('pseudonym', 'key.json').status, 0);
+    const flags = ['--set', 'privacy.pseudonyms.keyFile=key.json', '--set', 'exploration.log=true'];
+    const { child, ended, url } = await startService(work, 'begun', flags);
+    t.after(() => child.kill('SIGKILL'));
+    const client = new RecsysClient({ url, patience: 0 });
+    for (let n = 0; n < 5; n++) await client.event(eventOf(ANN, n));
+    await client.recommendations(ANN);
+    client.close();
+    child.kill('SIGTERM');
+    assert.equal((await ended).code, 0);
+    const first = pseudonyms([
+      Buffer.from(JSON.parse(await readFile(join(work, 'key.json'), 'utf8')).key, 'base64url'),
+    ]);
+    const old = [ANN, 'u1', `${ANN}/3`].map(first.of);
+    for (const name of old) assert.notDeepEqual(await filesWith(join(work, 'begun'), name), []);
+
+    const rotated = keys('rotate', 'key.json');
+    assert.equal(rotated.status, 0, rotated.stderr);
+    assert.equal(JSON.parse(rotated.stdout).keys, 2);
+    const file = await readFile(join(work, 'key.json'), 'utf8');
+    const audit = await readFile(join(work, 'audit.log'), 'utf8');
+    assert.match(audit, /"action":"keys\.rotate"/);
+    for (const { key } of JSON.parse(file).keys)
+      assert(!(rotated.stdout + rotated.stderr + audit).includes(key));
+
+    // The newest snapshot first, then the good one.
+    for (const name of ['output.filled', 'output.aside', 'output.published'] as const)
+      for (const nth of [1, 2]) {
+        const state = `${name}-${nth}`;
+        await cp(join(work, 'begun'), join(work, state), { recursive: true });
+        const args = [
+          'serve-online',
+          '--model',
+          'model',
+          '--state',
+          state,
+          '--port',
+          '0',
+          '--backend',
+          'cpu',
+        ];
+        const { signal, stderr } = spawnSync(process.execPath, [BINARY, ...args, ...flags], {
+          cwd: work,
+          encoding: 'utf8',
+          env: { ...process.env, ...failingAt(name, nth) },
+        });
+        assert.equal(signal, 'SIGKILL', stderr);
+        assert.match(await readFile(join(work, state, 'pseudonyms.json'), 'utf8'), /renaming/);
+        const next = await startService(work, state, flags);
+        t.after(() => next.child.kill('SIGKILL'));
+        const reader = new RecsysClient({ url: next.url, patience: 0 });
+        assert.equal((await reader.state(ANN)).events, 5);
+        reader.close();
+        for (const one of [...old, ANN]) assert.deepEqual(await filesWith(join(work, state), one), [], state);
+        next.child.kill('SIGTERM');
+        assert.equal((await next.ended).code, 0);
+      }
   });
 });

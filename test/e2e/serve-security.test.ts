@@ -75,10 +75,14 @@ describe('the security of recsys serve-online', { skip: built ? false : 'not bui
   test('what the command line has wrong is said; help names the commands below', () => {
     for (const [args, said] of [
       [['keys'], /Not enough non-option arguments[\s\S]*recsys serve-online keys --help/],
-      [['keys', 'remove'], /<action>: expected one of create, list, revoke, pseudonym, found "remove"/],
+      [
+        ['keys', 'remove'],
+        /<action>: expected one of create, list, revoke, pseudonym, rotate, found "remove"/,
+      ],
       [['keys', 'revoke'], /which key\?/],
       [['keys', 'revoke', 'nobody'], /there is no key "nobody"/],
       [['keys', 'pseudonym'], /to which file\?/],
+      [['keys', 'rotate'], /in which file\?/],
       [['keys', 'create', '--scope', 'all'], /scopes\.0: expected "read", "write" or "admin", found "all"/],
       [['key', 'create'], /unknown argument/],
     ] as const) {

@@ -114,6 +114,7 @@ export type Overrides = Partial<
     ServiceOptions,
     | 'catalogue'
     | 'known'
+    | 'base'
     | 'learner'
     | 'context'
     | 'warm'

@@ -218,6 +218,7 @@ test('events that wait keep what their users had done, whatever columns that has
         behaviour: 0,
         weight: n / 7,
         known: n + 1,
+        ...(n % 4 ? {} : { begins: true as const }),
       }));
   const plain = { noNullPrototype: true };
   const skipped = fc.record({ seq: fc.nat(), reason: text, user: text }, plain);
@@ -230,6 +231,7 @@ test('events that wait keep what their users had done, whatever columns that has
           [],
           [{ type: 'outcome', through: 3, skipped: { x: [1] } }],
         ),
+        begun: fc.array(fc.tuple(fc.nat(), fc.nat()), { maxLength: 3 }),
       },
       plain,
     ),

@@ -24,4 +24,9 @@ export class LastLists {
   forget(user: string): void {
     this.lists.delete(user);
   }
+
+  /** Lets go of lists that an item is in. */
+  drop(item: number): void {
+    for (const [user, { items }] of this.lists) if (items.includes(item)) this.lists.delete(user);
+  }
 }

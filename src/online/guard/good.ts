@@ -5,6 +5,7 @@ import { recoverOutput, withOutputDirectory } from '../../storage/atomic.js';
 import { type Checkpoint, readCheckpoint } from '../../storage/checkpoint.js';
 import { kindOf } from '../../storage/disk.js';
 import type { StageContext, TensorMap } from '../../types.js';
+import { timesOf } from '../begun-rows.js';
 import { type OnlineState, readOnlineState } from '../snapshot.js';
 import type { LastGood, LearnedState } from './learned.js';
 
@@ -58,6 +59,7 @@ export class GoodState implements LastGood {
       offsets: state.offsets,
       clicks: state.clicks,
       learned: state.queue.learned,
+      begun: timesOf(state.queue.begun),
       norms: state.learning.norms,
     };
   }

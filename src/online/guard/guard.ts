@@ -130,6 +130,7 @@ export class Guard {
       offsets: offsetsOf(adaptations),
       clicks: clicks?.snapshot(),
       learned: queue().learned,
+      begun: queue().begun.count,
       norms: this.options.state.check.snapshot(),
     };
   }
@@ -241,8 +242,8 @@ export class Guard {
     });
   }
 
-  private restore({ learner, offsets, clicks, learned, norms }: LearnedState): void {
-    this.options.learner.restore(learner);
+  private restore({ learner, offsets, clicks, learned, begun, norms }: LearnedState): void {
+    this.options.learner.restore(learner, this.options.queue().begun.since(begun));
     loadOffsets(this.options.adaptations, offsets);
     this.options.clicks?.load(clicks);
     this.options.queue().learned = learned;

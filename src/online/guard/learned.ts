@@ -14,6 +14,8 @@ export interface LearnedState {
   readonly clicks?: LogisticState | undefined;
   /** Events learned since the base checkpoint. */
   readonly learned: number;
+  /** How often a row had become another item's. */
+  readonly begun: number;
   /** Norms of the newest gradients. */
   readonly norms: readonly number[];
 }

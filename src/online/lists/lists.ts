@@ -39,7 +39,7 @@ export class Lists {
   private constructor(
     private readonly config: ListsConfig,
     private readonly attributes: Attributes,
-    private readonly items: Pick<OpenCatalogue, 'get' | 'size'>,
+    private readonly items: Pick<OpenCatalogue, 'get' | 'size' | 'version'>,
     /** [items + 1] what is added to scores; undefined where nothing is. */
     private readonly boosts: Float32Array | undefined,
     private readonly excluded: ReadonlySet<number>,
@@ -56,7 +56,7 @@ export class Lists {
   static async open(
     config: ListsConfig,
     catalogue: Catalogue,
-    items: Pick<OpenCatalogue, 'get' | 'size'>,
+    items: Pick<OpenCatalogue, 'get' | 'size' | 'version'>,
     log: StageContext['log'],
     exploration?: Exploration,
   ): Promise<Lists> {
@@ -124,10 +124,10 @@ export class Lists {
   private async unavailable(): Promise<ReadonlySet<number>> {
     const ids = await this.availability?.unavailable();
     if (!ids) return this.gone;
-    if (ids !== this.goneIds || this.items.size !== this.goneOf) {
+    if (ids !== this.goneIds || this.items.version !== this.goneOf) {
       this.gone = new Set([...ids].flatMap((id) => this.items.get(id) ?? []));
       this.goneIds = ids;
-      this.goneOf = this.items.size;
+      this.goneOf = this.items.version;
     }
     return this.gone;
   }

@@ -9,6 +9,7 @@ import type { Judge, LearnExample, LearnOutcome, OnlineLearner } from '../learne
 import type { LearnerOptions } from '../model-learner.js';
 import { drawNegatives, PopularityProposal } from '../negatives.js';
 import { NewItems } from '../new-items.js';
+import { restartedState } from '../restarted-rows.js';
 import type { LearningConfig } from '../schema.js';
 import { PLAIN_LOSSES } from './losses.js';
 import { plainScores, plainStates } from './states.js';
@@ -41,11 +42,12 @@ export function plainLearner(
   if (optimizer && optimizer.size > 0) step.load(optimizer);
   const rows = catalogue.items.length;
   const newItems = new NewItems(inits, parameters, { rows, known: known ?? rows, introduced });
+  const shown = config.negativesFrom === 'shown' ? new ItemRows(catalogue.items) : undefined;
   const negatives = {
     proposal: new PopularityProposal(catalogue.itemCounts),
     count: kind === 'mse' ? 0 : config.negatives,
     seed,
-    shown: config.negativesFrom === 'shown' ? new ItemRows(catalogue.items) : undefined,
+    shown,
   };
   const candidates = new Int32Array(1 + negatives.count);
   const drawn = candidates.subarray(1);
@@ -95,10 +97,17 @@ export function plainLearner(
       optimizer: step.export(),
       introduced: newItems.snapshot(known),
     }),
-    restore({ parameters: values, optimizer, introduced: had }) {
+    restore({ parameters: values, optimizer, introduced: had }, restarted = []) {
       parameters.load(allRows(values, inits, () => freshInits(model, seed)));
-      step.load(optimizer);
+      step.load(restartedState(optimizer, restarted, { inits, optimizer: rule }));
       newItems.restore(had);
+      newItems.restart(restarted);
+    },
+    async restart(items) {
+      const rows = items.map(({ row }) => row);
+      newItems.restart(rows);
+      step.load(restartedState(step.export(), rows, { inits, optimizer: rule }));
+      for (const { row, id } of items) shown?.give(row, id);
     },
     dispose() {},
   };

@@ -80,7 +80,8 @@ async function eraseFromSnapshots(
   await removeSnapshots(state, /^(snapshot|good)\.\w+$/);
 }
 
-async function removeSnapshots(state: string, named: RegExp): Promise<void> {
+/** Removes snapshots by their names. */
+export async function removeSnapshots(state: string, named: RegExp): Promise<void> {
   for (const name of await readdir(state)) {
     const path = join(state, name);
     if (!named.test(name) || (await kindOf(path)) !== 'directory') continue;

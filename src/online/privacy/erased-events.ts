@@ -49,7 +49,7 @@ export async function eraseEvents(
     ids.add(record.id);
     return { type: 'erased' };
   });
-  await removeAsides(directory, user, files);
+  await removeAsides(directory, (bytes) => bytes.includes(plainMentionOf(user)), files);
   return ids;
 }
 
@@ -65,12 +65,16 @@ export async function forgetIntent(
   });
 }
 
-/** What a repair or a start kept beside the segments, and drafts of killed processes: those that mention the user. */
-export async function removeAsides(directory: string, user: string, files: JournalFiles): Promise<void> {
+/** What a repair or a start kept beside the segments, and drafts of killed processes: those that mention someone. */
+export async function removeAsides(
+  directory: string,
+  mentions: (bytes: Buffer) => boolean,
+  files: JournalFiles,
+): Promise<void> {
   for (const name of await files.list(directory)) {
     if (!/\.(cut-\d+|damaged(-\d+)?|tmp)$/.test(name)) continue;
     const path = join(directory, name);
-    if ((await files.read(path)).includes(plainMentionOf(user))) await files.remove(path);
+    if (mentions(await files.read(path))) await files.remove(path);
   }
   await files.syncDirectory(directory);
 }

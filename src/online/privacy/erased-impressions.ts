@@ -28,29 +28,40 @@ export async function eraseImpressions(
   log: StageContext['log'],
 ): Promise<number> {
   const directory = impressionsPath(state);
-  let lists = 0;
-  if (open) {
-    lists = await open.undisturbed(async () =>
-      eraseLists({ directory, segments: await open.closed() }, user),
-    );
-  } else if ((await kindOf(directory)) === 'directory') {
-    const retention = { segmentBytes: Number.MAX_SAFE_INTEGER };
-    const left = await ImpressionLog.open(directory, {
-      durability: 'always',
-      syncInterval: 0,
-      retention,
-      log,
-    });
-    try {
-      lists = await eraseLists({ directory, segments: await left.closed() }, user);
-    } finally {
-      await left.close();
-    }
-  }
-  for (const name of await readdir(state))
-    if (DAMAGED.test(name)) await eraseFromDamaged(join(state, name), user);
+  const erased = open
+    ? await open.undisturbed(async () => eraseLists({ directory, segments: await open.closed() }, user))
+    : await leftLists(state, log, (closed) => eraseLists(closed, user));
+  const mentions = (bytes: Buffer) => bytes.includes(plainMentionOf(user));
+  await damagedLists(state, mentions, (closed) => eraseLists(closed, user));
   await sync(state);
-  return lists;
+  return erased ?? 0;
+}
+
+/** Works on the log of impressions that an earlier service left, if there is one. */
+export async function leftLists<T>(
+  state: string,
+  log: StageContext['log'],
+  work: (closed: ClosedJournal) => Promise<T>,
+): Promise<T | undefined> {
+  const directory = impressionsPath(state);
+  if ((await kindOf(directory)) !== 'directory') return undefined;
+  const retention = { segmentBytes: Number.MAX_SAFE_INTEGER };
+  const left = await ImpressionLog.open(directory, { durability: 'always', syncInterval: 0, retention, log });
+  try {
+    return await work({ directory, segments: await left.closed() });
+  } finally {
+    await left.close();
+  }
+}
+
+/** Works on logs that a start found damaged, those with a file that mentions someone. */
+export async function damagedLists(
+  state: string,
+  mentions: (bytes: Buffer) => boolean,
+  work: (closed: ClosedJournal) => Promise<unknown>,
+): Promise<void> {
+  for (const name of await readdir(state))
+    if (DAMAGED.test(name)) await workOnDamaged(join(state, name), mentions, work);
 }
 
 /**
@@ -68,18 +79,22 @@ export async function eraseLists(
     lists++;
     return { type: 'erased' };
   });
-  await removeAsides(directory, user, files);
+  await removeAsides(directory, (bytes) => bytes.includes(plainMentionOf(user)), files);
   return lists;
 }
 
-/** A damaged log that mentions the user is repaired, so that whole lists of others stay; what cannot be read, and mentions the user, goes. */
-async function eraseFromDamaged(directory: string, user: string): Promise<void> {
-  if (!(await mentions(directory, user))) return;
+/** A damaged log that mentions someone is repaired, so that whole lists stay; what cannot be read goes. */
+async function workOnDamaged(
+  directory: string,
+  mentions: (bytes: Buffer) => boolean,
+  work: (closed: ClosedJournal) => Promise<unknown>,
+): Promise<void> {
+  if (!(await hasMention(directory, mentions))) return;
   try {
     await repairJournal(directory, true);
     const journal = await Journal.open(directory, { segmentBytes: Number.MAX_SAFE_INTEGER });
     try {
-      await eraseLists({ directory, segments: await journal.seal() }, user);
+      await work({ directory, segments: await journal.seal() });
     } finally {
       await journal.close();
     }
@@ -89,8 +104,8 @@ async function eraseFromDamaged(directory: string, user: string): Promise<void> 
   }
 }
 
-async function mentions(directory: string, user: string): Promise<boolean> {
+async function hasMention(directory: string, mentions: (bytes: Buffer) => boolean): Promise<boolean> {
   for (const name of await DISK.list(directory))
-    if ((await DISK.read(join(directory, name))).includes(plainMentionOf(user))) return true;
+    if (mentions(await DISK.read(join(directory, name)))) return true;
   return false;
 }

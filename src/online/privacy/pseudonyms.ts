@@ -1,7 +1,5 @@
 import { createHmac } from 'node:crypto';
-import type { Catalogue } from '../../types.js';
 import type { OnlineEvent } from '../events.js';
-import type { OnlineState } from '../snapshot.js';
 
 /** Under which name users are known inside: in journal, snapshots, logs and metrics. */
 export interface UserNames {
@@ -9,28 +7,51 @@ export interface UserNames {
   of(user: string): string;
   /** An event as the journal holds it. */
   event(event: OnlineEvent): OnlineEvent;
+  /** What a name of before a rotation of keys has become; anything else as it is. */
+  renewed(name: string): string;
 }
 
 /** Users are known by their own ids. */
-export const OWN_NAMES: UserNames = { of: (user) => user, event: (event) => event };
+export const OWN_NAMES: UserNames = {
+  of: (user) => user,
+  event: (event) => event,
+  renewed: (name) => name,
+};
 
 /** What names a list: the service has drawn it at random, and it stands in the log of impressions as it is. */
 const REQUEST_ID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/;
 
-/** What a pseudonym looks like. */
-const PSEUDONYM = /^p_[\w-]{43}$/;
+/** What a pseudonym looks like, and by how many keys it was made: `p_…` by one, `p2_…` by two. */
+const PSEUDONYM = /^p(\d*)_[\w-]{43}$/;
+
+/** By how many keys a pseudonym was made; 0 where a text is none. */
+export function keysOf(text: string): number {
+  const [whole, keys] = PSEUDONYM.exec(text) ?? [];
+  return whole === undefined ? 0 : Number(keys || 1);
+}
 
 /**
  * Users are known by HMAC-SHA-256 of their ids: who does not have the key can neither read an id from a pseudonym nor try ids out, which a plain hash
- * would allow. Ids of events, what should be ids of requests and is not, and texts in the context, that hold the user's id are replaced as a whole.
- * @param key 32 random bytes
+ * would allow. With several keys each takes the name that those before it made, so that a name made by some of them can be brought up to the newest without the id.
+ * Ids of events, what should be ids of requests and is not, and texts in the context, that hold the user's id or look like a pseudonym are replaced as a whole.
+ * @param keys 32 random bytes each, the oldest first
  */
-export function pseudonyms(key: Buffer): UserNames {
-  const of = (text: string): string => `p_${createHmac('sha256', key).update(text).digest('base64url')}`;
+export function pseudonyms(keys: readonly Buffer[]): UserNames {
+  /** The name that those after the first `done` keys make of a text. */
+  const from = (text: string, done: number): string =>
+    keys.slice(done).reduce((name, key, i) => {
+      const nth = done + i + 1;
+      return `p${nth === 1 ? '' : nth}_${createHmac('sha256', key).update(name).digest('base64url')}`;
+    }, text);
+  const of = (text: string): string => from(text, 0);
   const told = <V>(value: V, user: string): V | string =>
-    typeof value === 'string' && value.includes(user) ? of(value) : value;
+    typeof value === 'string' && (value.includes(user) || keysOf(value) > 0) ? of(value) : value;
   return {
     of,
+    renewed: (name) => {
+      const made = keysOf(name);
+      return made > 0 ? from(name, made) : name;
+    },
     event(event) {
       const { user, id, requestId, context } = event;
       const entries = Object.entries(context ?? {});
@@ -50,30 +71,5 @@ export function pseudonyms(key: Buffer): UserNames {
             }),
       };
     },
-  };
-}
-
-/** The name of a user of a checkpoint, which may be a pseudonym already: a service with pseudonyms has written it. */
-const renamed = (names: UserNames, user: string): string =>
-  user === '' || PSEUDONYM.test(user) ? user : names.of(user);
-
-export function renamedCatalogue<C extends Pick<Catalogue, 'users'>>(catalogue: C, names: UserNames): C {
-  return names === OWN_NAMES
-    ? catalogue
-    : { ...catalogue, users: catalogue.users.map((user) => renamed(names, user)) };
-}
-
-/** What a checkpoint that was served brings along for another journal: histories and users' own weights. */
-export function renamedState<O extends OnlineState | undefined>(online: O, names: UserNames): O {
-  if (online === undefined || names === OWN_NAMES) return online;
-  const { state } = online;
-  const all = <S extends { readonly users: readonly string[] }>(of: S): S => ({
-    ...of,
-    users: of.users.map((user) => renamed(names, user)),
-  });
-  const offsets = Object.entries(state.offsets).map(([name, one]) => [name, all(one)]);
-  return {
-    ...online,
-    state: { ...state, histories: all(state.histories), offsets: Object.fromEntries(offsets) },
   };
 }

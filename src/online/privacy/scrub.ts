@@ -1,14 +1,13 @@
-import { cp, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { withOutputDirectory } from '../../storage/atomic.js';
-import { type CheckpointManifest, readCheckpoint, sealCheckpoint } from '../../storage/checkpoint.js';
+import { readCheckpoint } from '../../storage/checkpoint.js';
 import type { HostTensor, TensorMap } from '../../types.js';
 import { withoutUser } from '../guard/user-budget.js';
+import { seenOf } from '../last-seen.js';
 import { packHistories, unpackHistories } from '../packed-histories.js';
 import { type OnlineState, onlineFiles, readOnlineState } from '../snapshot.js';
 import type { OffsetSnapshot } from '../user-adaptation.js';
 import type { UserSnapshot } from '../users.js';
 import { ERASED } from './erasure-records.js';
+import { rewriteSnapshot } from './rewritten-snapshot.js';
 
 /**
  * Takes a user out of a snapshot in place: history, own weights, budget, events that wait, ids of events. What the weights that all share
@@ -22,17 +21,7 @@ export async function scrubSnapshot(
 ): Promise<void> {
   const online = await readOnlineState(await readCheckpoint(path));
   if (!online) return;
-  const files = onlineFiles(without(online, user, gone));
-  await withOutputDirectory(path, { force: true, resume: false }, async (into) => {
-    await cp(path, into, { recursive: true });
-    for (const [name, bytes] of files) await writeFile(join(into, name), bytes);
-    const file = join(into, 'manifest.json');
-    const manifest = JSON.parse(await readFile(file, 'utf8')) as CheckpointManifest;
-    // What the manifest does not list is recorded anew.
-    const kept = Object.entries(manifest.files).filter(([name]) => !files.has(name));
-    await writeFile(file, JSON.stringify({ ...manifest, files: Object.fromEntries(kept) }));
-    await sealCheckpoint(into);
-  });
+  await rewriteSnapshot(path, onlineFiles(without(online, user, gone)));
 }
 
 function without(online: OnlineState, user: string, gone: (seq: number) => boolean): OnlineState {
@@ -64,19 +53,30 @@ function without(online: OnlineState, user: string, gone: (seq: number) => boole
 function historiesWithout({ users, tensors }: UserSnapshot, user: string): UserSnapshot {
   const keeps = { times: tensors.has('history.times'), values: tensors.has('history.values') };
   const all = unpackHistories('history', tensors, keeps);
-  const kept = all.filter((_, i) => users[i] !== user);
-  return { users: users.filter((one) => one !== user), tensors: packHistories('history', kept, keeps) };
+  const rows = rowsWithout(users, user);
+  const kept = packHistories(
+    'history',
+    rows.map((row) => all[row]!),
+    keeps,
+  );
+  return {
+    users: rows.map((row) => users[row]!),
+    tensors: new Map([...kept, ...seenOf('history', tensors, rows)]),
+  };
 }
 
 function offsetsWithout({ users, tensors }: OffsetSnapshot, name: string, user: string): OffsetSnapshot {
   const key = `${name}.offsets`;
   const { data, shape } = tensors.get(key)!;
   const width = shape[1]!;
-  const rows = users.flatMap((one, i) => (one === user ? [] : [i]));
+  const rows = rowsWithout(users, user);
   const kept = new Float32Array(rows.length * width);
   for (const [at, row] of rows.entries())
     kept.set((data as Float32Array).subarray(row * width, (row + 1) * width), at * width);
   const tensor: HostTensor = { dtype: 'F32', shape: [rows.length, width], data: kept };
-  const own: TensorMap = new Map([[key, tensor]]);
+  const own: TensorMap = new Map([[key, tensor], ...seenOf(name, tensors, rows)]);
   return { users: rows.map((row) => users[row]!), tensors: own };
 }
+
+const rowsWithout = (users: readonly string[], user: string): number[] =>
+  users.flatMap((one, i) => (one === user ? [] : [i]));

@@ -49,6 +49,7 @@ export async function startGuarded(model: string, state: string, overrides: Over
     context,
     catalogue: restored.catalogue,
     known,
+    base: checkpoint.catalogue.items.length,
     learner,
     frozen: frozenModel(restoreModel(checkpoint)),
     good,
@@ -106,6 +107,7 @@ export async function bitsOf({ service }: Guarded): Promise<Record<string, strin
     ...[...learner.optimizer].map(([name, one]) => [`optimizer/${name}`, one] as const),
     ...Object.values(state.offsets).flatMap(({ tensors }) => [...tensors]),
     ...state.histories.tensors,
+    ...(state.items ?? []),
     ...(state.clicks?.tensors ?? []),
   ];
   const hex = ({ buffer, byteOffset, byteLength }: ArrayBufferView): string =>
