@@ -2,6 +2,7 @@ import { RecsysError } from '../errors.js';
 import type { RecommendRequest } from '../protocol/recommendations.js';
 import type { Catalogue } from '../types.js';
 import { type Arms, armsOf, countsOf } from './arms.js';
+import type { CheckpointRecord } from './checkpoints/record.js';
 import { type Clicks, clicksOf } from './clicks/clicks.js';
 import { Elicitation } from './elicitation.js';
 import type { OnlineEvent } from './events.js';
@@ -80,6 +81,7 @@ export class RecommenderService {
     this.guard = new Guard({
       config: options.guard,
       items: catalogue.items.length - 1,
+      window: options.quality.window,
       readsLogLoss: (learning.loss ?? 'softmax') === 'softmax',
       state: this.learningState,
       learner,
@@ -173,6 +175,7 @@ export class RecommenderService {
       guard,
       stored: async (position) => this.options.good?.read(journal.id, position),
       apply: (seq, record) => this.apply(seq, record),
+      learns: this.options.learns,
       context,
     });
     if (!this.options.held) queue.release();
@@ -231,6 +234,11 @@ export class RecommenderService {
   /** Events acknowledged and not yet learned. */
   get lag(): number {
     return this.queue.lag;
+  }
+
+  /** With the items that came, and free rows behind them. */
+  get catalogue(): Catalogue {
+    return this.options.catalogue;
   }
 
   get behaviours(): readonly string[] {
@@ -345,11 +353,19 @@ export class RecommenderService {
     return this.journal.prune(position, { segments, age: days === undefined ? undefined : days * DAY_MS });
   }
 
-  /** Lets go of the journal, so that another service can take it up. Lists go on, from what is known now. */
-  async handOver(): Promise<void> {
+  /**
+   * Lets go of the journal, so that another service can take it up. Lists go on, from what is known now.
+   * @param last the record that it ends with
+   * @throws RecsysError DISK where `last` could not be written; the journal is let go of nevertheless
+   */
+  async handOver(last?: CheckpointRecord): Promise<void> {
     // What could not be learned is in the journal, and the other one's to learn.
     await this.drain().catch((error) => this.options.context.log('warn', String(error)));
-    await this.journal.close();
+    try {
+      if (last) await this.journal.append([last]);
+    } finally {
+      await this.journal.close();
+    }
   }
 
   async close(): Promise<void> {
