@@ -40,8 +40,9 @@ async function namedIn(state: string): Promise<Remembered | undefined> {
   const known = rememberedSchema.safeParse(parsed(text));
   const own = known.success && known.data.journalId === journalId ? known.data : undefined;
   const records = [...(own?.records ?? [])];
-  let through = own?.through ?? 0;
+  const through = own?.through ?? 0;
   const segments = await listSegments(DISK, directory);
+  let end = through;
   for (const [i, segment] of segments.entries()) {
     const next = segments[i + 1];
     if (next && next.firstSeq <= through + 1) continue;
@@ -54,9 +55,10 @@ async function namedIn(state: string): Promise<Remembered | undefined> {
         if (one.success && one.data.seq > through) records.push(one.data);
       }
     }
-    through = Math.max(through, contents.lastSeq);
+    end = contents.lastSeq;
   }
-  return { journalId, through, records };
+  // After a power cut it may end before what was known of it.
+  return { journalId, through: end, records: records.filter(({ seq }) => seq <= end) };
 }
 
 function parsed(text: string): unknown {

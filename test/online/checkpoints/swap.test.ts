@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
-import { rename } from 'node:fs/promises';
+import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
 import { selectBackend } from '../../../src/compute/select.js';
+import { writeTinyCheckpoint } from '../checkpoint-fixture.js';
+import { catalogue } from '../fixtures.js';
 import { eventOf } from '../privacy/fixtures.js';
 import { caughtUp } from '../serve-fixture.js';
 import { shop, stateOf } from './fixtures.js';
@@ -132,4 +134,85 @@ test('a checkpoint that was moved is named with what to do; a copy of it serves 
   const moved = await serve({}, copy);
   assert.equal((await moved.client.checkpoint()).version, version);
   await moved.running.stop();
+});
+
+test('another model, with items in another order and users of its own: histories are by names, and items that came come again', async (t) => {
+  const { serve, state, replayed, directory } = await shop(t);
+  const known = catalogue(7, 43);
+  // i43 … i1.
+  const items = ['', ...known.items.slice(1).reverse()];
+  const transformer = { name: 'transformer', width: 8, depth: 1, heads: 1, length: 10 };
+  await writeTinyCheckpoint(
+    join(directory, 'new'),
+    4,
+    {},
+    { model: transformer, known: { ...known, items } },
+  );
+  const { running, client } = await serve();
+  const sent: string[] = [];
+  let n = 0;
+  const feed = async (count: number) => {
+    for (const end = n + count; n < end; n++) {
+      // Some items that neither, and some that the new one alone knows.
+      const event = eventOf(USERS[n % 3]!, n, n % 4 ? undefined : 41 + (n % 7));
+      await client.event(event);
+      if (event.user === 'u3') sent.push(event.item);
+    }
+    await caughtUp(running.url);
+  };
+  await feed(40);
+  const { comparison, swapped } = await client.takeCheckpoint({ path: 'new', force: true });
+  assert.equal(swapped, true);
+  assert(comparison!.events > 0 && comparison!.unknown > 0);
+  const history = async () => (await client.user('u3')).history!.map(({ item }) => item);
+  assert.deepEqual(await history(), sent);
+  await feed(10);
+  assert.deepEqual(await history(), sent);
+  assert.equal((await client.learning()).learned, 10);
+  assert.deepEqual(
+    new Set((await client.recommendations('u3', { k: 100 })).items.map(({ item }) => sent.includes(item))),
+    new Set([false]),
+  );
+  await client.rollBackCheckpoint();
+  await feed(6);
+  assert.deepEqual(await history(), sent);
+  await client.takeCheckpoint({ path: 'new', force: true });
+  await running.stop();
+  assert.deepEqual(await stateOf(join(state, 'snapshot')), await replayed('twin'));
+});
+
+test('what a power cut took of the journal is no longer known of it', async (t) => {
+  const { serve, state } = await shop(t);
+  const { running, client } = await serve();
+  for (let n = 0; n < 9; n++) await client.event(eventOf('bob', n));
+  await caughtUp(running.url);
+  const { since } = await client.takeCheckpoint({ path: 'a', ...FORCED });
+  await client.event(eventOf('bob', 9));
+  await running.stop();
+  const journal = join(state, 'journal');
+  let lost = false;
+  for (const name of (await readdir(journal)).filter((one) => one.endsWith('.log')).sort()) {
+    const bytes = await readFile(join(journal, name));
+    const at = bytes.indexOf('"checkpoint"');
+    if (lost) await rm(join(journal, name));
+    else if (at >= 0) await writeFile(join(journal, name), bytes.subarray(0, at));
+    lost ||= at >= 0;
+  }
+  assert(lost);
+  for (const one of ['snapshot', 'good']) await rm(join(state, one), { recursive: true });
+  const again = await serve();
+  assert.equal((await again.client.checkpoint()).since, 0);
+  assert.equal((await again.client.user('bob')).events.length, 9);
+  const next = await again.client.takeCheckpoint({ path: 'b', ...FORCED });
+  assert(next.since <= since + 1);
+  // As after a kill before it was remembered.
+  const remembered = JSON.parse(await readFile(join(state, 'checkpoints.json'), 'utf8'));
+  await again.running.stop();
+  await writeFile(
+    join(state, 'checkpoints.json'),
+    JSON.stringify({ ...remembered, through: next.since - 1, records: [] }),
+  );
+  const last = await serve();
+  assert.equal((await last.client.checkpoint()).sha256, next.sha256);
+  await last.running.stop();
 });
