@@ -95,6 +95,11 @@ export const CATALOGUE = {
     kind: 'checkpoint',
     remedy: 'Use a checkpoint of the model and format this stage expects (`recsys inspect <dir>`).',
   },
+  CHECKPOINT_MOVED: {
+    kind: 'checkpoint',
+    remedy:
+      'Put it back where it was, or give a copy of it with --model: it is known by its manifest’s hash.',
+  },
   EXPORT_IMPOSSIBLE: {
     kind: 'checkpoint',
     remedy: 'Choose another --format, or export a checkpoint of another model.',

@@ -1,4 +1,9 @@
 import type { z } from 'zod';
+import {
+  checkpointReplySchema,
+  takeCheckpointReplySchema,
+  type takeCheckpointSchema,
+} from '../protocol/checkpoints.js';
 import { clicksReplySchema } from '../protocol/clicks.js';
 import { elicitationReplySchema } from '../protocol/elicitation.js';
 import { type eventSchema, receiptsSchema } from '../protocol/events.js';
@@ -33,6 +38,9 @@ export type Clicks = z.output<typeof clicksReplySchema>;
 export type Quality = QualityReply;
 export type Learning = z.output<typeof learningReplySchema>;
 export type LearningAction = z.input<typeof learningActionSchema>['action'];
+export type Checkpoint = z.output<typeof checkpointReplySchema>;
+export type CheckpointTaken = z.output<typeof takeCheckpointReplySchema>;
+export type TakeCheckpoint = z.input<typeof takeCheckpointSchema>;
 export type UserKnown = z.output<typeof userReplySchema>;
 export type UserImpressions = z.output<typeof userImpressionsReplySchema>;
 export type Erasure = z.output<typeof erasureReplySchema>;
@@ -63,6 +71,9 @@ export interface CallOptions {
   /** Ends the call, tries to come included, with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
 }
+
+/** Milliseconds that taking up a checkpoint may take: it is loaded, compared, and the journal replayed for it. */
+const TAKE_UP = 3_600_000;
 
 type Query = Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>;
 
@@ -150,6 +161,26 @@ export class RecsysClient {
     return this.ask(learningReplySchema, 'POST', '/v1/admin/learning', { action }, options);
   }
 
+  /** `GET /v1/admin/checkpoint`: which checkpoint is served, and which was before. */
+  checkpoint(options?: CallOptions): Promise<Checkpoint> {
+    return this.ask(checkpointReplySchema, 'GET', '/v1/admin/checkpoint', undefined, options);
+  }
+
+  /** `POST /v1/admin/checkpoint`: compares a checkpoint with what is served, and has it served unless it is worse. Asked once. */
+  async takeCheckpoint(wanted: TakeCheckpoint, options?: CallOptions): Promise<CheckpointTaken> {
+    const body = JSON.stringify(wanted);
+    return read(
+      takeCheckpointReplySchema,
+      await this.once('POST', '/v1/admin/checkpoint', body, options, TAKE_UP),
+    );
+  }
+
+  /** `POST /v1/admin/checkpoint/rollback`: the checkpoint before is served again, with what had been learned on it. Asked once: twice would go back twice. */
+  async rollBackCheckpoint(options?: CallOptions): Promise<Checkpoint> {
+    const path = '/v1/admin/checkpoint/rollback';
+    return read(checkpointReplySchema, await this.once('POST', path, '{}', options, TAKE_UP));
+  }
+
   /** `GET /v1/users/{id}`: everything known of a user; ask again with `after: next` for more events. */
   user(id: string, asked: UserQuery = {}, options?: CallOptions): Promise<UserKnown> {
     const path = `/v1/users/${encodeURIComponent(id)}${query({ ...asked } as Query)}`;
@@ -217,8 +248,14 @@ export class RecsysClient {
     );
   }
 
-  private async once(method: string, path: string, body: string | undefined, options?: CallOptions) {
-    const answer = await this.transport.send(method, path, body, options?.signal);
+  private async once(
+    method: string,
+    path: string,
+    body: string | undefined,
+    options?: CallOptions,
+    timeout?: number,
+  ) {
+    const answer = await this.transport.send(method, path, body, options?.signal, timeout);
     if (answer.status >= 200 && answer.status < 300) return answer;
     throw refusal(answer.status, answer.body, answer);
   }

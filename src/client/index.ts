@@ -1,6 +1,8 @@
 /** `recsys/client`: what other programs use to talk to `recsys serve-online`. */
 export {
   type CallOptions,
+  type Checkpoint,
+  type CheckpointTaken,
   type Clicks,
   type ClientOptions,
   type Event,
@@ -13,5 +15,6 @@ export {
   type Recommendations,
   RecsysClient,
   type State,
+  type TakeCheckpoint,
 } from './client.js';
 export { type Defect, ServiceError } from './error.js';

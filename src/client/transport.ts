@@ -39,8 +39,14 @@ export class Transport {
   }
 
   /** @throws ServiceError UNREACHABLE or TIMEOUT; what `signal` was aborted with */
-  send(method: string, path: string, body: string | undefined, signal?: AbortSignal): Promise<Answer> {
-    const { timeout, headers } = this.options;
+  send(
+    method: string,
+    path: string,
+    body: string | undefined,
+    signal?: AbortSignal,
+    timeout = this.options.timeout,
+  ): Promise<Answer> {
+    const { headers } = this.options;
     const url = new URL(`${this.base.pathname.replace(/\/$/, '')}${path}`, this.base);
     return new Promise((resolve, reject) => {
       signal?.throwIfAborted();

@@ -6,6 +6,7 @@ import { path, seed } from '../config/fields.js';
 import { readDataset } from '../data/read.js';
 import { readQuestions } from '../evaluation/elicitation/results.js';
 import { budgetSchema } from '../model/adaptation/budget.js';
+import { checkpointsSchema } from '../online/checkpoints/schema.js';
 import { clicksSchema } from '../online/clicks/schema.js';
 import { explorationSchema } from '../online/exploration/schema.js';
 import { guardSchema } from '../online/guard/schema.js';
@@ -66,6 +67,7 @@ const schema = z.strictObject({
   clicks: clicksSchema,
   guard: guardSchema,
   alerts: alertsSchema,
+  checkpoints: checkpointsSchema,
   security: securitySchema,
   privacy: privacySchema,
 });

@@ -99,10 +99,13 @@ export class LearnQueue {
     this.wake();
   }
 
-  /** Learns as one update what waits up to number `through`: a boundary read from the journal. */
-  async replay(through: number): Promise<void> {
+  /**
+   * Learns as one update what waits up to number `through`: a boundary read from the journal.
+   * @param shared false: users' own weights learn it, and those that all share do not, which were others then
+   */
+  async replay(through: number, shared = true): Promise<void> {
     const count = this.waiting.findIndex((event) => event.seq > through);
-    await this.update(this.waiting.splice(0, count < 0 ? this.waiting.length : count), false);
+    await this.update(this.waiting.splice(0, count < 0 ? this.waiting.length : count), false, shared);
   }
 
   /** Compares an outcome read from the journal with what the replay came to. @returns whether they agree */
@@ -226,7 +229,7 @@ export class LearnQueue {
     );
   }
 
-  private async update(batch: readonly WaitingEvent[], measure: boolean): Promise<void> {
+  private async update(batch: readonly WaitingEvent[], measure: boolean, teach = true): Promise<void> {
     if (batch.length === 0) return;
     const { learning, metrics, log, arms, state, clicks } = this.options;
     const start = performance.now();
@@ -257,7 +260,7 @@ export class LearnQueue {
         labelled.filter((one) => within.has(one)),
         measure,
       );
-      if (shared.length > 0) await this.learn(shared, ended, measure);
+      if (shared.length > 0 && teach) await this.learn(shared, ended, measure);
     } catch (error) {
       // A bug must not take the recommendations down with it.
       const what = error instanceof Error ? (error.stack ?? error.message) : String(error);

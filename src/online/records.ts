@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { RecsysError } from '../errors.js';
+import { checkpointRecord } from './checkpoints/record.js';
 import { pauseRecord, resumeRecord, rollbackRecord } from './guard/controls.js';
 import { erasedRecord, eraseRecord } from './privacy/erasure-records.js';
 
@@ -33,6 +34,7 @@ export const recordSchema = z.discriminatedUnion('type', [
   pauseRecord,
   resumeRecord,
   rollbackRecord,
+  checkpointRecord,
   eraseRecord,
   erasedRecord,
   lostRecord,
@@ -41,7 +43,7 @@ export const recordSchema = z.discriminatedUnion('type', [
 /**
  * What the journal holds. The service's state is a function of the base checkpoint and these records, in order: events
  * change histories and popularity at once; `learn` says which waiting events went into one update, and `outcome` what that made of them; `pause`, `resume` and
- * `rollback` come between two updates, and so does `erase`, before which the events of a user became `erased`. `lost`
+ * `rollback` come between two updates, and so do `checkpoint`, from which on another one is served, and `erase`, before which the events of a user became `erased`. `lost`
  * stands for a record that a repair of the journal could not save, so that those after it keep their numbers.
  */
 export type JournalRecord = Readonly<z.output<typeof recordSchema>>;

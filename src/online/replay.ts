@@ -17,6 +17,8 @@ export interface Replay {
   readonly journal: Journal;
   readonly queue: LearnQueue;
   readonly guard: Guard;
+  /** Whether an update that a record tells of taught the model that is served; absent: each did. */
+  readonly learns?: ((seq: number) => boolean) | undefined;
   /** What had been learned at a position, where the disk has it. */
   stored(position: number): Promise<LearnedState | undefined>;
   /** A record's effect on everything but what is learned. */
@@ -26,7 +28,7 @@ export interface Replay {
 
 /** Brings the state up to the end of the journal, from what it was at `position`; the queue is then still held. @throws RecsysError JOURNAL_DAMAGED, INTERRUPTED */
 export async function replayJournal(position: number, replay: Replay): Promise<void> {
-  const { journal, queue, guard, context } = replay;
+  const { journal, queue, guard, context, learns = () => true } = replay;
   if (journal.firstSeq > position + 1) {
     throw new RecsysError(
       'JOURNAL_DAMAGED',
@@ -48,7 +50,7 @@ export async function replayJournal(position: number, replay: Replay): Promise<v
   queue.hold();
   const kept = new KeptStates(
     position,
-    await rollbacksIn(journal.read(position + 1, ROLLBACK)),
+    await rollbacksIn(journal.read(position + 1, ROLLBACK), learns),
     replay.stored,
   );
   await kept.pass(position, () => guard.learned());
@@ -60,11 +62,13 @@ export async function replayJournal(position: number, replay: Replay): Promise<v
     if (context.signal.aborted) throw new RecsysError('INTERRUPTED', 'stopped while replaying the journal');
     replay.apply(seq, record);
     if (record.type === 'lost') lost++;
-    if (record.type === 'learn') await queue.replay(record.through);
-    if (isControl(record))
+    const own = learns(seq);
+    if (record.type === 'learn') await queue.replay(record.through, own);
+    // What was taken back of another checkpoint's learning was never learned here.
+    if (isControl(record) && (own || record.type !== 'rollback'))
       guard.apply(record, seq, record.type === 'rollback' ? await kept.at(record.to) : undefined);
     await kept.pass(seq, () => guard.learned());
-    if (record.type === 'outcome' && !queue.confirm(record)) other++;
+    if (record.type === 'outcome' && !queue.confirm(record) && own) other++;
     // What was learned before without the user is not what it was with them.
     if (record.type === 'erase') other = 0;
     if (performance.now() - since > SLICE_MS) {

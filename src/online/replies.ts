@@ -10,6 +10,10 @@ export const REPLIES = {
   FORBIDDEN: { status: 403, remedy: 'Use a key that has the scope; the operator of the service makes them.' },
   NOT_FOUND: { status: 404, remedy: 'See /docs for the routes.' },
   CONFLICT: { status: 409, remedy: 'See `GET /v1/admin/learning` for what there is.' },
+  CHECKPOINT_REFUSED: {
+    status: 409,
+    remedy: 'Correct what the message names, or name another checkpoint; what was served still is.',
+  },
   BODY_TOO_LARGE: { status: 413, remedy: 'Send fewer events in one request.' },
   MEDIA_TYPE: { status: 415, remedy: 'Send JSON with content-type application/json.' },
   RATE_LIMITED: {

@@ -4,16 +4,19 @@ import type { BackendInfo } from '../compute/backend.js';
 import type { Dataset } from '../data/dataset.js';
 import { type Budget, withinBudget } from '../model/adaptation/budget.js';
 import { checkedAdapter } from '../model/adapted.js';
-import { type RestoredModel, restoreModel } from '../model/restore.js';
-import { takesItems, withRoom } from '../model/room.js';
+import { restoreModel } from '../model/restore.js';
 import type { StoredAdapter } from '../storage/adapter-files.js';
 import { withOutputDirectory } from '../storage/atomic.js';
-import { type Checkpoint, versionOf } from '../storage/checkpoint.js';
+import type { Checkpoint } from '../storage/checkpoint.js';
 import { diskError } from '../storage/disk.js';
 import { acquireLock } from '../storage/lock.js';
 import { versions } from '../storage/versions.js';
 import type { StageContext } from '../types.js';
 import { changedSettings } from './changed-settings.js';
+import { Checkpoints } from './checkpoints/checkpoints.js';
+import { resolveBase } from './checkpoints/remembered.js';
+import type { CheckpointsConfig } from './checkpoints/schema.js';
+import { warmScores } from './checkpoints/warm-scores.js';
 import type { ClicksConfig } from './clicks/schema.js';
 import type { Questions } from './elicitation.js';
 import { Exploration } from './exploration/exploration.js';
@@ -39,6 +42,7 @@ import { UserData } from './privacy/user-data.js';
 import { type Generation, Generations, type Opening } from './rebuild/generations.js';
 import type { LearningConfig, QualityConfig, RequestConfig, RetentionConfig } from './schema.js';
 import { checkExposure, type Security } from './security/security.js';
+import { foretellsValues, roomyModel } from './served-model.js';
 import { RecommenderService } from './service.js';
 import { readOnlineState, writeServed } from './snapshot.js';
 import { Snapshots } from './snapshots.js';
@@ -73,6 +77,7 @@ export interface ServeOptions {
   readonly clicks: ClicksConfig;
   readonly guard: GuardConfig;
   readonly alerts: AlertsConfig;
+  readonly checkpoints: CheckpointsConfig;
   /** Absent: everyone is let in, on loopback alone. */
   readonly security?: Security;
   /** File of the key that users' ids are pseudonymised with; absent: they are kept as they are. */
@@ -139,8 +144,10 @@ async function serveState(
 ): Promise<ServeResult> {
   const names = await openNames(given.state, given.pseudonymKey, context.log);
   const options = named(given, names);
-  const { checkpoint, state } = options;
-  await finishErasures(state, checkpoint, context.log);
+  const { state } = options;
+  const rename = (one: Checkpoint): Checkpoint => renamed(one, names);
+  const base = await resolveBase(options, rename, context.log);
+  await finishErasures(state, base, context.log);
   const { webhook: url } = options.alerts;
   const webhook = url === undefined ? undefined : new Webhook(url, options.alerts, context.log);
   const impressions = options.exploration.log
@@ -149,7 +156,7 @@ async function serveState(
   try {
     const { rebuildAfter } = options;
     const generations = await Generations.begin({
-      ...{ state, context, rebuildAfter },
+      ...{ state, context, rebuildAfter, base },
       open: (opening) => openService(options, { names, webhook, impressions }, opening),
     });
     try {
@@ -186,21 +193,24 @@ interface Shared {
 }
 
 async function openService(
-  options: ServeOptions,
+  given: ServeOptions,
   { names, webhook, impressions }: Shared,
-  { snapshot, sealed, context }: Opening,
+  { snapshot, sealed, base, context }: Opening,
 ): Promise<Generation> {
+  const options = { ...given, checkpoint: base.checkpoint };
   const { checkpoint, data, seed } = options;
   const values = foretellsValues(checkpoint.config);
   const learning = {
     ...options.learning,
     loss: options.learning.loss ?? (values ? 'mse' : 'softmax'),
   } as const;
-  const baseState = renamedState(await readOnlineState(checkpoint), names);
+  // What has been taken up while serving has its histories from the journal.
+  const taken = base.eras.current.since > 0;
+  const baseState = taken ? undefined : renamedState(await readOnlineState(checkpoint), names);
   const warmed = warmedBy(data, options.dataPart);
-  const newest = await newestState(options.state, checkpoint, warmed, context, snapshot);
+  const newest = await newestState(options.state, base, warmed, context, snapshot);
   const { source, online = baseState } = newest;
-  const baseVersion = online?.baseVersion ?? versionOf(checkpoint);
+  const baseVersion = (taken ? undefined : online?.baseVersion) ?? base.eras.version;
   const restored = roomyModel(source, options);
   const rows = restored.catalogue.items.length;
   const sameOptimizer = online?.optimizer === learning.optimizer && online.rows === rows;
@@ -244,7 +254,7 @@ async function openService(
   const good = await GoodState.open(
     goodPath(options.state),
     {
-      base: checkpoint,
+      base: base.eras,
       data: warmed,
       optimizer: learning.optimizer,
       arithmetic,
@@ -273,6 +283,7 @@ async function openService(
     clicks: options.clicks,
     guard: options.guard,
     good,
+    learns: (seq) => base.eras.learns(seq),
     ...(sealed ? { files: sealed, held: true } : {}),
     ...(webhook && !sealed ? { alerted: (alert) => webhook.send(alert) } : {}),
     frozen: options.quality.arms ? frozenModel(restoreModel(checkpoint)) : undefined,
@@ -293,6 +304,7 @@ async function openService(
   const facts = {
     ...options,
     base: checkpoint,
+    baseId: base.eras.id,
     baseVersion,
     optimizer: learning.optimizer,
     arithmetic,
@@ -305,7 +317,8 @@ async function openService(
   const snapshots = new Snapshots(service, facts, context);
   const told = { baseState, impressions, metrics, log: context.log };
   const users = new UserData({ ...facts, ...told, service, snapshots });
-  return { service, metrics, users, snapshots };
+  if (taken && !sealed) await warmScores(learner);
+  return { service, metrics, users, snapshots, base };
 }
 
 /** What the settings name, with users by the names they have inside. */
@@ -313,29 +326,15 @@ function named(options: ServeOptions, names: UserNames): ServeOptions {
   const { checkpoint, data } = options;
   return {
     ...options,
-    checkpoint: { ...checkpoint, catalogue: renamedCatalogue(checkpoint.catalogue, names) },
+    checkpoint: renamed(checkpoint, names),
     data: data && { ...data, catalogue: renamedCatalogue(data.catalogue, names) },
   };
 }
 
-/**
- * The model with room for items that come. How many is counted from the checkpoint named, not from a snapshot of it, which may have taken
- * some in: what is skipped for want of room must not depend on when the service was last started.
- */
-function roomyModel(
-  source: Checkpoint,
-  { checkpoint, learning, adapters, seed }: ServeOptions,
-): RestoredModel {
-  const restored = restoreModel(source);
-  if (!learning.enabled || adapters.size > 0 || !takesItems(restored.inits)) return restored;
-  return withRoom(restored, checkpoint.catalogue.items.length + learning.newItems, seed, source.path);
-}
-
-/** Whether a checkpoint was trained, or has learned while it was served, by the error of values. */
-function foretellsValues(config: unknown): boolean {
-  const { loss, learning } = (config ?? {}) as { loss?: unknown; learning?: { loss?: unknown } };
-  return loss === 'mse' || learning?.loss === 'mse';
-}
+const renamed = (checkpoint: Checkpoint, names: UserNames): Checkpoint => ({
+  ...checkpoint,
+  catalogue: renamedCatalogue(checkpoint.catalogue, names),
+});
 
 async function listenUntilStopped(
   options: ServeOptions,
@@ -345,7 +344,16 @@ async function listenUntilStopped(
 ): Promise<void> {
   const { host, port, requests, security } = options;
   const { service, metrics, users } = generations;
+  const checkpoints = new Checkpoints({
+    generations,
+    config: options.checkpoints,
+    includeSeen: options.quality.includeSeen,
+    adapters: [...options.adapters.keys()],
+    renamed: (checkpoint) => renamed(checkpoint, names),
+    log: context.log,
+  });
   const app = await buildServer({
+    checkpoints,
     service,
     metrics,
     users,

@@ -49,6 +49,8 @@ export interface ServiceOptions {
   readonly warm?: (histories: UserHistories) => void;
   /** Where to go on from, when the learner holds a snapshot's parameters. */
   readonly from?: { readonly journalId: string; readonly state: ServicePosition };
+  /** Which records of the journal tell of updates that the model has learned; absent: all. */
+  readonly learns?: (seq: number) => boolean;
   /** True: it replays the journal, and learns nothing by itself. */
   readonly held?: boolean;
   readonly metrics: ServiceMetrics;

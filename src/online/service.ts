@@ -2,6 +2,7 @@ import { RecsysError } from '../errors.js';
 import type { RecommendRequest } from '../protocol/recommendations.js';
 import type { Catalogue } from '../types.js';
 import { type Arms, armsOf, countsOf } from './arms.js';
+import type { CheckpointRecord } from './checkpoints/record.js';
 import { type Clicks, clicksOf } from './clicks/clicks.js';
 import { ComingItems } from './coming-items.js';
 import { Elicitation } from './elicitation.js';
@@ -26,15 +27,12 @@ import { type Recommendation, Recommender } from './recommend.js';
 import type { JournalRecord } from './records.js';
 import { replayJournal } from './replay.js';
 import { ReplyError } from './replies.js';
+import type { ServiceOptions } from './service-options.js';
 import type { Asked } from './serving.js';
 import { ShownLists } from './shown-lists.js';
 import { TrainedEvents } from './trained.js';
 import { userAdaptation } from './user-adaptation.js';
 import { UserHistories } from './users.js';
-
-export type { ServicePosition };
-
-import type { ServiceOptions } from './service-options.js';
 
 const DAY_MS = 24 * 3_600_000;
 const daysOf = (days: number | undefined): number | undefined => (days === undefined ? days : days * DAY_MS);
@@ -86,6 +84,7 @@ export class RecommenderService {
     this.guard = new Guard({
       config: options.guard,
       items: catalogue.items.length - 1,
+      window: options.quality.window,
       readsLogLoss: (learning.loss ?? 'softmax') === 'softmax',
       state: this.learningState,
       learner,
@@ -179,6 +178,7 @@ export class RecommenderService {
       guard,
       stored: async (position) => this.options.good?.read(journal.id, position),
       apply: (seq, record) => this.apply(seq, record),
+      learns: this.options.learns,
       context,
     });
     if (!this.options.held) queue.release();
@@ -238,6 +238,11 @@ export class RecommenderService {
   /** Events acknowledged and not yet learned. */
   get lag(): number {
     return this.queue.lag;
+  }
+
+  /** With the items that came, and free rows behind them. */
+  get catalogue(): Catalogue {
+    return this.options.catalogue;
   }
 
   get behaviours(): readonly string[] {
@@ -369,11 +374,19 @@ export class RecommenderService {
     return this.journal.prune(position, { segments, age: daysOf(days) });
   }
 
-  /** Lets go of the journal, so that another service can take it up. Lists go on, from what is known now. */
-  async handOver(): Promise<void> {
+  /**
+   * Lets go of the journal, so that another service can take it up. Lists go on, from what is known now.
+   * @param last the record that it ends with
+   * @throws RecsysError DISK where `last` could not be written; the journal is let go of nevertheless
+   */
+  async handOver(last?: CheckpointRecord): Promise<void> {
     // What could not be learned is in the journal, and the other one's to learn.
     await this.drain().catch((error) => this.options.context.log('warn', String(error)));
-    await this.journal.close();
+    try {
+      if (last) await this.journal.append([last]);
+    } finally {
+      await this.journal.close();
+    }
   }
 
   async close(): Promise<void> {

@@ -115,6 +115,8 @@ function prefixed(tensors: TensorMap, prefix: string): TensorMap {
 export interface ServedState {
   /** The checkpoint named by the user, and the one whose parameters were taken up (a snapshot of it, or itself). */
   readonly base: Checkpoint;
+  /** Names what is served, of this journal. */
+  readonly baseId: string;
   /** The base's, with the items that came. */
   readonly catalogue: Catalogue;
   readonly journalId: string;
@@ -195,7 +197,7 @@ export async function writeServed(dir: string, served: ServedState): Promise<voi
     trainedEvents: served.trainedEvents,
     extra: onlineFiles({
       ...served,
-      base: { model: base.manifestSha256, data: served.data },
+      base: { model: served.baseId, data: served.data },
       optimizerState: learner.optimizer,
       introduced: learner.introduced,
     }),

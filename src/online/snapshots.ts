@@ -16,7 +16,10 @@ const LONG_REPLAY = 10_000;
 
 /** What all snapshots of a service have in common. */
 export interface SnapshotFacts
-  extends Pick<ServedState, 'base' | 'baseVersion' | 'optimizer' | 'arithmetic' | 'rows' | 'config'> {
+  extends Pick<
+    ServedState,
+    'base' | 'baseId' | 'baseVersion' | 'optimizer' | 'arithmetic' | 'rows' | 'config'
+  > {
   readonly data: Dataset | undefined;
   readonly dataPart: DataPart;
   /** State directory. */

@@ -5,6 +5,7 @@ import { recoverOutput } from '../storage/atomic.js';
 import { type Checkpoint, readCheckpoint } from '../storage/checkpoint.js';
 import { kindOf } from '../storage/disk.js';
 import type { StageContext } from '../types.js';
+import type { Base } from './checkpoints/base.js';
 import { type OnlineState, readOnlineState } from './snapshot.js';
 
 /** Where a state directory keeps its snapshot. */
@@ -13,8 +14,14 @@ export const snapshotPath = (state: string): string => join(state, 'snapshot');
 /** Where one is made in the background that knows nothing of users who were erased. */
 export const rebuiltPath = (state: string): string => join(state, 'rebuilt');
 
+/** Where it keeps what was last known of the checkpoint served before, with what had been learned on it. */
+export const beforePath = (state: string): string => join(state, 'before');
+
 /** Where it keeps the last good one. */
 export const goodPath = (state: string): string => join(state, 'good');
+
+/** Which checkpoints the journal has named so far. */
+export const checkpointsPath = (state: string): string => join(state, 'checkpoints.json');
 
 /** Where the journal is. */
 export const journalPath = (state: string): string => join(state, 'journal');
@@ -25,10 +32,10 @@ export const erasingPath = (state: string): string => join(state, 'erasing');
 /** Where it keeps the lists that were served. */
 export const impressionsPath = (state: string): string => join(state, 'impressions');
 
-/** A snapshot of the state directory with its state, where it stands for this checkpoint and dataset, else the checkpoint itself without. */
+/** A snapshot of the state directory with its state, where it stands for what is served and this dataset, else the checkpoint itself without. */
 export async function newestState(
   state: string,
-  checkpoint: Checkpoint,
+  { checkpoint, eras }: Base,
   warmed: string | null,
   context: StageContext,
   path = snapshotPath(state),
@@ -39,7 +46,7 @@ export async function newestState(
       const snapshot = await readCheckpoint(path);
       const online = await readOnlineState(snapshot);
       const { model, data } = online?.base ?? {};
-      if (online && model === checkpoint.manifestSha256 && data === warmed) {
+      if (online && eras.fits(model) && data === warmed) {
         context.log('info', `going on from the snapshot at journal record ${online.state.position}`);
         return { source: snapshot, online };
       }

@@ -1,8 +1,5 @@
 import { z } from 'zod';
-
-const interval = z
-  .object({ mean: z.number().nullable(), low: z.number().nullable(), high: z.number().nullable() })
-  .describe('mean with its 95 % interval over users; null where there are too few');
+import { intervalSchema } from './intervals.js';
 
 /** What each kind of learning earns: answer of `GET /v1/quality`. */
 export const qualityReplySchema = z.object({
@@ -14,13 +11,13 @@ export const qualityReplySchema = z.object({
   arms: z.array(
     z.object({
       arm: z.string(),
-      ndcg: interval,
-      hr: interval,
-      logLoss: interval.describe('−log p of the item'),
+      ndcg: intervalSchema,
+      hr: intervalSchema,
+      logLoss: intervalSchema.describe('−log p of the item'),
     }),
   ),
   differences: z
-    .array(z.object({ arm: z.string(), against: z.string(), ndcg: interval, logLoss: interval }))
+    .array(z.object({ arm: z.string(), against: z.string(), ndcg: intervalSchema, logLoss: intervalSchema }))
     .describe('each arm minus another, event by event'),
 });
 

@@ -2,14 +2,25 @@ import { mkdir } from 'node:fs/promises';
 import { createModel, modelSchema } from '../../src/model/registry.js';
 import { Random } from '../../src/random.js';
 import { writeCheckpoint } from '../../src/storage/checkpoint.js';
-import type { HostTensor } from '../../src/types.js';
+import type { Catalogue, HostTensor } from '../../src/types.js';
 import { catalogue } from './fixtures.js';
 
-/** Writes a checkpoint of an untrained linear model of 40 items into `dir`; `trained`: the config it says to have been trained with. */
-export async function writeTinyCheckpoint(dir: string, seed = 1, trained: object = {}): Promise<void> {
+/**
+ * Writes a checkpoint of an untrained linear model of 40 items into `dir`.
+ * @param trained the config it says to have been trained with
+ * @param model another one, and what it knows
+ */
+export async function writeTinyCheckpoint(
+  dir: string,
+  seed = 1,
+  trained: object = {},
+  {
+    model = { name: 'linear', width: 8, length: 10 },
+    known = catalogue(5, 40),
+  }: { model?: object; known?: Catalogue } = {},
+): Promise<void> {
   await mkdir(dir, { recursive: true });
-  const config = modelSchema.parse({ name: 'linear', width: 8, length: 10 });
-  const known = catalogue(5, 40);
+  const config = modelSchema.parse(model);
   const inits = createModel(config, known).init(new Random(seed));
   const tensors = new Map(
     [...inits].map(([name, { shape, data }]): [string, HostTensor] => [name, { dtype: 'F32', shape, data }]),
@@ -17,7 +28,7 @@ export async function writeTinyCheckpoint(dir: string, seed = 1, trained: object
   await writeCheckpoint(dir, {
     manifest: {
       stage: 'distill',
-      model: { name: 'linear', config },
+      model: { name: config.name, config },
       seed,
       metrics: {},
       dataset: { path: '/data', fingerprint: 'f', testSetHash: 't' },

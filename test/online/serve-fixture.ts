@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { selectBackend } from '../../src/compute/select.js';
+import { checkpointsSchema } from '../../src/online/checkpoints/schema.js';
 import { clicksSchema } from '../../src/online/clicks/schema.js';
 import { explorationSchema } from '../../src/online/exploration/schema.js';
 import { guardSchema } from '../../src/online/guard/schema.js';
@@ -53,6 +54,7 @@ export async function start(
         clicks: clicksSchema.parse({}),
         guard: guardSchema.parse({}),
         alerts: alertsSchema.parse({}),
+        checkpoints: checkpointsSchema.parse({}),
         backend,
         config: {},
         out: undefined,

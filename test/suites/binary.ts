@@ -18,12 +18,17 @@ export interface Ended {
   readonly stderr: string;
 }
 
-/** Starts the real binary in a folder; its standard input is for the caller to end. */
+/** Starts the real binary in a folder; its standard input is for the caller to end. @param env added to this process's environment */
 export function start(
   args: readonly string[],
   cwd: string,
+  env: Readonly<Record<string, string>> = {},
 ): { child: ChildProcessByStdio<Writable, Readable, Readable>; ended: Promise<Ended> } {
-  const child = spawn(process.execPath, [BINARY, ...args], { cwd, stdio: ['pipe', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [BINARY, ...args], {
+    cwd,
+    env: { ...process.env, ...env },
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
   let stdout = '';
   let stderr = '';
   child.stdout.on('data', (chunk) => (stdout += chunk));
@@ -43,7 +48,12 @@ export function recsys(args: readonly string[], cwd: string, stdin = ''): Promis
  * Starts the real service in a folder that has a checkpoint `model`; resolves when it answers requests, or when it ended before: then `url` is empty.
  * @param state state directory, from the folder
  */
-export async function startService(dir: string, state: string, more: readonly string[] = []) {
+export async function startService(
+  dir: string,
+  state: string,
+  more: readonly string[] = [],
+  env: Readonly<Record<string, string>> = {},
+) {
   const ready = join(dir, `${basename(state)}.ready.json`);
   await rm(ready, { force: true });
   const flags = [
@@ -58,7 +68,7 @@ export async function startService(dir: string, state: string, more: readonly st
     '--ready-file',
     ready,
   ];
-  const { child, ended } = start(['serve-online', ...flags, ...more], dir);
+  const { child, ended } = start(['serve-online', ...flags, ...more], dir, env);
   while (!existsSync(ready) && child.exitCode === null && child.signalCode === null) await sleep(20);
   const address = existsSync(ready)
     ? (JSON.parse(await readFile(ready, 'utf8')) as { url: string; pid: number })

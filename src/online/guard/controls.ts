@@ -1,8 +1,11 @@
 import { z } from 'zod';
+import type { CheckpointRecord } from '../checkpoints/record.js';
+
+export const BY_OPERATOR = 'paused by an operator';
 
 /** Why learning pauses. What is skipped meanwhile is recorded with it. */
 export const PAUSES = [
-  'paused by an operator',
+  BY_OPERATOR,
   'learning failed',
   'learning diverged',
   'worse than the frozen model',
@@ -19,8 +22,8 @@ export const rollbackRecord = z.object({ type: z.literal('rollback'), to: z.numb
 export type RollbackRecord = Readonly<z.output<typeof rollbackRecord>>;
 /** What changes from outside what is learned. Written before it takes effect, between two updates, so that a replay repeats it. */
 export type ControlRecord = Readonly<
-  z.output<typeof pauseRecord> | z.output<typeof resumeRecord> | RollbackRecord
+  z.output<typeof pauseRecord> | z.output<typeof resumeRecord> | RollbackRecord | CheckpointRecord
 >;
 
 export const isControl = <R extends { readonly type: string }>(record: R): record is R & ControlRecord =>
-  record.type === 'pause' || record.type === 'resume' || record.type === 'rollback';
+  ['pause', 'resume', 'rollback', 'checkpoint'].includes(record.type);

@@ -6,12 +6,13 @@ import { type Checkpoint, readCheckpoint } from '../../storage/checkpoint.js';
 import { kindOf } from '../../storage/disk.js';
 import type { StageContext, TensorMap } from '../../types.js';
 import { timesOf } from '../begun-rows.js';
+import type { Eras } from '../checkpoints/eras.js';
 import { type OnlineState, readOnlineState } from '../snapshot.js';
 import type { LastGood, LearnedState } from './learned.js';
 
 /** What a snapshot must have been made from to stand for a position of this service. */
 export interface GoodFacts {
-  readonly base: Pick<Checkpoint, 'manifestSha256'>;
+  readonly base: Eras;
   /** What histories began with. */
   readonly data: string | null;
   readonly optimizer: string;
@@ -88,7 +89,8 @@ export class GoodState implements LastGood {
     const online = await readOnlineState(checkpoint);
     const { base, data, optimizer, arithmetic, rows } = this.facts;
     const own =
-      online?.base.model === base.manifestSha256 &&
+      online !== undefined &&
+      base.fits(online.base.model) &&
       online.base.data === data &&
       online.optimizer === optimizer &&
       online.arithmetic === arithmetic &&

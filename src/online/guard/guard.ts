@@ -1,4 +1,5 @@
 import type { StageContext } from '../../types.js';
+import { RankedEvents } from '../checkpoints/ranked-events.js';
 import type { Clicks } from '../clicks/clicks.js';
 import type { LearnExample, OnlineLearner } from '../learner.js';
 import type { ServiceMetrics } from '../metrics.js';
@@ -20,6 +21,8 @@ export interface GuardOptions {
   readonly config: GuardConfig;
   /** Whether scores are logits of a softmax. */
   readonly readsLogLoss: boolean;
+  /** Newest ranked events that are kept. */
+  readonly window: number;
   /** Of the catalogue. */
   readonly items: number;
   readonly state: LearningState;
@@ -53,6 +56,8 @@ export class Guard {
   private readonly metrics: GuardMetrics;
   /** Journal record of the last rollback; 0 where there was none. */
   rolledBack = 0;
+  /** How the newest events were ranked. */
+  readonly ranked: RankedEvents;
   private failing = false;
   /** Said once, until it is fine again. */
   private worse = false;
@@ -60,6 +65,7 @@ export class Guard {
   constructor(private readonly options: GuardOptions) {
     const { config, readsLogLoss, items } = options;
     this.comparison = new Comparison(config.comparison, readsLogLoss);
+    this.ranked = new RankedEvents(options.window);
     this.drift = new DriftWatch(config.drift, items, readsLogLoss);
     const { registry } = options.metrics;
     this.metrics = new GuardMetrics(registry, {
@@ -166,11 +172,14 @@ export class Guard {
   /** Drops what was measured, which knows users. */
   forget(user: string): void {
     this.options.state.budget.forget(user);
+    this.ranked.forget(user);
     this.comparison.reset();
   }
 
   /** Takes in how an event was ranked before it is learned. */
-  watch({ event, seq }: LearnExample, served: Ranked, frozen: Ranked | undefined): void {
+  watch(example: LearnExample, served: Ranked, frozen: Ranked | undefined): void {
+    const { event, seq } = example;
+    this.ranked.add(example, served.rank);
     for (const { detector, before, after, since } of this.drift.add(seq, served)) {
       this.metrics.drifted(detector);
       const says = `the loss of what is served rose from ${before.toFixed(3)} to ${after.toFixed(3)}`;

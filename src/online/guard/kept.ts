@@ -42,14 +42,15 @@ export class KeptStates {
 /** Stands in the bytes of every frame with a rollback in it. */
 export const ROLLBACK = '"rollback"';
 
-/** Positions that the rollbacks among some journal records name. */
+/** Positions that the rollbacks among some journal records name. @param counts which records do */
 export async function rollbacksIn(
-  records: AsyncIterable<{ readonly record: unknown }>,
+  records: AsyncIterable<{ readonly seq: number; readonly record: unknown }>,
+  counts: (seq: number) => boolean,
 ): Promise<Set<number>> {
   const found = new Set<number>();
-  for await (const { record } of records) {
+  for await (const { seq, record } of records) {
     const one = record as JournalRecord;
-    if (one.type === 'rollback') found.add(one.to);
+    if (one.type === 'rollback' && counts(seq)) found.add(one.to);
   }
   return found;
 }

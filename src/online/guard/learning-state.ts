@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { ControlRecord } from './controls.js';
+import { BY_OPERATOR, type ControlRecord } from './controls.js';
 import type { GuardConfig } from './schema.js';
 import { UpdateCheck } from './update-check.js';
 import { UserBudget, userBudgetSchema } from './user-budget.js';
@@ -41,7 +41,9 @@ export class LearningState {
   apply(seq: number, record: ControlRecord): void {
     if (record.type === 'pause') this.paused = { reason: record.reason, since: seq };
     else if (record.type === 'resume') this.paused = undefined;
-    else this.rollbacks++;
+    else if (record.type === 'rollback') this.rollbacks++;
+    // What the guard held against another model is nothing against this one.
+    else if (this.paused?.reason !== BY_OPERATOR) this.paused = undefined;
   }
 
   snapshot(): LearningStateSnapshot {

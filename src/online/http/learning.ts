@@ -10,11 +10,10 @@ import { errorReplies, jsonSchema } from './schemas.js';
 
 /** `GET /v1/admin/learning`: whether the model learns; `POST`: pause, resume, take back. */
 export function learningRoutes(app: FastifyInstance, service: RecommenderService, security: Security): void {
-  const { guard } = service;
   const view = ({ id }: FastifyRequest): z.output<typeof learningReplySchema> => ({
     requestId: id,
-    ...guard.view,
-    alerts: guard.alerts.list.map(sent),
+    ...service.guard.view,
+    alerts: service.guard.alerts.list.map(sent),
   });
   app.get(
     '/v1/admin/learning',
@@ -47,7 +46,7 @@ export function learningRoutes(app: FastifyInstance, service: RecommenderService
       refuseStrangers(request, security);
       const { action } = checked(learningActionSchema, request.body);
       await recorded(`learning.${action}`, request, security);
-      await guard[action]();
+      await service.guard[action]();
       return view(request);
     },
   );

@@ -1,12 +1,8 @@
 import type { FastifyInstance } from 'fastify';
 import { qualityReplySchema } from '../../protocol/quality.js';
-import type { Interval } from '../intervals.js';
 import type { RecommenderService } from '../service.js';
+import { bounds } from './intervals.js';
 import { jsonSchema } from './schemas.js';
-
-const known = (value: number): number | null => (Number.isFinite(value) ? value : null);
-/** NaN, of too few events or users, is null in JSON. */
-const bounds = ({ mean, low, high }: Interval) => ({ mean: known(mean), low: known(low), high: known(high) });
 
 /** `GET /v1/quality`: what each kind of learning earns. */
 export function qualityRoutes(app: FastifyInstance, service: RecommenderService): void {

@@ -6,12 +6,14 @@ import swaggerUi from '@fastify/swagger-ui';
 import fastify, { type FastifyInstance } from 'fastify';
 import { RecsysError } from '../../errors.js';
 import type { StageContext } from '../../types.js';
+import type { Checkpoints } from '../checkpoints/checkpoints.js';
 import type { ServiceMetrics } from '../metrics.js';
 import { OWN_NAMES, type UserNames } from '../privacy/pseudonyms.js';
 import type { UserData } from '../privacy/user-data.js';
 import type { Security } from '../security/security.js';
 import type { RecommenderService } from '../service.js';
 import { installAccess } from './access.js';
+import { checkpointRoutes } from './checkpoints.js';
 import { clickRoutes } from './clicks.js';
 import { hangUpOnClose } from './closing.js';
 import { dashboardRoutes } from './dashboard.js';
@@ -33,6 +35,8 @@ export interface ServerOptions {
   readonly metrics: ServiceMetrics;
   /** Absent: what is known of users is neither told nor erased. */
   readonly users?: UserData | undefined;
+  /** Absent: no other checkpoint is taken up. */
+  readonly checkpoints?: Checkpoints | undefined;
   /** Under which names the service knows users; absent: by the ids that requests have. */
   readonly names?: UserNames;
   readonly version: string;
@@ -119,6 +123,7 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
     qualityRoutes(routes, service);
     dashboardRoutes(routes, options.version);
     learningRoutes(routes, service, security);
+    if (options.checkpoints) checkpointRoutes(routes, options.checkpoints, security);
     if (options.users) userDataRoutes(routes, options.users, names, security);
   });
   await app.ready();

@@ -2,9 +2,9 @@ import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RecsysError } from '../../errors.js';
 import { recoverOutput } from '../../storage/atomic.js';
-import type { Checkpoint } from '../../storage/checkpoint.js';
 import { kindOf, sync } from '../../storage/disk.js';
 import type { StageContext } from '../../types.js';
+import type { Base } from '../checkpoints/base.js';
 import type { ImpressionLog } from '../impressions/log.js';
 import { Journal } from '../journal.js';
 import { readOnlineState } from '../snapshot.js';
@@ -69,7 +69,7 @@ async function eraseFromSnapshots(
   closed: ClosedJournal,
   reach: Reach,
 ): Promise<void> {
-  if (!isCompacted(reach)) return removeSnapshots(state, /^(snapshot|good)(\.\w+)?$/);
+  if (!isCompacted(reach)) return removeSnapshots(state, /^(snapshot|good|before)(\.\w+)?$/);
   const erased = await erasedNumbers(closed);
   // Nobody can say any more whose the events are that the journal no longer holds.
   const gone = (seq: number): boolean => seq < reach.firstSeq || erased.has(seq);
@@ -77,7 +77,7 @@ async function eraseFromSnapshots(
     await recoverOutput(path);
     if ((await kindOf(path)) === 'directory') await scrubSnapshot(path, user, gone);
   }
-  await removeSnapshots(state, /^(snapshot|good)\.\w+$/);
+  await removeSnapshots(state, /^((snapshot|good)\.\w+|before(\.\w+)?)$/);
 }
 
 /** Removes snapshots by their names. */
@@ -96,7 +96,7 @@ export async function removeSnapshots(state: string, named: RegExp): Promise<voi
  */
 export async function finishErasures(
   state: string,
-  checkpoint: Checkpoint,
+  { checkpoint, eras }: Base,
   log: StageContext['log'],
 ): Promise<void> {
   if ((await kindOf(erasingPath(state))) === 'none') return;
@@ -104,7 +104,7 @@ export async function finishErasures(
   const journal = await Journal.open(directory, { segmentBytes: Number.MAX_SAFE_INTEGER });
   try {
     const closed = { directory, segments: await journal.seal() };
-    const online = await readOnlineState(checkpoint);
+    const online = eras.current.since > 0 ? undefined : await readOnlineState(checkpoint);
     const base = online?.journalId === journal.id ? online.state.position : 0;
     const intents = await intentsIn(closed);
     const reach = { firstSeq: journal.firstSeq, base };

@@ -1,14 +1,22 @@
-import { rm } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { cp, rm } from 'node:fs/promises';
 import { performance } from 'node:perf_hooks';
 import { withOutputDirectory } from '../../storage/atomic.js';
+import type { Checkpoint } from '../../storage/checkpoint.js';
+import { failpoint } from '../../storage/failpoints.js';
 import type { StageContext } from '../../types.js';
+import type { Base } from '../checkpoints/base.js';
+import { NEXT } from '../checkpoints/eras.js';
+import type { CheckpointRecord } from '../checkpoints/record.js';
+import { lastNamed, remember } from '../checkpoints/remembered.js';
 import type { JournalFiles } from '../journal/files.js';
 import type { ServiceMetrics } from '../metrics.js';
 import type { UserData } from '../privacy/user-data.js';
+import { ReplyError } from '../replies.js';
 import type { RecommenderService } from '../service.js';
 import { writeServed } from '../snapshot.js';
 import type { Snapshots } from '../snapshots.js';
-import { rebuiltPath, snapshotPath } from '../state-directory.js';
+import { beforePath, rebuiltPath, snapshotPath } from '../state-directory.js';
 import { sealedFiles } from './sealed-files.js';
 import { standIn } from './stand-in.js';
 
@@ -18,12 +26,15 @@ export interface Generation {
   readonly metrics: ServiceMetrics;
   readonly users: UserData;
   readonly snapshots: Snapshots;
+  readonly base: Base;
 }
 
 /** How a service is opened. */
 export interface Opening {
   /** Snapshot that it goes on from, if that is there. */
   readonly snapshot: string;
+  /** What it serves. */
+  readonly base: Base;
   /** Of one that replays closed segments, and neither learns further nor writes anything: those segments. */
   readonly sealed?: JournalFiles;
   readonly context: StageContext;
@@ -32,6 +43,8 @@ export interface Opening {
 export interface GenerationsOptions {
   /** State directory. */
   readonly state: string;
+  /** What is served first. */
+  readonly base: Base;
   /** Milliseconds without a further erasure before a rebuild begins; undefined: the next start rebuilds. */
   readonly rebuildAfter: number | undefined;
   readonly context: StageContext;
@@ -42,14 +55,15 @@ export interface GenerationsOptions {
 const FEW = 1000;
 
 /**
- * The service that answers, and how another takes its place once users were erased: in the background the journal is replayed without them, again and again
- * from where the last replay ended, until little is left. Then events wait for a moment while the journal changes hands; lists do not.
+ * The service that answers, and how another takes its place, once users were erased or to serve another checkpoint: in the background the journal is
+ * replayed without them or for that, again and again from where the last replay ended, until little is left. Then events wait for a moment while the journal changes hands;
+ * lists do not.
  */
 export class Generations {
   /** What stands for the service that answers, its metrics and users. */
   readonly service = standIn<RecommenderService>(() => this.current.service, {
     accept: () => async (events) => {
-      await this.handing;
+      while (this.handing) await this.handing;
       return this.current.service.accept(events);
     },
     ready: () => this.handing !== undefined || this.current.service.ready,
@@ -81,9 +95,9 @@ export class Generations {
 
   /** Opens the first one, with a snapshot to go back to. */
   static async begin(options: GenerationsOptions): Promise<Generations> {
-    const { state, context } = options;
+    const { state, base, context } = options;
     await rm(rebuiltPath(state), { recursive: true, force: true });
-    const first = await options.open({ snapshot: snapshotPath(state), context });
+    const first = await options.open({ snapshot: snapshotPath(state), base, context });
     const generations = new Generations(options, first);
     await generations.takeSnapshots();
     return generations;
@@ -133,16 +147,8 @@ export class Generations {
     const { state, context } = this.options;
     const start = performance.now();
     context.log('info', 'rebuilding shared weights without the users that were erased');
-    let snapshot = snapshotPath(state);
-    for (let before = Number.POSITIVE_INFINITY; ; ) {
-      const position = await this.replay(snapshot, signal);
-      snapshot = rebuiltPath(state);
-      const left = this.current.service.position - position;
-      // Events that come as fast as they are replayed would be caught up with never.
-      if (left < FEW || left > before / 2) break;
-      before = left;
-    }
     const old = this.current;
+    const snapshot = await this.caughtUp('rebuild', old.base, snapshotPath(state), signal);
     await old.snapshots.exclusive(async () => {
       if (!signal.aborted) await this.handOver(snapshot);
     });
@@ -153,14 +159,82 @@ export class Generations {
     });
   }
 
+  /**
+   * Puts another checkpoint in the place of the one served, or with `back` the one before that, with what had been learned on it. Resolves when it answers.
+   * @throws ReplyError NOT_READY or CHECKPOINT_REFUSED, RecsysError DISK, and what opening it throws; then what was served still is
+   */
+  async takeUp(checkpoint: Checkpoint, record: CheckpointRecord): Promise<void> {
+    await this.settle();
+    if (this.erasing > 0) throw new ReplyError('CHECKPOINT_REFUSED', 'a user is being erased: try again');
+    if (this.options.context.signal.aborted) throw new ReplyError('NOT_READY', 'the service is stopping');
+    this.abort = new AbortController();
+    const swap = this.swap(checkpoint, record, this.abort.signal);
+    this.rebuilding = swap.catch(() => undefined);
+    try {
+      await swap;
+    } finally {
+      // It was to be rebuilt, and still is.
+      if (this.current.snapshots.suspended) this.schedule();
+    }
+  }
+
+  private async swap(checkpoint: Checkpoint, record: CheckpointRecord, signal: AbortSignal): Promise<void> {
+    const { state } = this.options;
+    const { current: old } = this;
+    const next: Base = { checkpoint, eras: old.base.eras.after({ ...record, seq: NEXT }) };
+    const rebuilt = rebuiltPath(state);
+    await rm(rebuilt, { recursive: true, force: true });
+    try {
+      await old.snapshots.take();
+      const from = record.back ? beforePath(state) : rebuilt;
+      const snapshot = await this.caughtUp('checkpoint', next, from, signal);
+      await old.snapshots.exclusive(async () => {
+        signal.throwIfAborted();
+        if (!record.back) await this.keepBefore();
+        failpoint('checkpoint.replayed');
+        await this.handOver(snapshot, { checkpoint, record });
+      });
+    } catch (error) {
+      if (!signal.aborted || this.current !== old) throw error;
+      throw new ReplyError('CHECKPOINT_REFUSED', 'a user was erased, or the service stopped, meanwhile');
+    }
+  }
+
+  /** Keeps the newest snapshot as that of the checkpoint before. Where users were erased since there is none. */
+  private async keepBefore(): Promise<void> {
+    const { state } = this.options;
+    if (this.current.snapshots.suspended) return;
+    await withOutputDirectory(beforePath(state), { force: true, resume: false }, (into) =>
+      cp(snapshotPath(state), into, { recursive: true, mode: constants.COPYFILE_FICLONE }),
+    );
+  }
+
+  /** Replays what there is, from a snapshot and then from what that came to, until little is left. @returns the last one */
+  private async caughtUp(what: string, base: Base, from: string, signal: AbortSignal): Promise<string> {
+    let snapshot = from;
+    for (let before = Number.POSITIVE_INFINITY; ; ) {
+      const position = await this.replay(what, base, snapshot, signal);
+      snapshot = rebuiltPath(this.options.state);
+      const left = this.current.service.position - position;
+      // Events that come as fast as they are replayed would be caught up with never.
+      if (left < FEW || left > before / 2) return snapshot;
+      before = left;
+    }
+  }
+
   /** Brings a snapshot up to the journal's closed segments, as one of its own. @returns its position */
-  private async replay(snapshot: string, signal: AbortSignal): Promise<number> {
+  private async replay(what: string, base: Base, snapshot: string, signal: AbortSignal): Promise<number> {
     const { state, open, context } = this.options;
     const { segments } = await this.current.service.users.closed();
     const log: StageContext['log'] = (level, message, fields) =>
-      context.log(level === 'info' ? 'debug' : level, `rebuild: ${message}`, fields);
+      context.log(level === 'info' ? 'debug' : level, `${what}: ${message}`, fields);
     const sealed = sealedFiles(segments);
-    const { service, snapshots } = await open({ snapshot, sealed, context: { ...context, signal, log } });
+    const { service, snapshots } = await open({
+      snapshot,
+      base,
+      sealed,
+      context: { ...context, signal, log },
+    });
     try {
       const served = await snapshots.served();
       signal.throwIfAborted();
@@ -173,18 +247,35 @@ export class Generations {
     }
   }
 
-  private async handOver(snapshot: string): Promise<void> {
+  /** @param to the checkpoint that the journal goes on to, if to another one */
+  private async handOver(
+    snapshot: string,
+    to?: { readonly checkpoint: Checkpoint; readonly record: CheckpointRecord },
+  ): Promise<void> {
     const { state, open, context } = this.options;
     const { current: old, endSnapshots } = this;
+    let opening = { snapshot, base: old.base };
+    let refused: unknown;
     let handed = (): void => undefined;
     this.handing = new Promise((resolve) => {
       handed = resolve;
     });
     try {
-      await old.service.handOver();
+      await old.service.handOver(to?.record).catch((error) => {
+        refused = error;
+      });
+      if (to) {
+        failpoint('checkpoint.recorded');
+        // The journal says what is served, however writing to it ended.
+        const record = await lastNamed(state, old.base.eras.since);
+        if (record)
+          opening = { snapshot, base: { checkpoint: to.checkpoint, eras: old.base.eras.after(record) } };
+        else opening = { snapshot: snapshotPath(state), base: old.base };
+      }
       // Not to be interrupted: it is a moment's work, and the journal has nobody else.
       const { signal } = new AbortController();
-      this.current = await open({ snapshot, context: { ...context, signal } });
+      this.current = await open({ ...opening, context: { ...context, signal } });
+      failpoint('checkpoint.opened');
     } catch (error) {
       this.break(error);
       throw error;
@@ -193,10 +284,20 @@ export class Generations {
       handed();
     }
     void endSnapshots();
+    await this.remembered();
     await this.takeSnapshots();
     await rm(rebuiltPath(state), { recursive: true, force: true });
     await old.service.recommender.answered();
     await old.service.close();
+    if (to && this.current.base.eras === old.base.eras) throw refused;
+  }
+
+  /** Before a segment that names it may be deleted. */
+  private async remembered(): Promise<void> {
+    const { service, base } = this.current;
+    const { records } = base.eras;
+    if (records.length === 0) return;
+    await remember(this.options.state, { journalId: service.journalId, through: base.eras.since, records });
   }
 
   /** Resolves once there is one to go back to. */

@@ -2,6 +2,7 @@ import { cp, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { restoreModel } from '../../../src/model/restore.js';
 import { withRoom } from '../../../src/model/room.js';
+import { onlyBase } from '../../../src/online/checkpoints/base.js';
 import type { OnlineEvent } from '../../../src/online/events.js';
 import { frozenModel } from '../../../src/online/frozen.js';
 import { GoodState } from '../../../src/online/guard/good.js';
@@ -27,9 +28,10 @@ export async function startGuarded(model: string, state: string, overrides: Over
     ...overrides.learning,
   });
   await mkdir(state, { recursive: true });
-  await finishErasures(state, checkpoint, context.log);
+  const base = onlyBase(checkpoint);
+  await finishErasures(state, base, context.log);
   const baseState = await readOnlineState(checkpoint);
-  const { source, online = baseState } = await newestState(state, checkpoint, null, context);
+  const { source, online = baseState } = await newestState(state, base, null, context);
   const known = source.catalogue.items.length;
   const restored = withRoom(restoreModel(source), checkpoint.catalogue.items.length + 5, 7, 'here');
   const learner = serveLearner(restored, { ...learning, loss: learning.loss ?? 'softmax' }, 7, {
@@ -38,7 +40,7 @@ export async function startGuarded(model: string, state: string, overrides: Over
     known,
   });
   const facts = {
-    base: checkpoint,
+    base: base.eras,
     data: null,
     optimizer: learning.optimizer,
     arithmetic: learner.arithmetic ?? TENSORS,
@@ -61,6 +63,8 @@ export async function startGuarded(model: string, state: string, overrides: Over
     service,
     {
       ...facts,
+      base: checkpoint,
+      baseId: base.eras.id,
       baseVersion: 'base',
       config: {},
       data: undefined,

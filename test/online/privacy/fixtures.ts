@@ -6,7 +6,7 @@ import { loggedRecord } from '../../../src/online/impressions/record.js';
 import { journalRecords } from '../../../src/online/journal/check.js';
 import { retentionSchema } from '../../../src/online/schema.js';
 import { impressionsPath } from '../../../src/online/state-directory.js';
-import { listFiles } from '../../../src/storage/disk.js';
+import { listFiles, systemCode } from '../../../src/storage/disk.js';
 import type { StageContext } from '../../../src/types.js';
 import { NOW } from '../fixtures.js';
 
@@ -16,9 +16,15 @@ export const ANN = 'ann-f81d4fae';
 /** Files below a directory in whose bytes or names a text stands. */
 export async function filesWith(dir: string, text: string): Promise<string[]> {
   const found: string[] = [];
-  for (const file of await listFiles(dir)) {
-    const bytes = await readFile(join(dir, file));
-    if (file.includes(text) || bytes.includes(text)) found.push(file);
+  try {
+    for (const file of await listFiles(dir)) {
+      const bytes = await readFile(join(dir, file));
+      if (file.includes(text) || bytes.includes(text)) found.push(file);
+    }
+  } catch (error) {
+    // A snapshot took its place meanwhile.
+    if (systemCode(error) === 'ENOENT') return filesWith(dir, text);
+    throw error;
   }
   return found;
 }
