@@ -33,7 +33,8 @@ export default defineStage({
     const began = new Date();
     const name = `chaos-${began.getTime().toString(36)}`;
     const result = await withOutputDirectory(out, { force: flags.force, resume: false }, async (partial) => {
-      const found = await chaos(config, partial, ownArguments(), name, run);
+      const apiKey = process.env.RECSYS_API_KEY;
+      const found = await chaos({ ...config, apiKey }, partial, ownArguments(), name, run);
       const facts = { formatVersion: 1, began: began.toISOString(), config, ...listed(found) };
       await writeFileAtomic(join(partial, 'chaos.json'), `${JSON.stringify(facts, null, 2)}\n`);
       const { writeReport } = await import('../report/report.js');

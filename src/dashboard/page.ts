@@ -1,6 +1,7 @@
 import { readMetrics } from '../protocol/metrics.js';
 import type { QualityReply } from '../protocol/quality.js';
 import { type Alert, alertsHtml, alertsOf } from './alerts.js';
+import { clicksHtml } from './clicks.js';
 import { learnerHtml, modelText } from './learner.js';
 import { addMoment, type Moment, momentOf, qualityHtml, qualityTable } from './quality.js';
 import { trafficHtml } from './traffic.js';
@@ -62,7 +63,7 @@ function show(): void {
   element('status').textContent = `read at ${new Date().toLocaleTimeString()}, every ${EVERY} s`;
   showAlerts();
   put('traffic', trafficHtml(window));
-  put('learner', learnerHtml(window));
+  put('learner', learnerHtml(window) + clicksHtml(window));
   put('quality', qualityHtml(quality!, moments));
   put('numbers', qualityTable(quality!));
 }

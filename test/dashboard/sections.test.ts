@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { alertsHtml, alertsOf, lagGrowth } from '../../src/dashboard/alerts.js';
+import { clicksHtml } from '../../src/dashboard/clicks.js';
 import { learnerHtml, modelText } from '../../src/dashboard/learner.js';
 import { percentText, rateText, timeText } from '../../src/dashboard/parts.js';
 import {
@@ -57,6 +58,26 @@ test('numbers as the page shows them', () => {
   ]);
   assert.deepEqual([0, 0.012, 0.5, 1, Number.NaN].map(percentText), ['0 %', '1.2 %', '50 %', '100 %', '–']);
   assert.deepEqual([0.00123, 0.0123, 1.234, Number.NaN].map(timeText), ['1.2 ms', '12.3 ms', '1.23 s', '–']);
+});
+
+test('clicks: figures where there is a click model, and nothing where there is none', () => {
+  const lines = (learned: number, loss: string) => [
+    `recsys_clicks_log_loss ${loss}`,
+    `recsys_clicks_calibration ${loss === 'Nan' ? 'Nan' : 1.25}`,
+    `recsys_clicks_rate ${loss === 'Nan' ? 'Nan' : 0.052}`,
+    `recsys_clicks_learned_total{label="0"} ${learned}`,
+    `recsys_clicks_learned_total{label="1"} ${learned / 4}`,
+  ];
+  const window = windowOf([scrape(0, ...lines(400, '0.31')), scrape(10, ...lines(800, '0.2504'))]);
+  assert.equal(
+    textOf(clicksHtml(window)),
+    'Clicks Over the newest events with a label, each foretold before it was learned. 0.2504 log-loss, less is better 1.2500 clicks foretold by clicks that came; 1 is right 5.2 % share of clicks 1,000 events learned 50.0/s events learned now',
+  );
+  assert.match(
+    textOf(clicksHtml(windowOf([scrape(0, ...lines(0, 'Nan'))]))),
+    /– log-loss.*– share.* 0 events learned –/,
+  );
+  assert.equal(clicksHtml(windowOf([scrape(0, 'recsys_users 3')])), '');
 });
 
 test('traffic: rates over the window, shares and totals since the start', () => {

@@ -7,6 +7,7 @@ import { after, before, describe, test } from 'node:test';
 import { FAILPOINTS } from '../../src/storage/failpoints.js';
 import type { Kill } from '../../src/traffic/chaos/storm.js';
 import { writeTinyCheckpoint } from '../online/checkpoint-fixture.js';
+import { filesWith } from '../online/privacy/fixtures.js';
 import { ROOT, recsys, refused, served, start } from '../suites/binary.js';
 
 const built = existsSync(join(ROOT, 'dist/commands/chaos.js'));
@@ -155,5 +156,35 @@ describe('replay, load-test and chaos', { skip: built ? false : 'not built (npm 
     const second = JSON.parse(further.stdout).metrics;
     assert.equal(second.learned, metrics.acknowledged + second.acknowledged);
     assert.deepEqual(await readFile(join(dir, 'chaos/state/journal/journal-000000000001.log')), before);
+  });
+
+  test('a service with keys: each command sends that of the environment, and writes it nowhere', async (t) => {
+    const made = ['keys', 'create', '--keys', 'keys.json', '--scope', 'read', '--scope', 'write'];
+    const key = (await recsys(['serve-online', ...made], dir)).stdout.trim();
+    const row = { user: 'ann', item: 'i1', behaviour: 'view', time: 1_700_000_000_000 };
+    await writeFile(join(dir, 'keyed.jsonl'), JSON.stringify(row));
+    await writeFile(join(dir, 'serve.yaml'), 'model: model\nstate: unused\nsecurity: { keys: keys.json }\n');
+    const to = await served(t, dir, 'locked', '--keys', 'keys.json');
+    const commands = [
+      ['replay', 'keyed.jsonl', '--to', to],
+      ['load-test', '--to', to, '--warmup', '0', '--duration', '0.5', '--out', 'keyed/load'],
+      [
+        ...['chaos', '--model', 'model', '--service', 'serve.yaml', '--backend', 'cpu', '--kills', '1'],
+        ...['--failpoints', '0', '--set', 'life={least: 0.1, most: 0.3}', '--out', 'keyed/chaos'],
+      ],
+    ];
+    t.after(() => delete process.env.RECSYS_API_KEY);
+    for (const command of commands) {
+      delete process.env.RECSYS_API_KEY;
+      const without = await recsys(command, dir);
+      assert.equal(without.code, 5, `${command[0]}: ${without.stderr}`);
+      assert.match(without.stderr, /UNAUTHENTICATED/);
+      process.env.RECSYS_API_KEY = key;
+      const ended = await recsys([...command, '--json', '--log-level', 'debug'], dir);
+      assert.equal(ended.code, 0, `${command[0]}: ${ended.stderr}`);
+      assert(!(ended.stdout + ended.stderr).includes(key), command[0]);
+    }
+    assert.deepEqual(await filesWith(join(dir, 'keyed'), key), []);
+    assert.notDeepEqual(await filesWith(join(dir, 'keyed'), 'seed'), []);
   });
 });

@@ -7,6 +7,7 @@ import { DASHBOARD_STYLE } from '../../dashboard/style.js';
 const MODULES = [
   'dashboard/alerts',
   'dashboard/charts',
+  'dashboard/clicks',
   'dashboard/histogram',
   'dashboard/learner',
   'dashboard/page',

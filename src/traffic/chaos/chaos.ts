@@ -7,7 +7,7 @@ import { kindOf } from '../../storage/disk.js';
 import { acquireLock } from '../../storage/lock.js';
 import type { StageContext } from '../../types.js';
 import { type ServedResult, ServiceChild } from './child.js';
-import type { ChaosConfig } from './schema.js';
+import type { ChaosConfig, StormConfig } from './schema.js';
 import { caughtUp, type Storm, storm } from './storm.js';
 import { compareStates, examineJournal, type JournalFindings, type StateFindings } from './verdict.js';
 
@@ -33,7 +33,7 @@ export interface ChaosResult {
  * @param dir where the states and the service's log are written
  */
 export async function chaos(
-  config: ChaosConfig,
+  config: StormConfig,
   dir: string,
   program: readonly string[],
   run: string,
@@ -89,7 +89,7 @@ async function copyState(from: string, state: string, reference: string): Promis
 
 async function replayAlone(
   options: Omit<Parameters<typeof ServiceChild.start>[0], 'port'>,
-  config: ChaosConfig,
+  config: StormConfig,
   { signal }: StageContext,
 ): Promise<ServedResult> {
   const child = await ServiceChild.start({ ...options, port: 0 });
@@ -98,7 +98,7 @@ async function replayAlone(
     const url = await child.ready(config.startup * 10_000, signal);
     if (url === undefined)
       throw new RecsysError('SERVICE', 'the service that replays the journal ended by itself');
-    const client = new RecsysClient({ url });
+    const client = new RecsysClient({ url, apiKey: config.apiKey });
     await caughtUp(client, signal).finally(() => client.close());
     return await child.stop();
   } finally {

@@ -36,3 +36,9 @@ export const chaosSchema = z.strictObject({
   seed,
 });
 export type ChaosConfig = z.output<typeof chaosSchema>;
+
+/** A storm on a service that may ask for a key. */
+export interface StormConfig extends ChaosConfig {
+  /** `RECSYS_API_KEY`: what is written down of a storm is without it. */
+  readonly apiKey?: string | undefined;
+}

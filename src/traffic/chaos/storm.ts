@@ -10,7 +10,7 @@ import { learnerState } from '../scrape.js';
 import { asRecsysError } from '../service.js';
 import { type ChildOptions, type ServedResult, ServiceChild } from './child.js';
 import { type Death, deaths, startedFor } from './deaths.js';
-import type { ChaosConfig } from './schema.js';
+import type { ChaosConfig, StormConfig } from './schema.js';
 
 /** One death of the service. */
 export interface Kill {
@@ -59,11 +59,11 @@ const LAG_POLL_MS = 20;
 export async function storm(
   options: Omit<ChildOptions, 'port'>,
   catalogue: Catalogue,
-  config: ChaosConfig,
+  config: StormConfig,
   run: string,
   context: StageContext,
 ): Promise<Storm> {
-  const { seed, life } = config;
+  const { seed, life, apiKey } = config;
   const ends = deaths(config);
   const unreached: Failpoint[] = [];
   const failed = new AbortController();
@@ -106,7 +106,13 @@ export async function storm(
     const url = await ready(current);
     port = Number(new URL(url).port);
     client = new RecsysClient({
-      ...{ url, connections: SENDERS, patience: config.startup * 1000 * 2, longestDelay: LONGEST_DELAY_MS },
+      ...{
+        url,
+        apiKey,
+        connections: SENDERS,
+        patience: config.startup * 1000 * 2,
+        longestDelay: LONGEST_DELAY_MS,
+      },
       onRetry: () => retries++,
     });
     const ending = new AbortController();
