@@ -1,5 +1,6 @@
 import type { Query } from '../../types.js';
 import type { OnlineLearner } from '../learner.js';
+import { turn } from '../turn.js';
 
 /** Questions that are answered at once, and parts of the longest history: functions are recorded for each of these shapes. */
 const ROWS = [1, 4, 16];
@@ -21,5 +22,7 @@ export async function warmScores(
         ...(columns?.values ? { values: new Float32Array(n).fill(Number.NaN) } : {}),
       };
       await learner.score(new Array<Query>(rows).fill(query));
+      // Recording holds the thread: lists of what is still served get their turns.
+      await turn();
     }
 }

@@ -13,11 +13,14 @@ const OFTEN = ['--set', 'retention.snapshotMinutes=0.02', '--set', 'retention.se
 /** Moments that come with every group of records, and those that come with snapshots and segments. */
 const [FREQUENT, SELDOM] = [40, 2];
 
+/** Named moments that come by themselves: nobody has a service under chaos take up another checkpoint. */
+export const PASSED = (Object.keys(FAILPOINTS) as Failpoint[]).filter(
+  (name) => !name.startsWith('checkpoint.'),
+);
+
 /** The ends of all lives: `kills` at random moments, then `failpoints` at each named one. */
 export function deaths({ kills, failpoints, seed }: ChaosConfig): readonly Death[] {
-  // Nobody has a service under chaos take up another checkpoint.
-  const passed = (Object.keys(FAILPOINTS) as Failpoint[]).filter((name) => !name.startsWith('checkpoint.'));
-  const names = Array.from({ length: failpoints }, () => passed).flat();
+  const names = Array.from({ length: failpoints }, () => PASSED).flat();
   const random = Random.of(seed, 'failpoints');
   return [
     ...Array.from({ length: kills }, () => ({})),

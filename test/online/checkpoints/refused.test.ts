@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { request } from 'node:http';
 import { dirname, join } from 'node:path';
 import { before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -203,5 +204,50 @@ test('a pause by an operator outlives a swap and a rollback; both need the scope
       ['learning.resume', undefined],
     ],
   );
+  await running.stop();
+});
+
+test('asked twice at once it is taken up once; a stop meanwhile leaves a state that the journal gives', async (t) => {
+  const { serve, state, replayed } = await shop(t);
+  const { running, client } = await serve();
+  for (let n = 0; n < 60; n++) await client.event(eventOf('bob', n));
+  const take = () => client.takeCheckpoint({ path: 'a', force: true });
+  const [one, two] = await Promise.all([take(), take()]);
+  assert.deepEqual(
+    [one.swapped, two.swapped, two.reason, two.since],
+    [true, false, 'served already', one.since],
+  );
+  const asked = client.takeCheckpoint({ path: 'b', force: true }).then(
+    ({ swapped }) => swapped,
+    ({ code }) => code,
+  );
+  await sleep(20);
+  await running.stop();
+  const how = await asked;
+  assert([true, 'CHECKPOINT_REFUSED', 'NOT_READY'].includes(how), String(how));
+  assert.deepEqual(await stateOf(join(state, 'snapshot')), await replayed('twin'));
+});
+
+test('without keys a page that reaches this machine by another name may not', async (t) => {
+  const { serve } = await shop(t);
+  const { running, client } = await serve();
+  const { port } = new URL(running.url);
+  for (const [method, path] of [
+    ['GET', '/v1/admin/checkpoint'],
+    ['POST', '/v1/admin/checkpoint'],
+    ['POST', '/v1/admin/checkpoint/rollback'],
+  ]) {
+    const status = await new Promise((resolve, reject) => {
+      const headers = { host: `evil.example:${port}`, 'content-type': 'application/json' };
+      const sent = request({ port, host: '127.0.0.1', method, path, headers }, (reply) => {
+        reply.resume();
+        resolve(reply.statusCode);
+      });
+      sent.once('error', reject);
+      sent.end(method === 'GET' ? undefined : '{"path": "a"}');
+    });
+    assert.equal(status, 403, `${method} ${path}`);
+  }
+  assert.equal((await client.checkpoint()).since, 0);
   await running.stop();
 });
