@@ -1,4 +1,5 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { z } from 'zod';
 import { RecsysError } from '../../errors.js';
 import { writeFileAtomic } from '../../storage/atomic.js';
@@ -18,6 +19,8 @@ import { CHECKPOINT, type Named, type NumberedRecord, numberedRecord } from './r
 const rememberedSchema = z.object({
   journalId: z.string(),
   through: z.number().int(),
+  /** The segment that it ends in, as long as it was then: one that is as long has nothing new. */
+  end: z.object({ file: z.string(), bytes: z.number().int() }).optional(),
   records: z.array(numberedRecord),
 });
 type Remembered = Omit<z.output<typeof rememberedSchema>, 'records'> & {
@@ -42,12 +45,16 @@ async function namedIn(state: string): Promise<Remembered | undefined> {
   const records = [...(own?.records ?? [])];
   const through = own?.through ?? 0;
   const segments = await listSegments(DISK, directory);
+  const last = segments.at(-1);
+  const at = last && { file: basename(last.file), bytes: (await stat(last.file)).size };
+  if (own?.end && at && own.end.file === at.file && own.end.bytes === at.bytes) return own;
   let end = through;
   for (const [i, segment] of segments.entries()) {
     const next = segments[i + 1];
     if (next && next.firstSeq <= through + 1) continue;
     const contents = examine(await DISK.read(segment.file), segment, segment.firstSeq, next === undefined);
-    if ('what' in contents) break;
+    if ('what' in contents)
+      return { journalId, through: end, records: records.filter(({ seq }) => seq <= end) };
     for (const frame of contents.frames) {
       if (!frame.payload.includes(CHECKPOINT)) continue;
       for (const [n, record] of frameRecords(frame).entries()) {
@@ -58,7 +65,7 @@ async function namedIn(state: string): Promise<Remembered | undefined> {
     end = contents.lastSeq;
   }
   // After a power cut it may end before what was known of it.
-  return { journalId, through: end, records: records.filter(({ seq }) => seq <= end) };
+  return { journalId, through: end, end: at, records: records.filter(({ seq }) => seq <= end) };
 }
 
 function parsed(text: string): unknown {
