@@ -2,6 +2,7 @@
  * How fast `recsys serve-online` answers, acknowledges, learns and starts: the built service in a process of its own, and a light client in this
  * one, on the same machine.
  *   npm run build && npm run bench:serve-rate [-- --json] [--models linear,transformer] [--items 3416] [--seconds 10] [--replay 1000000] [--quality both]
+ *     [--set learning.batch=8] …
  * The models are untrained: what the weights are changes no time. `linear` is that of configs/movielens-1m; the transformer has one block of width 64
  * and reads 50 events. `--rate` begins so many lists a second for the transformer; the others answer as fast as they can.
  * `linear` alone is started with a journal to replay.
@@ -28,6 +29,7 @@ const { values: flags } = parseArgs({
     replay: { type: 'string', default: '1000000' },
     quality: { type: 'string', default: 'both' },
     rate: { type: 'string' },
+    set: { type: 'string', multiple: true, default: [] },
   },
 });
 const MODELS: Readonly<Record<string, object>> = {
@@ -65,7 +67,7 @@ const room = (): string => join(folder, `state-${rooms++}`);
 
 async function rates(model: string, checkpoint: string, quality: boolean): Promise<Measured> {
   const before = loadavg()[0]!;
-  const settings = [QUEUE, `quality.arms=${quality}`, ...(quality ? [] : ['quality.share=0'])];
+  const settings = [QUEUE, ...flags.set, `quality.arms=${quality}`, ...(quality ? [] : ['quality.share=0'])];
   const service = await startServed(checkpoint, room(), settings);
   try {
     const { url } = service;

@@ -39,7 +39,7 @@ function gathersTables({ tables }: ParameterStore): boolean {
 }
 
 /** Whether a step with `accepts` has its gradients from a recorded function. */
-export function recordsGradients(step: CompiledStep): boolean {
+export function recordsGradients(step: CompiledStep): step is GradientStep {
   return step instanceof GradientStep;
 }
 
@@ -52,7 +52,7 @@ export function recordsSteps(): boolean {
 const LARGEST_FROZEN = 64_000_000;
 
 /** The same of a function whose weights change between its runs. Only where steps are recorded (`recordsSteps`). */
-export function compileHeld(work: HostWork, held: HeldTensors): CompiledFunction {
+export function compileHeld(work: HostWork, held: HeldTensors): GraphFunction {
   return new GraphFunction(work, nativeBackend()!, held);
 }
 

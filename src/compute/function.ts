@@ -8,5 +8,7 @@ export type HostWork = (inputs: Inputs) => Readonly<Record<string, tf.Tensor>>;
 export interface CompiledFunction {
   /** The outputs' values, row-major, by name. */
   run(inputs: Batch): Promise<ReadonlyMap<string, Float32Array>>;
+  /** Makes it ready for inputs of these shapes, so that no run waits for what is done once a shape; `pause` comes between pieces of work. */
+  prepare?(inputs: readonly Batch[], pause: () => Promise<void>): Promise<void>;
   dispose(): void;
 }

@@ -116,10 +116,50 @@ export function livingScorer(
   params: Params,
   changing: HeldTensors,
   { items, name }: Pick<Scorer, 'items' | 'name'>,
-): Scorer & { dispose(): void } {
-  if (!recordsSteps()) return { ...paramsScorer(model, params, items, name), dispose: () => undefined };
+): LivingScorer {
+  if (!recordsSteps())
+    return {
+      ...paramsScorer(model, params, items, name),
+      warm: async () => undefined,
+      dispose: () => undefined,
+    };
   const compiled = compileHeld((inputs) => ({ scores: scoresOf(model, params, inputs) }), changing);
-  return { name, items, score: inFixedShapes(model, items, compiled), dispose: () => compiled.dispose() };
+  return {
+    name,
+    items,
+    score: inFixedShapes(model, items, compiled),
+    warm: (most, pause) =>
+      compiled.prepare(shapesOf(model, Math.min(most, chunkSize(model, items + 1))), pause),
+    dispose: () => compiled.dispose(),
+  };
+}
+
+/** A scorer that can be made ready for all shapes of at most `most` queries before it is asked. */
+export interface LivingScorer extends Scorer {
+  warm(most: number, pause: () => Promise<void>): Promise<void>;
+  dispose(): void;
+}
+
+/** A history like others: a recording looks whether what it does depends on what is in it. */
+export const longestOf = (steps: number): Query => ({
+  user: 0,
+  items: new Int32Array(steps).fill(1),
+  behaviours: new Uint8Array(steps),
+  times: new Float64Array(steps),
+  values: new Float32Array(steps).fill(Number.NaN),
+});
+
+/** A batch of every shape that at most `most` queries have. */
+function shapesOf(model: Model & Reads, most: number): Batch[] {
+  const { length } = model;
+  const batches: Batch[] = [];
+  for (let rows = 1; ; rows *= 4) {
+    for (let quarter = 1; quarter <= 4; quarter++) {
+      const steps = Math.min(length, quarter * Math.ceil(length / 4));
+      batches.push(packedBatch(new Array<Query>(rows).fill(longestOf(steps)), model, rows, steps));
+    }
+    if (rows >= most) return batches;
+  }
 }
 
 function inFixedShapes(model: Model, items: number, compiled: CompiledFunction): Score {

@@ -5,6 +5,7 @@ import { livingScorer } from '../model/scorer.js';
 import { paramsAdapter } from '../model/user-states.js';
 import type { Query } from '../types.js';
 import type { FrozenModel } from './learner.js';
+import { MOST_TOGETHER } from './micro-batch.js';
 import { plainScores, plainStates } from './plain/states.js';
 import { stateGradients } from './state-gradients.js';
 
@@ -39,6 +40,7 @@ export function frozenModel({ model, inits, catalogue }: RestoredModel): FrozenM
       gradients: stateGradients(model, params),
     },
     score: (queries) => scorer.score(known(queries)),
+    warm: (pause) => scorer.warm(MOST_TOGETHER, pause),
     dispose() {
       scorer.dispose();
       store.dispose();

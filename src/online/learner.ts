@@ -57,6 +57,8 @@ export interface FrozenModel {
   readonly columns: number;
   readonly states: LearnableStates;
   score(queries: readonly Query[]): Promise<Float32Array>;
+  /** As a learner's. */
+  warm?(pause: () => Promise<void>): Promise<void>;
   dispose(): void;
 }
 
@@ -107,6 +109,8 @@ export interface OnlineLearner {
    * model with the adapter's weights added.
    */
   score(queries: readonly Query[], adapter?: string): Promise<Float32Array>;
+  /** Does beforehand what is done once for each shape of questions and updates; nothing is learned. `pause` comes between pieces of work. */
+  warm?(pause: () => Promise<void>): Promise<void>;
   /** Of a learner whose score is a sum over events: what each of a query's adds to the scores of items. */
   readonly contributions?: (query: Query, items: Int32Array) => Promise<Contributions>;
   /** Of a learner whose users have states: those that lists are made from. */

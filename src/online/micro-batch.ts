@@ -1,7 +1,7 @@
 import { turn } from './turn.js';
 
 /** Questions answered at once: a model by tensors takes little longer for them than for one, and none of them holds the thread for long. */
-const MOST = 16;
+export const MOST_TOGETHER = 16;
 
 interface Waiting<T> {
   readonly question: T;
@@ -10,7 +10,7 @@ interface Waiting<T> {
 }
 
 /**
- * Answers questions together that come while others are answered, at most `MOST` at a time, with a turn of the event loop between: acknowledgements
+ * Answers questions together that come while others are answered, at most `MOST_TOGETHER` at a time, with a turn of the event loop between: acknowledgements
  * and short requests get their turns however many lists are asked for.
  */
 export class MicroBatch<T> {
@@ -32,7 +32,7 @@ export class MicroBatch<T> {
     this.running = true;
     while (this.waiting.length > 0) {
       await turn();
-      await this.together(this.waiting.splice(0, MOST));
+      await this.together(this.waiting.splice(0, MOST_TOGETHER));
     }
     this.running = false;
   }

@@ -10,8 +10,10 @@ import { directScorer, livingScorer, paramsScorer } from '../model/scorer.js';
 import { paramsAdapter } from '../model/user-states.js';
 import type { Scorer, TensorMap } from '../types.js';
 import { CachedParams } from './cached-params.js';
+import { examplesOfEverySize, inFewSizes } from './few-sizes.js';
 import { ItemRows } from './item-rows.js';
-import type { Judge, LearnExample, LearnOutcome, OnlineLearner } from './learner.js';
+import type { Judge, LearnOutcome, OnlineLearner } from './learner.js';
+import { MOST_TOGETHER } from './micro-batch.js';
 import { PopularityProposal } from './negatives.js';
 import { NewItems } from './new-items.js';
 import { nextItemLoss, packExamples } from './next-item-loss.js';
@@ -120,6 +122,14 @@ export function modelLearner(
       const of = new Set(taught);
       return examples.map((one) => (of.has(one) ? learned : { status: 'skipped', reason: 'no value' }));
     },
+    async warm(pause) {
+      await compiled?.warm(MOST_TOGETHER, pause);
+      if (!recordsGradients(step)) return;
+      const batches = examplesOfEverySize(config.batch, model.length, rows).map((examples) =>
+        kind === 'mse' ? packValues(examples, model, true) : packExamples(examples, model, negatives, true),
+      );
+      await step.warm(batches, pause);
+    },
     async finite() {
       const all = await store.export();
       return [...all.values()].every(({ data }) => data.every(Number.isFinite));
@@ -153,15 +163,7 @@ export function modelLearner(
 }
 
 /** Gradients come from a recorded function, of batches in few sizes. */
-const RECORDED = 'tensors, recorded gradients';
-
-/** A power of 4 of examples: what is added weighs nothing. */
-function inFewSizes(examples: readonly LearnExample[]): LearnExample[] {
-  let size = 1;
-  while (size < examples.length) size *= 4;
-  const nothing = { ...examples[0]!, weight: 0 };
-  return [...examples, ...new Array<LearnExample>(size - examples.length).fill(nothing)];
-}
+const RECORDED = 'tensors 2, recorded gradients';
 
 /** Weights that are added to a model's, and how. */
 export interface ModelAdapter {

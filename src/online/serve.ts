@@ -16,7 +16,6 @@ import { changedSettings } from './changed-settings.js';
 import { Checkpoints } from './checkpoints/checkpoints.js';
 import { resolveBase } from './checkpoints/remembered.js';
 import type { CheckpointsConfig } from './checkpoints/schema.js';
-import { warmScores } from './checkpoints/warm-scores.js';
 import type { ClicksConfig } from './clicks/schema.js';
 import type { Questions } from './elicitation.js';
 import { Exploration } from './exploration/exploration.js';
@@ -47,6 +46,7 @@ import { RecommenderService } from './service.js';
 import { readOnlineState, writeServed } from './snapshot.js';
 import { Snapshots } from './snapshots.js';
 import { goodPath, impressionsPath, journalPath, newestState, snapshotPath } from './state-directory.js';
+import { turn } from './turn.js';
 import { type DataPart, warmedBy, warmHistories } from './warm.js';
 
 export interface ServeOptions {
@@ -262,6 +262,7 @@ async function openService(
     },
     context.log,
   );
+  const frozen = options.quality.arms ? frozenModel(restoreModel(checkpoint)) : undefined;
   const service = await RecommenderService.start({
     catalogue: restored.catalogue,
     known,
@@ -286,7 +287,7 @@ async function openService(
     learns: (seq) => base.eras.learns(seq),
     ...(sealed ? { files: sealed, held: true } : {}),
     ...(webhook && !sealed ? { alerted: (alert) => webhook.send(alert) } : {}),
-    frozen: options.quality.arms ? frozenModel(restoreModel(checkpoint)) : undefined,
+    frozen,
     questions: options.questions,
     // A snapshot has these histories already, but for those that were let go of.
     ...(data && !newest.online
@@ -317,7 +318,10 @@ async function openService(
   const snapshots = new Snapshots(service, facts, context);
   const told = { baseState, impressions, metrics, log: context.log };
   const users = new UserData({ ...facts, ...told, service, snapshots });
-  if (taken && !sealed) await warmScores(learner);
+  if (!sealed) {
+    await learner.warm?.(turn);
+    await frozen?.warm?.(turn);
+  }
   return { service, metrics, users, snapshots, base };
 }
 

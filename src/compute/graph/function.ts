@@ -36,7 +36,8 @@ export class GraphFunction implements CompiledFunction {
   async run(batch: Batch): Promise<ReadonlyMap<string, Float32Array>> {
     const { backend } = this;
     const { binding } = backend;
-    const { prefix, held, outputs } = this.programs.get(shapeKey(batch)) ?? this.add(batch);
+    if (!this.programs.has(shapeKey(batch))) this.open([[shapeKey(batch), this.record(batch)]]);
+    const { prefix, held, outputs } = this.programs.get(shapeKey(batch))!;
     const inputs = nativeBatch(binding, batch, (name) => `${prefix}/${name}`);
     const given = new Map(inputs);
     for (const [name, tensor] of Object.entries(this.held()))
@@ -49,7 +50,23 @@ export class GraphFunction implements CompiledFunction {
     }
   }
 
-  private add(batch: Batch): FunctionProgram {
+  async prepare(batches: readonly Batch[], pause: () => Promise<void>): Promise<void> {
+    const recorded = new Map<string, FunctionProgram>();
+    for (const batch of batches) {
+      const key = shapeKey(batch);
+      if (this.programs.has(key) || recorded.has(key)) continue;
+      recorded.set(key, this.record(batch));
+      await pause();
+    }
+    if (recorded.size > 0) this.open([...recorded]);
+    // The first run of each program is when TensorFlow optimises it.
+    for (const batch of batches) {
+      await this.run(batch);
+      await pause();
+    }
+  }
+
+  private record(batch: Batch): FunctionProgram {
     const prefix = `program${this.recordings++}`;
     const record = (batch: Batch, graph: GraphBuilder, outside: Map<number, string>) =>
       recordFunction(
@@ -66,21 +83,24 @@ export class GraphFunction implements CompiledFunction {
     const other = record(emptied(batch), new GraphBuilder(), new Map());
     const recorded = record(batch, this.graph, this.outside);
     refuseDiffering(recorded, other);
-    const program = {
+    return {
       prefix,
       placeholders: [...recorded.placeholders.values(), ...recorded.held.values()],
       held: recorded.held,
       outputs: recorded.outputs,
     };
-    const roots = [...this.programs.values(), program].flatMap(({ placeholders, outputs }) => [
+  }
+
+  /** Loads all programs, those that were just recorded with them. */
+  private open(recorded: readonly (readonly [string, FunctionProgram])[]): void {
+    for (const [key, program] of recorded) this.programs.set(key, program);
+    const roots = [...this.programs.values()].flatMap(({ placeholders, outputs }) => [
       ...placeholders,
       ...outputs.values(),
     ]);
     const session = new Session(this.backend.binding, this.graph, roots, [], []);
     this.session?.dispose();
     this.session = session;
-    this.programs.set(shapeKey(batch), program);
-    return program;
   }
 
   dispose(): void {

@@ -1,7 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { graphPass, randomKey } from '../dropout.js';
 import { type EagerStep, gradientsBy } from '../eager-step.js';
-import type { CompiledFunction } from '../function.js';
 import { inPrecision } from '../ops/kernel.js';
 import type { GroupRate } from '../optimizers/optimizer.js';
 import { gatheredLookup, type HeldParams, type Params, type RowGradient } from '../parameters.js';
@@ -15,7 +14,7 @@ import { GraphFunction } from './function.js';
  * in between. Each batch shape is recorded once, so batches do well to have few.
  */
 export class GradientStep implements CompiledStep {
-  private readonly function: CompiledFunction;
+  private readonly function: GraphFunction;
   /** Tables by the order of their lookups. */
   private lookups: readonly string[] = [];
 
@@ -48,8 +47,7 @@ export class GradientStep implements CompiledStep {
     if (!batch || more.length > 0) throw new Error('a step of recorded gradients takes one batch');
     const { eager, options } = this;
     const { state } = eager;
-    const random = Int32Array.from(randomKey(options.seed, ++state.count, 0));
-    const made = await this.function.run({ ...batch, random: { dtype: 'I32', shape: [2], data: random } });
+    const made = await this.function.run(this.withRandom(batch, ++state.count));
     const values = (name: string): Float32Array => made.get(name)!;
     const dense = state.names.map((name) => made.get(denseOf(name)));
     const found = this.lookups.map((name, k) => ({
@@ -61,6 +59,19 @@ export class GradientStep implements CompiledStep {
     const [loss] = values('loss');
     const gradientNorm = eager.apply(loss!, dense, rows, state.numbers(learningRate, rates));
     return { loss: loss!, gradientNorm };
+  }
+
+  /** Records the gradients for batches of these shapes; nothing is learned. */
+  warm(batches: readonly Batch[], pause: () => Promise<void>): Promise<void> {
+    return this.function.prepare(
+      batches.map((batch) => this.withRandom(batch, 0)),
+      pause,
+    );
+  }
+
+  private withRandom(batch: Batch, count: number): Batch {
+    const key = Int32Array.from(randomKey(this.options.seed, count, 0));
+    return { ...batch, random: { dtype: 'I32', shape: [2], data: key } };
   }
 
   /** Loss and gradients by name: of dense parameters, and of each lookup of a table the rows' with their ids. */
