@@ -31,7 +31,7 @@ for (const loss of ['softmax', 'mse'] as const)
   test(
     `what was made ready before is not recorded when it is asked, and nothing was learned by it: ${loss}`,
     skip,
-    async () => {
+    async (t) => {
       const config = modelSchema.parse({ name: 'transformer', width: 8, length: LENGTH, depth: 1, heads: 2 });
       const model = createModel(config, KNOWN);
       const restored = { model, config, catalogue: KNOWN, inits: withNoise(model.init(new Random(1)), 1) };
