@@ -54,6 +54,9 @@ interface Order<R = ControlRecord | EraseRecord> {
   readonly refused: (error: unknown) => void;
 }
 
+/** Turns between two updates: a request is read in one, its list scored in the next, and the answer sent in a third. */
+const TURNS = 3;
+
 /**
  * Events on their way into the model, in journal order, off the request path. What waits when a round begins goes into its updates (at most
  * `learning.batch` into each, and `ROUND` updates), and the journal records their boundaries first, so that a replay repeats them. What became of the
@@ -215,7 +218,7 @@ export class LearnQueue {
         await this.update(taken, true);
         failpoint('learn.updated');
         this.busy = 0;
-        await turn();
+        for (let n = 0; n < TURNS; n++) await turn();
       }
     }
   }
