@@ -37,6 +37,7 @@ export class Connection {
         ? ''
         : `content-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n`;
     return new Promise((resolve, reject) => {
+      if (this.socket.destroyed) throw new Error('the service hung up on a connection that was not used');
       this.waiting = { resolve, reject };
       this.socket.write(`${method} ${path} HTTP/1.1\r\nhost: ${this.host}\r\n${length}\r\n${body ?? ''}`);
     });
