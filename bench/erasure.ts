@@ -9,6 +9,7 @@ import { parseArgs } from 'node:util';
 import { Journal } from '../src/online/journal.js';
 import { eraseFromDisk } from '../src/online/privacy/disk.js';
 import { knownEvents } from '../src/online/privacy/known-events.js';
+import { appendLearned } from './serve/journal.js';
 
 const { values } = parseArgs({
   options: { events: { type: 'string', default: '1000000' }, users: { type: 'string', default: '10000' } },
@@ -26,14 +27,7 @@ const eventOf = (n: number) => ({
   time: 1_700_000_000_000 + n,
   context: { page: 'home', device: 'phone' },
 });
-for (let n = 0; n < total; n += 16) {
-  const first = await journal.append(Array.from({ length: 16 }, (_, i) => eventOf(n + i)));
-  const through = first + 15;
-  await journal.append([
-    { type: 'learn', through },
-    { type: 'outcome', through },
-  ]);
-}
+await appendLearned(journal, { events: total, batch: 16 }, eventOf);
 const user = 'user77';
 const seq = await journal.append([{ type: 'erase', user }]);
 const seconds = async (work: () => Promise<unknown>): Promise<string> => {

@@ -9,6 +9,7 @@ import { parseArgs } from 'node:util';
 import { Journal } from '../src/online/journal.js';
 import { pseudonyms } from '../src/online/privacy/pseudonyms.js';
 import { renewNames } from '../src/online/privacy/renewed-names.js';
+import { appendLearned } from './serve/journal.js';
 
 const { values } = parseArgs({
   options: { events: { type: 'string', default: '1000000' }, users: { type: 'string', default: '10000' } },
@@ -32,14 +33,7 @@ const eventOf = (n: number) => ({
     context: { page: 'home', device: 'phone' },
   }),
 });
-for (let n = 0; n < total; n += 16) {
-  const first = await journal.append(Array.from({ length: 16 }, (_, i) => eventOf(n + i)));
-  const through = first + 15;
-  await journal.append([
-    { type: 'learn', through },
-    { type: 'outcome', through },
-  ]);
-}
+await appendLearned(journal, { events: total, batch: 16 }, eventOf);
 await journal.close();
 const start = performance.now();
 await renewNames(state, pseudonyms(keys), (_, message) => console.log(message));

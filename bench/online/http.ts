@@ -1,16 +1,14 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { RecsysClient } from '../../src/client/client.js';
-import { createModel, modelSchema } from '../../src/model/registry.js';
-import { Random } from '../../src/random.js';
-import { writeCheckpoint } from '../../src/storage/checkpoint.js';
-import type { HostTensor } from '../../src/types.js';
+import { modelSchema } from '../../src/model/registry.js';
+import { writeUntrained } from '../serve/checkpoint.js';
 import type { Result } from './learner.js';
 import { eventsOf, inTurn, TOGETHER } from './service.js';
 import type { ClickStream } from './stream.js';
@@ -20,35 +18,11 @@ const SETTINGS = [
   ...['quality.arms=false', 'quality.share=0', 'retention.history=50', 'guard.userBudget.events=0'],
 ];
 
-/** An untrained model that lists could be made with. */
-async function writeModel(dir: string, { catalogue }: ClickStream): Promise<void> {
-  await mkdir(dir);
-  const config = modelSchema.parse({ name: 'linear', width: 8, length: 10 });
-  const inits = createModel(config, catalogue).init(new Random(1));
-  await writeCheckpoint(dir, {
-    manifest: {
-      stage: 'distill',
-      model: { name: 'linear', config },
-      ...{ seed: 1, metrics: {}, lineage: [] },
-      dataset: { path: 'none', fingerprint: 'none', testSetHash: 'none' },
-      compute: { backend: 'cpu', device: 'cpu', threads: 1, machine: 'none' },
-    },
-    config: {},
-    tensors: new Map(
-      [...inits].map(([name, { shape, data }]): [string, HostTensor] => [
-        name,
-        { dtype: 'F32', shape, data },
-      ]),
-    ),
-    catalogue,
-    trainedEvents: new BigUint64Array(),
-  });
-}
-
 /** The real server in a process of its own, fed over HTTP by this one: requests of 1,000 events, in order, a few under way at a time. */
 export async function learnOverHttp(stream: ClickStream): Promise<Result> {
   const dir = await mkdtemp(join(tmpdir(), 'recsys-clicks-'));
-  await writeModel(join(dir, 'model'), stream);
+  const config = modelSchema.parse({ name: 'linear', width: 8, length: 10 });
+  await writeUntrained(join(dir, 'model'), config, stream.catalogue);
   const ready = join(dir, 'ready.json');
   const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
   const flags = [

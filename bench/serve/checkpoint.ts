@@ -18,10 +18,14 @@ function madeUp(items: number): Catalogue {
   };
 }
 
-/** Writes a checkpoint of an untrained model of made-up items: what the weights are changes no time. */
-export async function writeUntrained(dir: string, config: ModelConfig, items: number): Promise<void> {
+/** Writes a checkpoint of an untrained model, of a catalogue or of so many made-up items: what the weights are changes no time. */
+export async function writeUntrained(
+  dir: string,
+  config: ModelConfig,
+  items: number | Catalogue,
+): Promise<void> {
   await mkdir(dir, { recursive: true });
-  const catalogue = madeUp(items);
+  const catalogue = typeof items === 'number' ? madeUp(items) : items;
   const inits = createModel(config, catalogue).init(new Random(1));
   await writeCheckpoint(dir, {
     manifest: {

@@ -13,7 +13,7 @@ import { failingAt } from '../../src/storage/failpoints.js';
 import { writeTinyCheckpoint } from '../online/checkpoint-fixture.js';
 import { ANN, eventOf, filesWith, loggedIn } from '../online/privacy/fixtures.js';
 import { bearing } from '../online/security/fixtures.js';
-import { BINARY, ROOT, recsys, startService } from '../suites/binary.js';
+import { BINARY, ROOT, recsys, serving, startService } from '../suites/binary.js';
 
 const built = existsSync(join(ROOT, 'dist/main.js')) && existsSync(join(ROOT, 'dist/online/privacy/disk.js'));
 
@@ -259,18 +259,7 @@ describe('the privacy of recsys serve-online', { skip: built ? false : 'not buil
       for (const nth of [1, 2]) {
         const state = `${name}-${nth}`;
         await cp(join(work, 'begun'), join(work, state), { recursive: true });
-        const args = [
-          'serve-online',
-          '--model',
-          'model',
-          '--state',
-          state,
-          '--port',
-          '0',
-          '--backend',
-          'cpu',
-        ];
-        const { signal, stderr } = spawnSync(process.execPath, [BINARY, ...args, ...flags], {
+        const { signal, stderr } = spawnSync(process.execPath, [BINARY, ...serving(state), ...flags], {
           cwd: work,
           encoding: 'utf8',
           env: { ...process.env, ...failingAt(name, nth) },

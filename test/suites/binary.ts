@@ -44,6 +44,10 @@ export function recsys(args: readonly string[], cwd: string, stdin = ''): Promis
   return ended;
 }
 
+/** A service over a state directory, beside the checkpoint `model`. */
+export const serving = (state: string): string[] =>
+  ['serve-online', '--model', 'model', '--state', state].concat(['--port', '0', '--backend', 'cpu']);
+
 /**
  * Starts the real service in a folder that has a checkpoint `model`; resolves when it answers requests, or when it ended before: then `url` is empty.
  * @param state state directory, from the folder
@@ -56,19 +60,7 @@ export async function startService(
 ) {
   const ready = join(dir, `${basename(state)}.ready.json`);
   await rm(ready, { force: true });
-  const flags = [
-    '--model',
-    'model',
-    '--state',
-    state,
-    '--port',
-    '0',
-    '--backend',
-    'cpu',
-    '--ready-file',
-    ready,
-  ];
-  const { child, ended } = start(['serve-online', ...flags, ...more], dir, env);
+  const { child, ended } = start([...serving(state), '--ready-file', ready, ...more], dir, env);
   while (!existsSync(ready) && child.exitCode === null && child.signalCode === null) await sleep(20);
   const address = existsSync(ready)
     ? (JSON.parse(await readFile(ready, 'utf8')) as { url: string; pid: number })

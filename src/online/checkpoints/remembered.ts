@@ -19,7 +19,7 @@ import { CHECKPOINT, type Named, type NumberedRecord, numberedRecord } from './r
 const rememberedSchema = z.object({
   journalId: z.string(),
   through: z.number().int(),
-  /** The segment that it ends in, as long as it was then: one that is as long has nothing new. */
+  /** The segment that it ends in, as long as it was then. */
   end: z.object({ file: z.string(), bytes: z.number().int() }).optional(),
   records: z.array(numberedRecord),
 });
@@ -47,14 +47,19 @@ async function namedIn(state: string): Promise<Remembered | undefined> {
   const segments = await listSegments(DISK, directory);
   const last = segments.at(-1);
   const at = last && { file: basename(last.file), bytes: (await stat(last.file)).size };
-  if (own?.end && at && own.end.file === at.file && own.end.bytes === at.bytes) return own;
+  // As long as it was, it names none where it named none; what is known of it otherwise may have been lost from its end since.
+  if (own?.records.length === 0 && at && own.end?.file === at.file && own.end.bytes === at.bytes) return own;
+  const named = (end: number) => ({
+    journalId,
+    through: end,
+    records: records.filter(({ seq }) => seq <= end),
+  });
   let end = through;
   for (const [i, segment] of segments.entries()) {
     const next = segments[i + 1];
     if (next && next.firstSeq <= through + 1) continue;
     const contents = examine(await DISK.read(segment.file), segment, segment.firstSeq, next === undefined);
-    if ('what' in contents)
-      return { journalId, through: end, records: records.filter(({ seq }) => seq <= end) };
+    if ('what' in contents) return named(end);
     for (const frame of contents.frames) {
       if (!frame.payload.includes(CHECKPOINT)) continue;
       for (const [n, record] of frameRecords(frame).entries()) {
@@ -65,7 +70,7 @@ async function namedIn(state: string): Promise<Remembered | undefined> {
     end = contents.lastSeq;
   }
   // After a power cut it may end before what was known of it.
-  return { journalId, through: end, end: at, records: records.filter(({ seq }) => seq <= end) };
+  return { ...named(end), end: at };
 }
 
 function parsed(text: string): unknown {
