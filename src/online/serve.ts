@@ -47,6 +47,7 @@ import { readOnlineState, writeServed } from './snapshot.js';
 import { Snapshots } from './snapshots.js';
 import { goodPath, impressionsPath, journalPath, newestState, snapshotPath } from './state-directory.js';
 import { turn } from './turn.js';
+import { adaptsUsers } from './user-adaptation.js';
 import { type DataPart, warmedBy, warmHistories } from './warm.js';
 
 export interface ServeOptions {
@@ -297,7 +298,7 @@ async function openService(
     metrics,
     context,
   });
-  if (learning.user.rate > 0 && !service.adapts)
+  if (adaptsUsers(learning.user) && !service.adapts)
     context.log(
       'warn',
       '`learning.user` has no effect: the model foretells values, or its states are too wide to keep one for each user',

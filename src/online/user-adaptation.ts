@@ -23,6 +23,9 @@ export interface UserRates {
 const repeats = ({ repeat: { rate, start } }: UserRates): boolean =>
   rate > 0 || start.recent !== 0 || start.seen !== 0;
 
+/** Whether users are to have weights of their own. */
+export const adaptsUsers = (rates: UserRates): boolean => rates.rate > 0 || repeats(rates);
+
 /** Numbers that a user's own weights may have: they are kept for every user. */
 const WIDEST = 4096;
 
@@ -35,7 +38,7 @@ export function userAdaptation(of: {
   readonly idle?: number | undefined;
 }): { readonly served?: UserAdaptation; readonly adapted?: UserAdaptation } {
   const { user: rates } = of.learning;
-  if (rates.rate === 0 && !repeats(rates)) return {};
+  if (!adaptsUsers(rates)) return {};
   const { states, learnable } = of.learner;
   if (!learnable || learnable.width > WIDEST) return {};
   return {

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import type { LearnableStates, LearnExample } from '../../src/online/learner.js';
 import { addRepeats, repeatGradient, repeatsOf } from '../../src/online/repeats.js';
-import { UserAdaptation } from '../../src/online/user-adaptation.js';
+import { adaptsUsers, UserAdaptation } from '../../src/online/user-adaptation.js';
 import type { Query } from '../../src/types.js';
 
 const queryOf = (...items: number[]): Query => ({
@@ -101,4 +101,12 @@ test('weights of what comes again are in the snapshot; one without them begins a
   assert.deepEqual([...plain.weights('ann')!], [0]);
   copy.load('served', plain.snapshot('served'));
   assert.deepEqual([...copy.weights('ann')!], [0, 1, 0]);
+});
+
+test('users have weights of their own where a rate or a beginning says so', () => {
+  const none = { rate: 0, decay: 0, start: { recent: 0, seen: 0 } };
+  assert.equal(adaptsUsers({ ...rates, repeat: none }), false);
+  assert.equal(adaptsUsers({ ...rates, rate: 0.1, repeat: none }), true);
+  assert.equal(adaptsUsers({ ...rates, repeat: { ...none, rate: 1 } }), true);
+  assert.equal(adaptsUsers({ ...rates, repeat: { ...none, start: { recent: 0, seen: -1 } } }), true);
 });
