@@ -31,6 +31,7 @@ export const adapterSchema = z
       .positive()
       .default(16)
       .describe('scale of the product, times 1 / rank (lora): learning rates hold for all ranks'),
+    biases: z.boolean().default(false).describe('lora: add to biases and norms as well, as bias does'),
     target: z
       .array(z.string().min(1))
       .min(1)
@@ -42,6 +43,10 @@ export const adapterSchema = z
   .refine(({ kind, target }) => kind !== 'bottleneck' || target === undefined, {
     path: ['target'],
     message: 'bottlenecks stand in every block; `target` is for lora and bias',
+  })
+  .refine(({ kind, biases }) => kind === 'lora' || !biases, {
+    path: ['biases'],
+    message: '`biases` is for lora; kind: bias adds to nothing else',
   });
 export type AdapterConfig = z.output<typeof adapterSchema>;
 
@@ -60,16 +65,20 @@ export const isAdapter = (name: string, { kind }: Pick<AdapterConfig, 'kind'>): 
 export type Adaptable = Pick<RestoredModel, 'model' | 'config' | 'catalogue' | 'inits'>;
 
 /**
- * Names of the parameters that an adapter adds to: matrices [in, out] (lora), or vectors (bias).
+ * Names of the parameters that an adapter adds to: matrices [in, out] (lora), vectors (bias), or both.
  * @throws CONFIG_INVALID where there is none
  */
-export function adaptedNames(inits: ParameterInits, { kind, rank, target }: AdapterConfig): string[] {
+export function adaptedNames(
+  inits: ParameterInits,
+  { kind, rank, biases, target }: AdapterConfig,
+): string[] {
   const able = [...inits].flatMap(([name, init]) => {
     if (isAddition(name) || init.fixed) return [];
     // A table is adapted only where it is named: each of its rows gets weights of its own.
     if (!target && (init.table || init.grows || /embedding/.test(name))) return [];
     const matrix = init.shape.length === 2 && Math.min(...init.shape) > rank;
-    return (kind === 'lora' ? matrix : init.shape.length === 1) ? [name] : [];
+    const vector = init.shape.length === 1;
+    return (kind === 'lora' && matrix) || ((kind === 'bias' || biases) && vector) ? [name] : [];
   });
   const chosen = able.filter((name) => !target || target.some((prefix) => isUnder(name, prefix)));
   const idle = target?.find((prefix) => !able.some((name) => isUnder(name, prefix)));
@@ -93,8 +102,8 @@ export function adapterInits(base: Adaptable, config: AdapterConfig, rng: Random
     return new Map([...whole].filter(([name]) => isBottleneck(name)));
   }
   for (const name of adaptedNames(inits, config)) {
-    const shape = inits.get(name)!.shape as [number, number];
-    if (config.kind === 'bias') own.set(shift(name), constant(shape, 0));
+    const shape = inits.get(name)!.shape as readonly [number, number] | readonly [number];
+    if (shape.length === 1) own.set(shift(name), constant(shape, 0));
     else {
       // Of a table the rows begin at 0, so that one without a gradient, padding among them, stays as it is.
       const { grows } = inits.get(name)!;
@@ -117,13 +126,13 @@ function withAdapter(params: Params, own: Params, config: AdapterConfig, names: 
     get(name) {
       const weight = params.get(name);
       if (!names.has(name)) return weight;
-      if (config.kind === 'bias') return tf.add(weight, own.get(shift(name)));
+      if (weight.rank === 1) return tf.add(weight, own.get(shift(name)));
       const product = tf.matMul(own.get(down(name)) as tf.Tensor2D, own.get(up(name)) as tf.Tensor2D);
       return tf.add(weight, tf.mul(product, config.alpha / config.rank));
     },
     lookup(name, ids) {
       const rows = params.lookup(name, ids);
-      if (!names.has(name) || config.kind === 'bias') return rows;
+      if (!names.has(name)) return rows;
       const left = tf.reshape(own.lookup(down(name), ids), [-1, config.rank]) as tf.Tensor2D;
       const product = tf.matMul(left, own.get(up(name)) as tf.Tensor2D);
       return tf.add(rows, tf.mul(tf.reshape(product, rows.shape), config.alpha / config.rank));

@@ -73,9 +73,10 @@ describe('adapters', () => {
     { kind: 'lora' },
     { kind: 'bias' },
     { kind: 'lora', target: ['item.embedding', 'blocks'] },
+    { kind: 'lora', biases: true },
   ];
   for (const settings of ways) {
-    const kind = Object.values(settings).join(' ');
+    const kind = `${settings.kind}${settings.target ? ` of ${settings.target.join(' and ')}` : ''}${settings.biases ? ' with biases' : ''}`;
     test(`${kind}: adds nothing at first`, async () => {
       const { plain, beside } = await scored({ ...settings, rank: 2 }, false);
       assert.ok(largestGap(beside, plain) < 1e-6, 'the same within 1e-6');
@@ -116,6 +117,9 @@ describe('adapters', () => {
     assert.ok(one.length > 0 && one.every((name) => name.startsWith('blocks.1.')));
     const biases = adaptedNames(inits, adapterSchema.parse({ kind: 'bias' }));
     assert.ok(biases.every((name) => inits.get(name)!.shape.length === 1));
+    const both = adaptedNames(inits, adapterSchema.parse({ rank: 2, biases: true }));
+    assert.deepEqual(both.sort(), [...all, ...biases].sort(), 'matrices, and biases beside them');
+    assert.throws(() => adapterSchema.parse({ kind: 'bias', biases: true }), /`biases` is for lora/);
     for (const bad of [{ target: ['blocks.7'] }, { rank: 8 }])
       assert.throws(() => adaptedNames(inits, adapterSchema.parse(bad)), /adapter: no matrix/);
     const lora = adapterSchema.parse({ rank: 2 });
