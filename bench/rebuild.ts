@@ -1,6 +1,6 @@
 /**
- * What lists and events take before and while shared weights are rebuilt after an erasure: `npx tsx bench/rebuild.ts [events]`, after `npm run build`.
- * A tiny transformer on the backend `cpu`; the client is this process, the service another.
+ * What lists and events take before and while shared weights are rebuilt after an erasure, on a small transformer:
+ * `npx tsx bench/rebuild.ts [events] [backend]`, after `npm run build`. The client is this process, the service another.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -11,11 +11,13 @@ import { selectBackend } from '../src/compute/select.js';
 import { writeTinyCheckpoint } from '../test/online/checkpoint-fixture.js';
 import { startService } from '../test/suites/binary.js';
 
-const total = Number(process.argv[2] ?? 50_000);
+const [total, backend] = [Number(process.argv[2] ?? 50_000), process.argv[3] ?? 'tensorflow'];
 const dir = await mkdtemp(join(tmpdir(), 'recsys-rebuild-'));
 await selectBackend('cpu');
-await writeTinyCheckpoint(join(dir, 'model'));
-const { child, ended, url } = await startService(dir, 'state', ['--set', 'privacy.rebuildAfter=0']);
+const model = { name: 'transformer', width: 32, depth: 1, heads: 1, length: 20, itemAttributes: false };
+await writeTinyCheckpoint(join(dir, 'model'), 1, {}, { model });
+const settings = ['--set', 'privacy.rebuildAfter=0'];
+const { child, ended, url } = await startService(dir, 'state', settings, {}, backend);
 const client = new RecsysClient({ url, patience: 0 });
 const event = (n: number) => ({
   id: n,

@@ -68,10 +68,7 @@ export type Adaptable = Pick<RestoredModel, 'model' | 'config' | 'catalogue' | '
  * Names of the parameters that an adapter adds to: matrices [in, out] (lora), vectors (bias), or both.
  * @throws CONFIG_INVALID where there is none
  */
-export function adaptedNames(
-  inits: ParameterInits,
-  { kind, rank, biases, target }: AdapterConfig,
-): string[] {
+export function adaptedNames(inits: ParameterInits, { kind, rank, biases, target }: AdapterConfig): string[] {
   const able = [...inits].flatMap(([name, init]) => {
     if (isAddition(name) || init.fixed) return [];
     // A table is adapted only where it is named: each of its rows gets weights of its own.

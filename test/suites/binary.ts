@@ -45,8 +45,8 @@ export function recsys(args: readonly string[], cwd: string, stdin = ''): Promis
 }
 
 /** A service over a state directory, beside the checkpoint `model`. */
-export const serving = (state: string): string[] =>
-  ['serve-online', '--model', 'model', '--state', state].concat(['--port', '0', '--backend', 'cpu']);
+export const serving = (state: string, backend = 'cpu'): string[] =>
+  ['serve-online', '--model', 'model', '--state', state].concat(['--port', '0', '--backend', backend]);
 
 /**
  * Starts the real service in a folder that has a checkpoint `model`; resolves when it answers requests, or when it ended before: then `url` is empty.
@@ -57,10 +57,11 @@ export async function startService(
   state: string,
   more: readonly string[] = [],
   env: Readonly<Record<string, string>> = {},
+  backend?: string,
 ) {
   const ready = join(dir, `${basename(state)}.ready.json`);
   await rm(ready, { force: true });
-  const { child, ended } = start([...serving(state), '--ready-file', ready, ...more], dir, env);
+  const { child, ended } = start([...serving(state, backend), '--ready-file', ready, ...more], dir, env);
   while (!existsSync(ready) && child.exitCode === null && child.signalCode === null) await sleep(20);
   const address = existsSync(ready)
     ? (JSON.parse(await readFile(ready, 'utf8')) as { url: string; pid: number })

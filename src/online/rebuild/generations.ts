@@ -40,6 +40,14 @@ export interface Opening {
   readonly context: StageContext;
 }
 
+/** A service made ready, over whose journal another one still writes. */
+export interface ReadyService {
+  /** Takes up the journal. @param base as the service was made ready for, and where that was for the next record, with it */
+  open(base: Base): Promise<Generation>;
+  /** Lets go of what was never opened. */
+  dispose(): void;
+}
+
 export interface GenerationsOptions {
   /** State directory. */
   readonly state: string;
@@ -48,7 +56,7 @@ export interface GenerationsOptions {
   /** Milliseconds without a further erasure before a rebuild begins; undefined: the next start rebuilds. */
   readonly rebuildAfter: number | undefined;
   readonly context: StageContext;
-  open(opening: Opening): Promise<Generation>;
+  ready(opening: Opening): Promise<ReadyService>;
 }
 
 /** Records that a service which takes over may have left to replay: events wait so long. */
@@ -97,7 +105,7 @@ export class Generations {
   static async begin(options: GenerationsOptions): Promise<Generations> {
     const { state, base, context } = options;
     await rm(rebuiltPath(state), { recursive: true, force: true });
-    const first = await options.open({ snapshot: snapshotPath(state), base, context });
+    const first = await opened(options, { snapshot: snapshotPath(state), base, context });
     const generations = new Generations(options, first);
     await generations.takeSnapshots();
     return generations;
@@ -150,7 +158,7 @@ export class Generations {
     const old = this.current;
     const snapshot = await this.caughtUp('rebuild', old.base, snapshotPath(state), signal);
     await old.snapshots.exclusive(async () => {
-      if (!signal.aborted) await this.handOver(snapshot);
+      if (!signal.aborted) await this.handOver({ snapshot, base: old.base, signal });
     });
     if (this.current === old) return;
     const seconds = (performance.now() - start) / 1000;
@@ -192,7 +200,7 @@ export class Generations {
         signal.throwIfAborted();
         if (!record.back) await this.keepBefore();
         failpoint('checkpoint.replayed');
-        await this.handOver(snapshot, { checkpoint, record });
+        await this.handOver({ snapshot, base: next, signal }, record);
       });
     } catch (error) {
       if (!signal.aborted || this.current !== old) throw error;
@@ -224,17 +232,13 @@ export class Generations {
 
   /** Brings a snapshot up to the journal's closed segments, as one of its own. @returns its position */
   private async replay(what: string, base: Base, snapshot: string, signal: AbortSignal): Promise<number> {
-    const { state, open, context } = this.options;
+    const { state, context } = this.options;
     const { segments } = await this.current.service.users.closed();
     const log: StageContext['log'] = (level, message, fields) =>
       context.log(level === 'info' ? 'debug' : level, `${what}: ${message}`, fields);
     const sealed = sealedFiles(segments);
-    const { service, snapshots } = await open({
-      snapshot,
-      base,
-      sealed,
-      context: { ...context, signal, log },
-    });
+    const opening = { snapshot, base, sealed, context: { ...context, signal, log } };
+    const { service, snapshots } = await opened(this.options, opening);
     try {
       const served = await snapshots.served();
       signal.throwIfAborted();
@@ -247,34 +251,33 @@ export class Generations {
     }
   }
 
-  /** @param to the checkpoint that the journal goes on to, if to another one */
+  /**
+   * @param next what goes on, made ready before the journal is let go of: that is when `signal` gives it up
+   * @param record says that the journal goes on with another checkpoint, where it does
+   */
   private async handOver(
-    snapshot: string,
-    to?: { readonly checkpoint: Checkpoint; readonly record: CheckpointRecord },
+    { snapshot, base, signal }: { snapshot: string; base: Base; signal: AbortSignal },
+    record?: CheckpointRecord,
   ): Promise<void> {
-    const { state, open, context } = this.options;
+    const { state, ready, context } = this.options;
     const { current: old, endSnapshots } = this;
-    let opening = { snapshot, base: old.base };
+    // Not to be interrupted once it has the journal: it is a moment's work, and the journal has nobody else.
+    const calm = { ...context, signal: new AbortController().signal };
+    const next = await ready({ snapshot, base, context: calm });
+    if (signal.aborted) {
+      next.dispose();
+      signal.throwIfAborted();
+    }
     let refused: unknown;
     let handed = (): void => undefined;
     this.handing = new Promise((resolve) => {
       handed = resolve;
     });
     try {
-      await old.service.handOver(to?.record).catch((error) => {
+      await old.service.handOver(record).catch((error) => {
         refused = error;
       });
-      if (to) {
-        failpoint('checkpoint.recorded');
-        // The journal says what is served, however writing to it ended.
-        const record = await lastNamed(state, old.base.eras.since);
-        if (record)
-          opening = { snapshot, base: { checkpoint: to.checkpoint, eras: old.base.eras.after(record) } };
-        else opening = { snapshot: snapshotPath(state), base: old.base };
-      }
-      // Not to be interrupted: it is a moment's work, and the journal has nobody else.
-      const { signal } = new AbortController();
-      this.current = await open({ ...opening, context: { ...context, signal } });
+      this.current = await this.takenOver(next, base, record, calm);
       failpoint('checkpoint.opened');
     } catch (error) {
       this.break(error);
@@ -289,7 +292,24 @@ export class Generations {
     await rm(rebuiltPath(state), { recursive: true, force: true });
     await old.service.recommender.answered();
     await old.service.close();
-    if (to && this.current.base.eras === old.base.eras) throw refused;
+    if (record && this.current.base.eras === old.base.eras) throw refused;
+  }
+
+  /** The journal says what is served, however writing to it ended. */
+  private async takenOver(
+    next: ReadyService,
+    base: Base,
+    record: CheckpointRecord | undefined,
+    context: StageContext,
+  ): Promise<Generation> {
+    if (!record) return next.open(base);
+    const { state } = this.options;
+    const old = this.current.base;
+    failpoint('checkpoint.recorded');
+    const written = await lastNamed(state, old.eras.since);
+    if (written) return next.open({ ...base, eras: old.eras.after(written) });
+    next.dispose();
+    return opened(this.options, { snapshot: snapshotPath(state), base: old, context });
   }
 
   /** Before a segment that names it may be deleted. */
@@ -317,3 +337,6 @@ export class Generations {
     });
   }
 }
+
+const opened = async ({ ready }: GenerationsOptions, opening: Opening): Promise<Generation> =>
+  (await ready(opening)).open(opening.base);
