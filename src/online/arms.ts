@@ -20,7 +20,7 @@ export interface ArmsOptions {
   /** The model as it was when it was first served, reading live histories. */
   readonly frozen?: Scoring | undefined;
   /** The same with what was learned of each user. */
-  readonly adapted?: (Scoring & Pick<UserAdaptation, 'learn'>) | undefined;
+  readonly adapted?: (Scoring & Pick<UserAdaptation, 'learn' | 'restart'>) | undefined;
   /** What is served. */
   readonly learned: Scoring;
   /** Whether items of the history are in the lists that are measured. */
@@ -81,6 +81,7 @@ export class Arms {
   /** Rows have become other items'. */
   restart(rows: readonly number[]): void {
     for (const row of rows) this.options.popularity[row] = 0;
+    this.options.adapted?.restart(rows);
   }
 
   /** Counts the batch's items, and adapts the arm that has adapted to their users. */
@@ -191,6 +192,7 @@ export function armsOf(
             columns: frozen.columns,
             score: (queries, users) => adapted.score(queries, users),
             learn: (examples) => adapted.learn(examples.map((one) => ({ ...one, known: frozen.columns }))),
+            restart: (rows) => adapted.restart(rows),
           }
         : undefined,
     learned: {

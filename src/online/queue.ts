@@ -285,6 +285,7 @@ export class LearnQueue {
     if (items.length === 0) return;
     this.begun.add(items.map(({ row }) => row));
     this.options.arms.restart(items.map(({ row }) => row));
+    this.options.adaptation?.restart(items.map(({ row }) => row));
     await this.options.learner.restart?.(items);
   }
 

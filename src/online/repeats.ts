@@ -1,8 +1,5 @@
 import type { Query } from '../types.js';
 
-/** Weights of what comes again: the first counts 1/n for the item that the user had n events ago, the second 1 for each item that they had. */
-export const REPEAT_WEIGHTS = 2;
-
 /** Items of a history, each once, newest first, with the numbers that the weights multiply. */
 export interface Repeats {
   readonly items: Int32Array;
@@ -30,25 +27,30 @@ export function addRepeats(
 }
 
 /**
- * Gradient [2] of −log p(item) with respect to a user's weights: E_p[φ] − φ(item), p the softmax of scores 1 to `known`, the weights' own part included.
+ * Derivatives [known] of −log p(item) with respect to each item's score: p − 1(item), p the softmax of scores 1 to `known`.
  * A column of scores that no item stands for yet counts for nothing.
  */
-export function repeatGradient(
-  scores: Float32Array,
-  { items, recent }: Repeats,
-  item: number,
-  known: number,
-): [number, number] {
+export function excess(scores: Float32Array, item: number, known: number): Float64Array {
   let most = Number.NEGATIVE_INFINITY;
   for (let i = 1; i < known; i++) most = Math.max(most, scores[i]!);
+  const into = new Float64Array(known);
   let total = 0;
-  for (let i = 1; i < known; i++) total += Math.exp(scores[i]! - most);
+  for (let i = 1; i < known; i++) {
+    into[i] = Math.exp(scores[i]! - most);
+    total += into[i]!;
+  }
+  for (let i = 1; i < known; i++) into[i] = into[i]! / total;
+  into[item] = into[item]! - 1;
+  return into;
+}
+
+/** Gradient [2] of −log p(item) with respect to a user's weights: E_p[φ] − φ(item). @param excess of the scores, the weights' own part included */
+export function repeatGradient(excess: Float64Array, { items, recent }: Repeats): [number, number] {
   const gradient: [number, number] = [0, 0];
   for (const [k, had] of items.entries()) {
-    if (had >= known) continue;
-    const excess = Math.exp(scores[had]! - most) / total - (had === item ? 1 : 0);
-    gradient[0] += excess * recent[k]!;
-    gradient[1] += excess;
+    if (had >= excess.length) continue;
+    gradient[0] += excess[had]! * recent[k]!;
+    gradient[1] += excess[had]!;
   }
   return gradient;
 }

@@ -15,6 +15,14 @@ const repeatSchema = z.strictObject({
     .describe('what everyone begins with'),
 });
 
+/** Weight of what everyone turns to: added to an item's score is the weight times log(1 + its events, those of long ago less). */
+const trendSchema = z.strictObject({
+  rate: z.number().min(0).max(100).default(0).describe('step size; 0 = everyone keeps what they begin with'),
+  decay: z.number().min(0).max(1).default(0.03).describe('share that goes back to the start at each event'),
+  start: z.number().default(0).describe('what everyone begins with'),
+  halfLife: z.number().positive().default(2000).describe('events, of everyone, after which one counts half'),
+});
+
 /** How the served model learns from events. */
 export const learningSchema = z
   .strictObject({
@@ -78,6 +86,9 @@ export const learningSchema = z
         repeat: repeatSchema
           .prefault({})
           .describe('how much each user comes back to what they had, learned from their events'),
+        trend: trendSchema
+          .prefault({})
+          .describe('how much each user goes with what everyone turns to now, learned from their events'),
       })
       .prefault({})
       .describe('weights of each user’s own, added to the state that the model makes of the history'),

@@ -1,7 +1,8 @@
 import type { HostTensor, Query, TensorMap } from '../types.js';
 import { LastSeen } from './last-seen.js';
 import type { LearnableStates, LearnExample, States } from './learner.js';
-import { addRepeats, REPEAT_WEIGHTS, type Repeats, repeatGradient, repeatsOf } from './repeats.js';
+import { addRepeats, excess, type Repeats, repeatGradient, repeatsOf } from './repeats.js';
+import { addTrend, Trend } from './trend.js';
 
 /** How far a user's own weights go with each of their events. */
 export interface UserRates {
@@ -17,14 +18,28 @@ export interface UserRates {
     readonly decay: number;
     readonly start: { readonly recent: number; readonly seen: number };
   };
+  /** How the user's weight of what everyone turns to now goes. */
+  readonly trend: {
+    readonly rate: number;
+    readonly decay: number;
+    readonly start: number;
+    /** Events after which one counts half. */
+    readonly halfLife: number;
+  };
 }
 
 /** Whether users have weights of what comes again. */
 const repeats = ({ repeat: { rate, start } }: UserRates): boolean =>
   rate > 0 || start.recent !== 0 || start.seen !== 0;
 
+/** Whether users have a weight of the trend. */
+const trends = ({ trend: { rate, start } }: UserRates): boolean => rate > 0 || start !== 0;
+
 /** Whether users are to have weights of their own. */
-export const adaptsUsers = (rates: UserRates): boolean => rates.rate > 0 || repeats(rates);
+export const adaptsUsers = (rates: UserRates): boolean => rates.rate > 0 || repeats(rates) || trends(rates);
+
+/** Weights of items beside the state: of what comes again 1/n for the item of n events ago and 1 for each that they had, and of the trend. */
+const [RECENT, TREND, ITEM_WEIGHTS] = [0, 2, 3] as const;
 
 /** Numbers that a user's own weights may have: they are kept for every user. */
 const WIDEST = 4096;
@@ -47,15 +62,15 @@ export function userAdaptation(of: {
   };
 }
 
-/** Users' own weights in durable form: tensor `<name>.offsets` [users × (width + 2, with weights of what comes again)], and where they are let go of what `LastSeen` gives. */
+/** Users' own weights in durable form: tensor `<name>.offsets` [users × (width + 3, with weights of items)], and where they are let go of what `LastSeen` gives, where there are such what `Trend` gives. */
 export interface OffsetSnapshot {
   readonly users: readonly string[];
   readonly tensors: TensorMap;
 }
 
 /**
- * What each user's events say beyond what the model reads from them: an offset δ to the user's state, and weights w of items that they had before (`repeats.ts`),
- * scores = s f(h + δ) + φ w. With every event δ ← (1 − decay) δ − rate · ∂(−log p(item)) / ∂(h + δ), and w likewise towards what everyone begins with:
+ * What each user's events say beyond what the model reads from them: an offset δ to the user's state, and weights w of items that they had before (`repeats.ts`) and of
+ * those that everyone turns to (`trend.ts`), scores = s f(h + δ) + φ w. With every event δ ← (1 − decay) δ − rate · ∂(−log p(item)) / ∂(h + δ), and w likewise towards what everyone begins with:
  * one gradient step on the user's own loss. The model stays as it is, and a user without events has δ = 0.
  */
 export class UserAdaptation {
@@ -63,7 +78,9 @@ export class UserAdaptation {
   private readonly own = new Map<string, Float32Array>();
   /** What everyone begins with. */
   private readonly start: Float32Array;
-  private readonly repeats: boolean;
+  /** Whether there are weights of items. */
+  private readonly weighs: boolean;
+  private readonly trend: Trend | undefined;
   private readonly lists: States;
   private readonly seen: LastSeen | undefined;
 
@@ -81,10 +98,11 @@ export class UserAdaptation {
   ) {
     this.lists = lists;
     if (idle !== undefined) this.seen = new LastSeen(idle, () => this.own.keys());
-    this.repeats = repeats(rates);
+    if (trends(rates)) this.trend = new Trend(rates.trend.halfLife);
+    this.weighs = repeats(rates) || trends(rates);
     const { recent, seen } = rates.repeat.start;
-    this.start = new Float32Array(states.width + (this.repeats ? REPEAT_WEIGHTS : 0));
-    if (this.repeats) this.start.set([recent, seen], states.width);
+    this.start = new Float32Array(states.width + (this.weighs ? ITEM_WEIGHTS : 0));
+    if (this.weighs) this.start.set([recent, seen, rates.trend.start], states.width);
   }
 
   has(user: string): boolean {
@@ -109,7 +127,7 @@ export class UserAdaptation {
   /** Scores [queries × (items + 1)] of users with what was learned of them. */
   async score(queries: readonly Query[], users: readonly string[]): Promise<Float32Array> {
     const scores = this.scaled(await this.lists.rank(await this.adapted(this.lists, queries, users)));
-    if (this.repeats) this.addTo(scores, queries, users);
+    if (this.weighs) this.addTo(scores, queries, users);
     return scores;
   }
 
@@ -124,9 +142,9 @@ export class UserAdaptation {
     const items = Int32Array.from(examples, ({ item }) => item);
     const known = Int32Array.from(examples, (example) => Math.max(example.known, example.item + 1));
     const states = await this.adapted(this.states, queries, users);
-    const added = this.repeats ? await this.logits(states, queries, users) : undefined;
+    const added = this.weighs ? await this.logits(states, queries, users) : undefined;
     const { scale, rate } = this.rates;
-    const tempered = { scale, added: added?.repeats };
+    const tempered = { scale, added: added?.own };
     const ofStates = rate > 0 ? await this.states.gradients(states, items, known, tempered) : undefined;
     const { width } = this.states;
     for (const [row, user] of users.entries()) {
@@ -135,15 +153,21 @@ export class UserAdaptation {
       if (added) {
         const columns = added.logits.length / users.length;
         const logits = added.logits.subarray(row * columns, (row + 1) * columns);
-        gradient.set(repeatGradient(logits, added.of[row]!, items[row]!, known[row]!), width);
+        gradient.set(this.itemGradient(logits, added.of[row]!, items[row]!, known[row]!), width);
       }
       // A loss that is no number must not outlast its event.
       if (gradient.every(Number.isFinite)) this.step(user, gradient);
     }
+    this.trend?.note(items);
     let gone = 0;
     for (const { event } of examples)
       for (const user of this.seen?.note(event.user, event.time) ?? []) if (this.own.delete(user)) gone++;
     return gone;
+  }
+
+  /** Rows have become other items'. */
+  restart(rows: readonly number[]): void {
+    this.trend?.restart(rows);
   }
 
   snapshot(name: string): OffsetSnapshot {
@@ -154,7 +178,8 @@ export class UserAdaptation {
     const tensor: HostTensor = { dtype: 'F32', shape: [this.own.size, width], data };
     const users = [...this.own.keys()];
     const seen = this.seen?.snapshot(name, users) ?? [];
-    return { users, tensors: new Map([[`${name}.offsets`, tensor], ...seen]) };
+    const trend = this.trend?.snapshot(name) ?? [];
+    return { users, tensors: new Map([[`${name}.offsets`, tensor], ...seen, ...trend]) };
   }
 
   /** Becomes what `snapshot` gave; of weights that were not kept then, users begin with what everyone does. */
@@ -169,16 +194,32 @@ export class UserAdaptation {
       this.own.set(user, weights);
     }
     this.seen?.load(name, users, tensors);
+    this.trend?.load(name, tensors);
   }
 
   private step(user: string, gradient: Float32Array): void {
-    const { start, rates } = this;
+    const { start } = this;
     const weights = this.own.get(user) ?? start.slice();
     for (let i = 0; i < weights.length; i++) {
-      const { rate, decay } = i < this.states.width ? rates : rates.repeat;
+      const { rate, decay } = this.ratesOf(i);
       weights[i] = weights[i]! - decay * (weights[i]! - start[i]!) - rate * gradient[i]!;
     }
     this.own.set(user, weights);
+  }
+
+  private ratesOf(weight: number): { readonly rate: number; readonly decay: number } {
+    const { rates, states } = this;
+    if (weight < states.width) return rates;
+    return weight - states.width === TREND ? rates.trend : rates.repeat;
+  }
+
+  private itemGradient(logits: Float32Array, of: Repeats, item: number, known: number): Float64Array {
+    const off = excess(logits, item, known);
+    const gradient = new Float64Array(ITEM_WEIGHTS);
+    gradient.set(repeatGradient(off, of), RECENT);
+    const logs = this.trend?.of(logits.length);
+    if (logs) gradient[TREND] = off.reduce((sum, one, i) => sum + one * logs[i]!, 0);
+    return gradient;
   }
 
   private async adapted(
@@ -198,25 +239,28 @@ export class UserAdaptation {
   private scaled(scores: Float32Array): Float32Array {
     const { scale } = this.rates;
     // What is added to later may be somebody else's.
-    return scale === 1 && !this.repeats ? scores : scores.map((score) => scale * score);
+    return scale === 1 && !this.weighs ? scores : scores.map((score) => scale * score);
   }
 
-  /** Adds to scores [users × columns] what users' weights of items that they had come to. @returns those items, by user */
+  /** Adds to scores [users × columns] what users' weights of items come to. @returns items that they had, by user */
   private addTo(scores: Float32Array, queries: readonly Query[], users: readonly string[]): Repeats[] {
     const columns = scores.length / users.length;
+    const logs = this.trend?.of(columns);
     return users.map((user, row) => {
       const of = repeatsOf(queries[row]!, columns);
       const weights = (this.own.get(user) ?? this.start).subarray(this.states.width);
-      addRepeats(scores.subarray(row * columns, (row + 1) * columns), of, weights);
+      const into = scores.subarray(row * columns, (row + 1) * columns);
+      addRepeats(into, of, weights);
+      if (logs) addTrend(into, logs, weights[TREND]!);
       return of;
     });
   }
 
   private async logits(states: Float32Array, queries: readonly Query[], users: readonly string[]) {
     const logits = this.scaled(await this.states.rank(states));
-    const repeats = new Float32Array(logits.length);
-    const of = this.addTo(repeats, queries, users);
-    for (let i = 0; i < logits.length; i++) logits[i] = logits[i]! + repeats[i]!;
-    return { logits, repeats, of };
+    const own = new Float32Array(logits.length);
+    const of = this.addTo(own, queries, users);
+    for (let i = 0; i < logits.length; i++) logits[i] = logits[i]! + own[i]!;
+    return { logits, own, of };
   }
 }

@@ -11,7 +11,7 @@ import type { LearnExample } from '../../src/online/learner.js';
 import { modelLearner } from '../../src/online/model-learner.js';
 import { logLossOf, Prequential, rankOf } from '../../src/online/prequential.js';
 import { learningSchema } from '../../src/online/schema.js';
-import { UserAdaptation, userAdaptation } from '../../src/online/user-adaptation.js';
+import { UserAdaptation, type UserRates, userAdaptation } from '../../src/online/user-adaptation.js';
 import { Random } from '../../src/random.js';
 import { readCheckpoint } from '../../src/storage/checkpoint.js';
 import { withNoise } from '../suites/fixtures.js';
@@ -88,18 +88,12 @@ const states = (rows: readonly number[][]) => ({
   // The gradient is the state itself: a step takes it towards 0.
   gradients: async (given: Float32Array) => given,
 });
-/** No weights of what comes again. */
-const NONE = { rate: 0, decay: 0, start: { recent: 0, seen: 0 } };
+const ratesOf = (user: object): UserRates => learningSchema.parse({ user }).user;
 const example = (user: string): LearnExample =>
   ({ event: { user }, query: {}, item: 1, known: 9 }) as unknown as LearnExample;
 
 test('a user’s own weights: each step by hand, those of others untouched, and back from a snapshot', async () => {
-  const adaptation = new UserAdaptation(states([[8, -4]]), {
-    rate: 0.5,
-    decay: 0.25,
-    scale: 1,
-    repeat: NONE,
-  });
+  const adaptation = new UserAdaptation(states([[8, -4]]), ratesOf({ rate: 0.5, decay: 0.25 }));
   assert.equal(adaptation.has('ann'), false);
   await adaptation.learn([example('ann')]);
   // δ = −0.5 · (8, −4)
@@ -108,15 +102,10 @@ test('a user’s own weights: each step by hand, those of others untouched, and 
   // δ = 0.75 · (−4, 2) − 0.5 · (4, −2)
   assert.deepEqual([...(await adaptation.score([], ['ann']))], [3, -1.5]);
   assert.deepEqual([...(await adaptation.score([], ['bob']))], [8, -4]);
-  const copy = new UserAdaptation(states([[8, -4]]), { rate: 0.5, decay: 0.25, scale: 1, repeat: NONE });
+  const copy = new UserAdaptation(states([[8, -4]]), ratesOf({ rate: 0.5, decay: 0.25 }));
   copy.load('served', adaptation.snapshot('served'));
   assert.deepEqual([...(await copy.score([], ['ann']))], [3, -1.5]);
-  const spoiled = new UserAdaptation(states([[Number.NaN, 1]]), {
-    rate: 1,
-    decay: 0,
-    scale: 1,
-    repeat: NONE,
-  });
+  const spoiled = new UserAdaptation(states([[Number.NaN, 1]]), ratesOf({ rate: 1, decay: 0 }));
   await spoiled.learn([example('ann')]);
   assert.equal(spoiled.has('ann'), false, 'a gradient that is no number is not kept');
 });
@@ -134,7 +123,7 @@ test('what is learned of a user does not depend on what a list may cost', async 
     [3, 0].map(async (steps) => {
       const learner = modelLearner(made(3), learningSchema.parse({}), 1, { scoring: made(steps).model });
       const { served } = userAdaptation({
-        learning: { user: { rate: 0.5, decay: 0, scale: 1, repeat: NONE } },
+        learning: { user: ratesOf({ rate: 0.5, decay: 0 }) },
         learner,
       });
       const before = await learner.score([query]);

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { LearnableStates, LearnExample } from '../../src/online/learner.js';
-import { addRepeats, repeatGradient, repeatsOf } from '../../src/online/repeats.js';
+import { addRepeats, excess, repeatGradient, repeatsOf } from '../../src/online/repeats.js';
+import { learningSchema } from '../../src/online/schema.js';
 import { adaptsUsers, UserAdaptation } from '../../src/online/user-adaptation.js';
 import type { Query } from '../../src/types.js';
 
@@ -46,7 +47,7 @@ test('gradients of weights of what comes again are those of finite differences',
         const scores = [...scored(by)].slice(0, known);
         return Math.log(scores.slice(1).reduce((sum, x) => sum + Math.exp(x), 0)) - scores[item]!;
       };
-      const gradient = repeatGradient(scored(weights), of, item, known);
+      const gradient = repeatGradient(excess(scored(weights), item, known), of);
       for (const k of [0, 1]) {
         const moved = (by: number) => weights.map((weight, i) => (i === k ? weight + by : weight));
         const found = (loss(moved(0.01)) - loss(moved(-0.01))) / 0.02;
@@ -63,13 +64,13 @@ const states: LearnableStates = {
   rank: async (given) => Float32Array.from(Array.from(given, () => [0, 0, 0, 2, 0]).flat()),
   gradients: async (given) => new Float32Array(given.length),
 };
-const rates = { rate: 0, decay: 0, scale: 0.5 };
+const ratesOf = (user: object) => learningSchema.parse({ user: { decay: 0, scale: 0.5, ...user } }).user;
 const begin = { recent: 1, seen: 0 };
 const event = (user: string, item: number, ...had: number[]): LearnExample =>
   ({ event: { user }, query: queryOf(...had), item, known: 5 }) as unknown as LearnExample;
 
 test('a user who comes back has what they had higher up, one who never does lower; others are as everyone begins', async () => {
-  const own = new UserAdaptation(states, { ...rates, repeat: { rate: 1, decay: 0.5, start: begin } });
+  const own = new UserAdaptation(states, ratesOf({ repeat: { rate: 1, decay: 0.5, start: begin } }));
   const score = async (user: string): Promise<number> => (await own.score([queryOf(4, 2)], [user]))[2]!;
   assert.equal(own.has('ann'), false);
   assert.equal(own.changes('ann'), true);
@@ -78,7 +79,8 @@ test('a user who comes back has what they had higher up, one who never does lowe
   // p ∝ e^(0, 1, 1, .5): the gradient of `seen` is p(2) + p(4) − 1, that of `recent` p(2) + p(4) / 2 − 1.
   const total = 1 + 2 * Math.E + Math.exp(0.5);
   const [p2, p4] = [Math.E / total, Math.exp(0.5) / total];
-  const [, recent, seen] = own.weights('ann')!;
+  const [, recent, seen, trend] = own.weights('ann')!;
+  assert.equal(trend, 0, 'of the trend there is no weight');
   assert(Math.abs(recent! - (1 - (p2 + p4 / 2 - 1))) < 1e-6);
   assert(Math.abs(seen! - (0 - (p2 + p4 - 1))) < 1e-6);
   assert((await score('ann')) > 1);
@@ -90,23 +92,24 @@ test('a user who comes back has what they had higher up, one who never does lowe
 
 test('weights of what comes again are in the snapshot; one without them begins as everyone', async () => {
   const repeat = { rate: 1, decay: 0, start: begin };
-  const own = new UserAdaptation(states, { ...rates, repeat });
+  const own = new UserAdaptation(states, ratesOf({ repeat }));
   await own.learn([event('ann', 2, 4, 2)]);
-  const copy = new UserAdaptation(states, { ...rates, repeat });
+  const copy = new UserAdaptation(states, ratesOf({ repeat }));
   copy.load('served', own.snapshot('served'));
   assert.deepEqual(copy.weights('ann'), own.weights('ann'));
-  const without = { ...rates, repeat: { rate: 0, decay: 0, start: { recent: 0, seen: 0 } } };
+  const without = ratesOf({});
   const plain = new UserAdaptation(states, without);
   plain.load('served', own.snapshot('served'));
   assert.deepEqual([...plain.weights('ann')!], [0]);
   copy.load('served', plain.snapshot('served'));
-  assert.deepEqual([...copy.weights('ann')!], [0, 1, 0]);
+  assert.deepEqual([...copy.weights('ann')!], [0, 1, 0, 0]);
 });
 
 test('users have weights of their own where a rate or a beginning says so', () => {
-  const none = { rate: 0, decay: 0, start: { recent: 0, seen: 0 } };
-  assert.equal(adaptsUsers({ ...rates, repeat: none }), false);
-  assert.equal(adaptsUsers({ ...rates, rate: 0.1, repeat: none }), true);
-  assert.equal(adaptsUsers({ ...rates, repeat: { ...none, rate: 1 } }), true);
-  assert.equal(adaptsUsers({ ...rates, repeat: { ...none, start: { recent: 0, seen: -1 } } }), true);
+  assert.equal(adaptsUsers(ratesOf({})), false);
+  assert.equal(adaptsUsers(ratesOf({ rate: 0.1 })), true);
+  assert.equal(adaptsUsers(ratesOf({ repeat: { rate: 1 } })), true);
+  assert.equal(adaptsUsers(ratesOf({ repeat: { start: { seen: -1 } } })), true);
+  assert.equal(adaptsUsers(ratesOf({ trend: { rate: 1 } })), true);
+  assert.equal(adaptsUsers(ratesOf({ trend: { start: -1 } })), true);
 });

@@ -9,7 +9,7 @@ import { RecsysError } from '../../src/errors.js';
 import { guardSchema } from '../../src/online/guard/schema.js';
 import { alertsSchema } from '../../src/online/guard/webhook.js';
 import { learningSchema } from '../../src/online/schema.js';
-import type { ServeOptions } from '../../src/online/serve.js';
+import type { ServeOptions } from '../../src/online/serve-options.js';
 import { RecommenderService } from '../../src/online/service.js';
 import { readCheckpoint } from '../../src/storage/checkpoint.js';
 import { writeTinyCheckpoint } from './checkpoint-fixture.js';

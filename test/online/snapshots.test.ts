@@ -3,7 +3,7 @@ import { cp, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { learningSchema, qualitySchema, retentionSchema } from '../../src/online/schema.js';
-import type { ServeOptions } from '../../src/online/serve.js';
+import type { ServeOptions } from '../../src/online/serve-options.js';
 import { RecommenderService } from '../../src/online/service.js';
 import { readCheckpoint } from '../../src/storage/checkpoint.js';
 import { decodeSafetensors } from '../../src/storage/safetensors.js';

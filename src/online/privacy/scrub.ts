@@ -74,7 +74,8 @@ function offsetsWithout({ users, tensors }: OffsetSnapshot, name: string, user: 
   for (const [at, row] of rows.entries())
     kept.set((data as Float32Array).subarray(row * width, (row + 1) * width), at * width);
   const tensor: HostTensor = { dtype: 'F32', shape: [rows.length, width], data: kept };
-  const own: TensorMap = new Map([[key, tensor], ...seenOf(name, tensors, rows)]);
+  const shared = [...tensors].filter(([one]) => one === `${name}.trend`);
+  const own: TensorMap = new Map([[key, tensor], ...seenOf(name, tensors, rows), ...shared]);
   return { users: rows.map((row) => users[row]!), tensors: own };
 }
 

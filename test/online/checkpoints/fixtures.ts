@@ -4,7 +4,7 @@ import type { TestContext } from 'node:test';
 import { RecsysClient } from '../../../src/client/index.js';
 import { checkpointsSchema } from '../../../src/online/checkpoints/schema.js';
 import { learningSchema } from '../../../src/online/schema.js';
-import type { ServeOptions } from '../../../src/online/serve.js';
+import type { ServeOptions } from '../../../src/online/serve-options.js';
 import { readOnlineState } from '../../../src/online/snapshot.js';
 import { readCheckpoint } from '../../../src/storage/checkpoint.js';
 import { writeTinyCheckpoint } from '../checkpoint-fixture.js';
