@@ -19,7 +19,7 @@ before(async () => {
 
 const DAY = 24 * 3_600_000;
 const retention = { userDays: 7 };
-const over = { retention, learning: { batch: 3, user: { rate: 0.05 } } };
+const over = { retention, learning: { batch: 3, user: { rate: 0.05, trend: { rate: 0.1, start: 0.2 } } } };
 
 /** Ten events a day: of three who come daily, and one who comes on that day alone. */
 const days = (from: number, to: number): OnlineEvent[] =>

@@ -22,7 +22,10 @@ before(async () => {
 });
 
 const DAY = 24 * 3_600_000;
-const over = { retention: { itemDays: 7 }, learning: { batch: 3, user: { rate: 0.05 } } };
+const over = {
+  retention: { itemDays: 7 },
+  learning: { batch: 3, user: { rate: 0.05, trend: { rate: 0.1, start: 0.2 } } },
+};
 
 test('a row goes to a new item where none is free, from the one idle for longest, never from the checkpoint’s', () => {
   const known = catalogue(1, 2);

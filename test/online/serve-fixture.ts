@@ -7,7 +7,8 @@ import { guardSchema } from '../../src/online/guard/schema.js';
 import { alertsSchema } from '../../src/online/guard/webhook.js';
 import { listsSchema } from '../../src/online/lists/schema.js';
 import { learningSchema, qualitySchema, requestSchema, retentionSchema } from '../../src/online/schema.js';
-import { type ServeOptions, serve } from '../../src/online/serve.js';
+import { serve } from '../../src/online/serve.js';
+import type { ServeOptions } from '../../src/online/serve-options.js';
 import { readCheckpoint } from '../../src/storage/checkpoint.js';
 import { recordingContext } from './fixtures.js';
 
