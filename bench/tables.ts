@@ -67,18 +67,20 @@ function keptCells(records: readonly ResultRecord[]): string[] {
   ];
 }
 
-/** Rows of one model: mean and spread over its seeds, the interval of its first seed; `keeps`: beside what it keeps. */
+/** Rows of one model: mean and spread over its seeds, the widest of their intervals; `keeps`: beside what it keeps. */
 function line(row: string, records: readonly ResultRecord[], keeps: boolean): Line {
   const [leading, ...others] = shownMetrics(records);
   const values = records.map((r) => r.metrics[leading]!);
-  const first = records[0]!.intervals[leading]!;
+  const intervals = records.map((r) => r.intervals[leading]!);
+  const low = Math.min(...intervals.map((i) => i.low));
+  const high = Math.max(...intervals.map((i) => i.high));
   const spread = values.length > 1 ? ` ± ${four(deviation(values))}` : '';
   return {
     leading: average(values),
     cells: [
       row,
       String(records[0]!.kind === 'model' ? records.length : '–'),
-      `${four(average(values))}${spread} [${four(first.low)}, ${four(first.high)}]`,
+      `${four(average(values))}${spread} [${four(low)}, ${four(high)}]`,
       ...others.map((metric) => four(average(records.map((r) => r.metrics[metric]!)))),
       size(records[0]!.bytes),
       ...(keeps ? keptCells(records) : []),
