@@ -7,7 +7,7 @@ import { createLogger, type LogLevel } from './render/logger.js';
 import { lineProgress, type ProgressView, silentProgress, spinnerProgress } from './render/progress.js';
 import { renderResult } from './render/result.js';
 import { commonLayers, nowhere, settingsLayer } from './settings.js';
-import type { CommandTable, StageDefinition } from './stage.js';
+import { asArgument, type CommandTable, type StageDefinition } from './stage.js';
 import { pathFromStdin, readAll } from './stdin.js';
 
 /** The process around a command. */
@@ -45,9 +45,10 @@ export async function execute(
 ): Promise<string> {
   const configFile = args.config === undefined ? undefined : resolve(io.cwd, args.config);
   const layers = await gather(stage, args, configFile, io.cwd);
-  let config: unknown = resolveConfig(stage.schema, layers, stage.name).config;
+  const given = (key: string): string | undefined => asArgument(stage, key);
+  let config: unknown = resolveConfig(stage.schema, layers, stage.name, given).config;
   const piped = await stdinLayer(stage, args, io);
-  if (piped !== undefined) config = resolveConfig(stage.schema, [...layers, piped], stage.name).config;
+  if (piped !== undefined) config = resolveConfig(stage.schema, [...layers, piped], stage.name, given).config;
 
   const out = args.out ?? stage.defaultOut;
   const view = await progressView(args, io);

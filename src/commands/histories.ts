@@ -105,6 +105,7 @@ async function chosenUsers(
     ...(config.usersFile === undefined ? [] : await readIds(config.usersFile)),
   ];
   if (config.users === undefined && config.usersFile === undefined) return Array.from(ids.keys()).slice(1);
+  if (wanted.length === 0) throw emptyFile(config.usersFile!, 'there is no user in it');
   const index = new Map(ids.map((id, i) => [id, i]));
   const known = wanted.flatMap((id) => index.get(id) ?? []).filter((user) => user > 0);
   const unknown = wanted.filter((id) => !index.get(id));
@@ -138,7 +139,7 @@ function fromHistories(file: string, checkpoint: Checkpoint): HistorySource {
   const counts: HistoryCounts = { unknownItems: 0, unknownBehaviours: 0 };
   return {
     catalogue,
-    requests: readHistories(linesOf(file), file, catalogue, counts),
+    requests: someOf(readHistories(linesOf(file), file, catalogue, counts), file),
     total: 0,
     report: (context) => {
       if (counts.unknownItems > 0)
@@ -152,6 +153,19 @@ function fromHistories(file: string, checkpoint: Checkpoint): HistorySource {
     },
   };
 }
+
+/** @throws DATA_EMPTY at the end of a file without a history */
+async function* someOf(requests: AsyncIterable<ListRequest>, file: string): AsyncGenerator<ListRequest> {
+  let some = false;
+  for await (const request of requests) {
+    some = true;
+    yield request;
+  }
+  if (!some) throw emptyFile(file, 'there is no history in it');
+}
+
+export const emptyFile = (file: string, what: string): RecsysError =>
+  new RecsysError('DATA_EMPTY', `${file}: ${what}`, { remedy: 'Give a file with one on each line.' });
 
 export async function* linesOf(file: string): AsyncGenerator<string> {
   if ((await kindOf(file)) !== 'file') throw new RecsysError('FILE_MISSING', `there is no file ${file}`);

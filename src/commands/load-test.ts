@@ -6,7 +6,7 @@ import { EVENT_CONNECTIONS, loadTest } from '../traffic/load.js';
 import { datasetPopulation, type Population, servicePopulation } from '../traffic/population.js';
 import { type LoadTestConfig, loadTestSchema } from '../traffic/schema.js';
 import { asRecsysError, clientOf, requireReady } from '../traffic/service.js';
-import { linesOf } from './histories.js';
+import { emptyFile, linesOf } from './histories.js';
 import { loadReport, loadText } from './load-view.js';
 import { defineStage, type StageRun } from './stage.js';
 
@@ -51,6 +51,7 @@ export default defineStage({
         const name = `load-test-${began.getTime().toString(36)}`;
         const { result, curves } = await loadTest(clients, population, config, name, run);
         if (signal.aborted) throw new RecsysError('INTERRUPTED', 'the load test was interrupted');
+        if (result.events?.accepted === 0) run.log('warn', noneTaken(result.errors));
         const facts = { formatVersion: 1, to: config.to, began: began.toISOString(), config, ...result };
         await writeFileAtomic(join(partial, 'load-test.json'), `${JSON.stringify(facts, null, 2)}\n`);
         const { writeReport } = await import('../report/report.js');
@@ -80,13 +81,18 @@ async function populationOf({ config, log }: Run, client: ReturnType<typeof clie
   if (config.users !== undefined) {
     users = [];
     for await (const line of linesOf(config.users)) if (line.trim() !== '') users.push(line.trim());
-    if (users.length === 0) throw new RecsysError('DATA_EMPTY', `${config.users}: there is no user in it`);
+    if (users.length === 0) throw emptyFile(config.users, 'there is no user in it');
   } else
     log(
       'warn',
       'the users are made up, and get popular items until they have events: give --data or --users',
     );
   return servicePopulation(client, users, config.behaviour);
+}
+
+function noneTaken(errors: Readonly<Record<string, number>>): string {
+  const codes = Object.keys(errors).join(', ');
+  return `no event was taken${codes === '' ? '' : ` (${codes})`}: give --data, whose rows have the behaviours, or name one with \`--set behaviour=…\``;
 }
 
 function metricsOf(result: Awaited<ReturnType<typeof loadTest>>['result']): Record<string, number> {

@@ -109,3 +109,11 @@ export function takes(stage: StageDefinition, key: string): boolean {
   const keys = (stage.schema as { shape?: Readonly<Record<string, unknown>> }).shape ?? {};
   return stage.ownSets === true || Object.hasOwn(keys, key);
 }
+
+/** How a setting is given on the command line: `<dir>`, `--data`; undefined where `--set` alone does. */
+export function asArgument({ positionals = [], flags }: StageDefinition, key: string): string | undefined {
+  const positional = positionals.find((one) => one.key === key);
+  if (positional !== undefined) return `<${positional.name}>`;
+  const flag = Object.entries(flags).find(([, one]) => one.key === key);
+  return flag === undefined ? undefined : `--${flag[0]}`;
+}

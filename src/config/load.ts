@@ -19,12 +19,14 @@ export interface Resolved<C> {
  * Resolves settings: schema defaults < the preset that is named < the layers in order. Relative paths become absolute against their layer's folder.
  *
  * @param name the stage, as messages call it
+ * @param given how a key is given on the command line, for messages about one that is missing
  * @throws RecsysError CONFIG_INVALID listing everything wrong, each with its place, key, and what was expected and found
  */
 export function resolveConfig<S extends z.ZodType>(
   schema: S,
   layers: readonly Layer[],
   name: string,
+  given: (key: string) => string | undefined = () => undefined,
 ): Resolved<z.output<S>> {
   const shape = shapeOf(schema);
   const merged = mergeLayers(withPreset(schema, layers));
@@ -35,7 +37,7 @@ export function resolveConfig<S extends z.ZodType>(
   if (!parsed.success || issues.length > 0) {
     const lines = issues.map(
       (issue) =>
-        `${place(issue, merged)}: ${issue.path.length === 0 ? '' : `${issue.path.join('.')}: `}${issue.message}`,
+        `${place(issue, merged)}: ${issue.path.length === 0 ? '' : `${issue.path.join('.')}: `}${issue.message}${flagged(issue, merged, given)}`,
     );
     const count = lines.length === 1 ? '' : ` (${lines.length} errors)`;
     throw new RecsysError(
@@ -70,6 +72,12 @@ function unknownKeys(value: unknown, shape: Shape): Issue[] {
     }
   }
   return issues;
+}
+
+/** The flag that gives a key which is missing, where it has one. */
+function flagged(issue: Issue, merged: Merged, given: (key: string) => string | undefined): string {
+  const flag = given(issue.path.join('.'));
+  return flag === undefined || at(merged.value, issue.path) !== undefined ? '' : ` (${flag})`;
 }
 
 function place(issue: Issue, merged: Merged): string {

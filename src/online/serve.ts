@@ -22,7 +22,7 @@ import { Generations } from './rebuild/generations.js';
 import { checkExposure } from './security/security.js';
 import type { ServeOptions } from './serve-options.js';
 import { writeServed } from './snapshot.js';
-import { impressionsPath, snapshotPath } from './state-directory.js';
+import { impressionsPath, refuseOutput, snapshotPath } from './state-directory.js';
 
 export interface ServeResult {
   /** The checkpoint written. */
@@ -43,6 +43,7 @@ export interface ServeResult {
 export async function serve(options: ServeOptions, context: StageContext): Promise<ServeResult> {
   const { out, force, host, port } = options;
   checkExposure(host, options.security, context.log);
+  await refuseOutput(options.state);
   await tryAddress(host, port);
   if (out === undefined) return serveLocked(options, context, undefined);
   return withOutputDirectory(out, { force, resume: false }, async (partial) => ({

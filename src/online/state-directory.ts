@@ -1,7 +1,7 @@
 import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RecsysError } from '../errors.js';
-import { recoverOutput } from '../storage/atomic.js';
+import { looksWritten, recoverOutput } from '../storage/atomic.js';
 import { type Checkpoint, readCheckpoint } from '../storage/checkpoint.js';
 import { kindOf } from '../storage/disk.js';
 import type { StageContext } from '../types.js';
@@ -31,6 +31,18 @@ export const erasingPath = (state: string): string => join(state, 'erasing');
 
 /** Where it keeps the lists that were served. */
 export const impressionsPath = (state: string): string => join(state, 'impressions');
+
+/**
+ * A service writes files into its state directory that outputs have too (`report.html`): so it is none of theirs.
+ * @throws RecsysError OUTPUT_EXISTS where a stage wrote the directory, and no service has kept a journal there
+ */
+export async function refuseOutput(state: string): Promise<void> {
+  if ((await kindOf(state)) !== 'directory' || (await kindOf(journalPath(state))) !== 'none') return;
+  if (await looksWritten(state))
+    throw new RecsysError('OUTPUT_EXISTS', `${state} is the output of a stage, not a state directory`, {
+      remedy: 'Give another directory with --state: one that a service has kept its state in, or a new one.',
+    });
+}
 
 /** A snapshot of the state directory with its state, where it stands for what is served and this dataset, else the checkpoint itself without. */
 export async function newestState(

@@ -115,8 +115,8 @@ async function checkTarget(out: string, target: string, old: string, options: Ou
 const MARKER = '.recsys';
 const KINDS = new Set(['dataset', 'checkpoint', 'evaluation', 'export', 'raw']);
 
-/** Whether a directory may be replaced: it carries our marker, or a manifest.json of a kind that only we write. */
-async function looksWritten(dir: string): Promise<boolean> {
+/** Whether a directory is an output of a stage, which --force may replace: it carries our marker, or a manifest.json of a kind that only we write. */
+export async function looksWritten(dir: string): Promise<boolean> {
   const names = await readdir(dir);
   if (names.includes('.git')) return false;
   if (names.includes(MARKER)) return true;

@@ -248,6 +248,9 @@ test('files: globs in order of name, name.gz under its plain name, missing ones 
   assert.deepEqual(await names('?/a.csv'), ['d/a.csv', 'e/a.csv']);
   assert.deepEqual(await names(['z.csv', 'other.csv']), ['z.csv.gz', 'other.csv']);
   await assert.rejects(names('absent.csv'), failure('FILE_MISSING', join(dir, 'absent.csv')));
+  await assert.rejects(names('absent.csv'), {
+    remedy: /relative to `raw` \(--raw\), without it to the working/,
+  });
   await assert.rejects(names('absent-*.csv'), failure('FILE_MISSING', 'absent-*.csv'));
   await assert.rejects(names('d'), failure('FILE_MISSING', 'folder'));
 });

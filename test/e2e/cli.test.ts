@@ -54,6 +54,11 @@ describe('the real binary', { skip: built ? false : 'not built (npm run build)' 
     assert.match(two.stderr, /bad\.yaml:2:14: rejectLimit: expected a number, found "lots"/);
   });
 
+  test('a setting that is missing is told with the argument that gives it', async () => {
+    refused(await recsys(['pretrain'], cwd), 2, /data: missing; expected a text \(--data\)\n/);
+    refused(await recsys(['inspect'], cwd), 2, /dir: missing; expected a text \(<dir>\)\n/);
+  });
+
   test('a missing data file: exit 3, and no output is left', async () => {
     refused(
       await recsys(

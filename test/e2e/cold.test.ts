@@ -219,6 +219,16 @@ describe('cold start by the command line', { skip: built ? false : 'not built (n
     );
 
     const by = (...args: string[]) => recsys('recommend', '--backend', 'wasm', ...args, '-o', 'no.csv');
+    await writeFile(join(cwd, 'empty.jsonl'), '\n');
+    for (const flag of ['--histories', '--users'])
+      await refused(
+        3,
+        /empty\.jsonl: there is no (history|user) in it/,
+        by('--model', 'fold-in', flag, 'empty.jsonl'),
+      );
+    assert.ok(!existsSync(join(cwd, 'no.csv')));
+    const adapted = recsys('adapt', ...given, '--histories', 'empty.jsonl', '-o', 'no.jsonl');
+    await refused(3, /there is no history in it/, adapted);
     const other = by('--model', 'maml', '--states', 'states.jsonl');
     await refused(4, /states\.jsonl:1: the state of "ann" has 5 numbers and is of the checkpoint/, other);
     await writeFile(join(cwd, 'torn.jsonl'), `${states[0]}\n${states[1]!.slice(0, 40)}\n`);

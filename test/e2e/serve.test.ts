@@ -118,6 +118,16 @@ describe('recsys serve-online', { skip: built ? false : 'not built (npm run buil
     assert.equal((await second.ended).code, 0);
   });
 
+  test('the output of a stage is refused as a state directory, and keeps its files', async () => {
+    const before = await readFile(join(dir, 'model', 'manifest.json'));
+    const refused = await startService(dir, join(dir, 'model')).then(({ ended }) => ended);
+    assert.equal(refused.code, 2, refused.stderr);
+    assert.match(refused.stderr, /model is the output of a stage, not a state directory\n {2}→ .*--state/);
+    assert.deepEqual(await readFile(join(dir, 'model', 'manifest.json')), before);
+    for (const name of ['journal', 'lock', 'snapshot'])
+      assert.ok(!existsSync(join(dir, 'model', name)), name);
+  });
+
   test('a port in use, a state in use and a damaged journal end with a message and the right exit code', async () => {
     const state = join(dir, 'busy');
     const first = await startService(dir, state);

@@ -120,6 +120,21 @@ describe('replay, load-test and chaos', { skip: built ? false : 'not built (npm 
     ])
       assert(page.includes(text), text);
     await refused(2, /exists/, recsys(args, dir));
+
+    // Events without a behaviour are refused by a model of several.
+    const short = ['--warmup', '0', '--duration', '0.5', '--events', '20', '--out', 'unnamed'];
+    const unnamed = await recsys(['load-test', '--to', to, '--users', 'users.txt', ...short], dir);
+    assert.match(unnamed.stderr, /no event was taken \(REQUEST_INVALID\): give --data/);
+  });
+
+  test('chaos: a service that does not start says why', async () => {
+    const args = ['chaos', '--model', 'model', '--service', 'absent.yaml', '--kills', '1'];
+    await refused(
+      5,
+      /ended by itself\n.*absent\.yaml: no such file.*`recsys serve-online`/s,
+      recsys(args, dir),
+    );
+    assert.ok(!existsSync(join(dir, 'chaos')));
   });
 
   test('chaos: killed at random and at every named moment, nothing is lost, and a replay gives the same bits', async () => {

@@ -13,6 +13,9 @@ export interface SourceFile {
   readonly bytes: number;
 }
 
+const RELATIVE =
+  'Check the path; a data path is relative to `raw` (--raw), without it to the working directory.';
+
 /**
  * Files named by `paths` (files, globs or '-'), relative to `base`; the matches of one glob are sorted by name.
  * Where `name` is absent and `name.gz` is there, that is meant.
@@ -29,10 +32,12 @@ export async function resolveSources(paths: string | readonly string[], base: st
     // A YAML names the plain file; the copy on disk may be gzipped.
     const absolute = !(await exists(named)) && (await exists(`${named}.gz`)) ? `${named}.gz` : named;
     const matches = /[*?]/.test(path) && !(await exists(absolute)) ? await glob(absolute) : [absolute];
-    if (matches.length === 0) throw new RecsysError('FILE_MISSING', `no file matches ${absolute}`);
+    const missing = (what: string): RecsysError =>
+      new RecsysError('FILE_MISSING', what, isAbsolute(path) ? {} : { remedy: RELATIVE });
+    if (matches.length === 0) throw missing(`no file matches ${absolute}`);
     for (const match of matches) {
       const found = await stat(match).catch(() => undefined);
-      if (!found) throw new RecsysError('FILE_MISSING', `there is no file ${match}`);
+      if (!found) throw missing(`there is no file ${match}`);
       if (found.isDirectory()) throw new RecsysError('FILE_MISSING', `${match} is a folder, not a file`);
       files.push({ path: match, name: basename(match), bytes: found.size });
     }

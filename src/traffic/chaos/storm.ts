@@ -95,8 +95,7 @@ export async function storm(
   };
   const ready = async (started: { child: ServiceChild; at: number }): Promise<string> => {
     const url = await started.child.ready(config.startup * 1000, signal);
-    if (url === undefined)
-      throw new RecsysError('SERVICE', `the service ended by itself; see ${options.log}`);
+    if (url === undefined) throw endedByItself(options.log);
     startups.push((performance.now() - started.at) / 1000);
     return url;
   };
