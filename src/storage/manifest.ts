@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { RecsysError } from '../errors.js';
@@ -143,8 +143,16 @@ async function noManifest(dir: string): Promise<RecsysError> {
       'CHECKPOINT_INCOMPATIBLE',
       `${dir}: expected a checkpoint directory, found a file`,
     );
-  if (kind === 'directory')
+  if (kind === 'directory') {
+    const within = await checkpointsIn(dir);
+    if (within.length > 0)
+      return new RecsysError(
+        'CHECKPOINT_INCOMPATIBLE',
+        `${dir} is no checkpoint, but a folder of some: ${within.join(', ')}`,
+        { remedy: `Name one of them, such as ${join(dir, within[0]!)}.` },
+      );
     return new RecsysError('CHECKPOINT_DAMAGED', `${dir} is no checkpoint: manifest.json is missing`);
+  }
   if ((await kindOf(`${dir}.partial`)) === 'directory') {
     return new RecsysError(
       'FILE_MISSING',
@@ -155,4 +163,13 @@ async function noManifest(dir: string): Promise<RecsysError> {
     );
   }
   return new RecsysError('FILE_MISSING', `${dir}: no such directory`);
+}
+
+/** Names of the checkpoints that a folder, such as that of a pipeline, holds. */
+async function checkpointsIn(dir: string): Promise<string[]> {
+  const names = (await readdir(dir).catch(() => [])).sort();
+  const kinds = await Promise.all(
+    names.map((name) => readFile(join(dir, name, 'manifest.json'), 'utf8').catch(() => '')),
+  );
+  return names.filter((_, i) => /"kind":\s*"checkpoint"/.test(kinds[i]!.slice(0, 1000)));
 }

@@ -4,7 +4,9 @@ import { column, fileFormat, timeFormat } from '../data/source-schema.js';
 
 const PARTS = ['train', 'validation', 'test', 'all'] as const;
 
-const to = z.url({ protocol: /^https?$/ }).describe('address of the service, such as http://127.0.0.1:8080');
+const to = z
+  .url({ protocol: /^https?$/, error: 'expected an address such as http://127.0.0.1:8080' })
+  .describe('address of the service, such as http://127.0.0.1:8080');
 const timeout = z
   .number()
   .positive()
