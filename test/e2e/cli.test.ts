@@ -89,7 +89,7 @@ describe('the real binary', { skip: built ? false : 'not built (npm run build)' 
     const args = ['finetune', '--data', 'dataset', '-o', 'tuned', '--from'];
     refused(await recsys([...args, 'broken'], cwd), 4, /broken/);
     refused(await recsys([...args, 'absent'], cwd), 3, /absent/);
-    refused(await recsys([...args, '.'], cwd), 4, /a folder of some: broken[^]*such as .*broken/);
+    refused(await recsys([...args, '.'], cwd), 4, /a folder of some: broken[\s\S]*such as .*broken/);
   });
 
   test('an error with --json is one JSON object on stderr', async () => {
