@@ -14,6 +14,7 @@ import { examplesOfEverySize, inFewSizes } from './few-sizes.js';
 import { ItemRows } from './item-rows.js';
 import type { Judge, LearnOutcome, OnlineLearner } from './learner.js';
 import { MOST_TOGETHER } from './micro-batch.js';
+import { modelProducts } from './model-products.js';
 import { PopularityProposal } from './negatives.js';
 import { NewItems } from './new-items.js';
 import { nextItemLoss, packExamples } from './next-item-loss.js';
@@ -88,6 +89,9 @@ export function modelLearner(
     shown,
   };
   const contributions = paramsContributions(model, params);
+  // What reads few rows of a table that changes need not upload it.
+  const byRows: Params = { get: (name) => params.get(name), lookup: store.reader().lookup };
+  const products = modelProducts(scoring, byRows);
   return {
     name: model.name,
     ...(recorded ? { arithmetic: RECORDED } : {}),
@@ -97,7 +101,7 @@ export function modelLearner(
     columns: { times: model.readsTimes ?? false, values: model.readsValues !== undefined },
     adapters: [...adapters.keys()],
     score: (queries, adapter) => (adapter === undefined ? scorer : adapted.get(adapter)!).score(queries),
-    states: paramsAdapter(scoring, params),
+    states: { ...paramsAdapter(scoring, params), adapt: paramsAdapter(scoring, byRows).adapt, products },
     ...(kind === 'mse'
       ? {}
       : { learnable: { ...paramsAdapter(model, params), gradients: stateGradients(model, params) } }),

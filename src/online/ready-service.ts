@@ -1,6 +1,7 @@
 import { withinBudget } from '../model/adaptation/budget.js';
 import { checkedAdapter } from '../model/adapted.js';
 import { restoreModel } from '../model/restore.js';
+import type { StageContext } from '../types.js';
 import { changedSettings } from './changed-settings.js';
 import type { Base } from './checkpoints/base.js';
 import { Exploration } from './exploration/exploration.js';
@@ -15,12 +16,13 @@ import type { UserNames } from './privacy/pseudonyms.js';
 import { renamedState } from './privacy/renamed.js';
 import { UserData } from './privacy/user-data.js';
 import type { Generation, Opening, ReadyService } from './rebuild/generations.js';
+import { Retrieval } from './retrieval/retrieval.js';
 import type { ServeOptions } from './serve-options.js';
 import { foretellsValues, roomyModel } from './served-model.js';
 import { RecommenderService } from './service.js';
 import { readOnlineState } from './snapshot.js';
 import { Snapshots } from './snapshots.js';
-import { goodPath, journalPath, newestState } from './state-directory.js';
+import { goodPath, indexPath, journalPath, newestState } from './state-directory.js';
 import { turn } from './turn.js';
 import { adaptsUsers } from './user-adaptation.js';
 import { warmedBy, warmHistories } from './warm.js';
@@ -137,6 +139,7 @@ async function openOver(
   const metrics = new ServiceMetrics();
   const standsFor = { base: base.eras, data: model.warmed, optimizer, arithmetic, rows };
   const good = await GoodState.open(goodPath(state), standsFor, context.log);
+  const retrieval = sealed ? undefined : await openRetrieval(model, base, metrics, context);
   const service = await RecommenderService.start({
     catalogue: model.catalogue,
     known: model.known,
@@ -151,6 +154,7 @@ async function openOver(
     requests: options.requests,
     quality: options.quality,
     lists: options.lists,
+    retrieval,
     serving: {
       exploration: new Exploration(options.exploration, seed),
       ...(impressions && !sealed ? { impressions } : {}),
@@ -171,6 +175,7 @@ async function openOver(
     metrics,
     context,
   });
+  retrieval?.begin(service);
   if (adaptsUsers(learning.user) && !service.adapts)
     context.log(
       'warn',
@@ -190,7 +195,17 @@ async function openOver(
     good,
   };
   const snapshots = new Snapshots(service, facts, context);
-  const told = { baseState: model.baseState, impressions, metrics, log: context.log };
+  const told = { baseState: model.baseState, impressions, metrics, retrieval, log: context.log };
   const users = new UserData({ ...facts, ...told, service, snapshots });
   return { service, metrics, users, snapshots, base };
+}
+
+function openRetrieval(
+  { options, learner, known }: Awaited<ReturnType<typeof readyModel>>,
+  { eras }: Base,
+  { registry }: ServiceMetrics,
+  { log }: StageContext,
+): Promise<Retrieval | undefined> {
+  const directory = indexPath(options.state);
+  return Retrieval.open({ config: options.retrieval, learner, directory, eras, rows: known, registry, log });
 }

@@ -1,7 +1,19 @@
+import type { ItemScores } from '../compute/topk.js';
 import type { HostTensor, Query, TensorMap } from '../types.js';
 import { LastSeen } from './last-seen.js';
 import type { LearnableStates, LearnExample, States } from './learner.js';
 import { addRepeats, REPEAT_WEIGHTS, type Repeats, repeatGradient, repeatsOf } from './repeats.js';
+
+/** Where a number is in an ascending list that has it. */
+function placeOf(sorted: Int32Array, value: number): number {
+  let [low, high] = [0, sorted.length - 1];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (sorted[middle]! < value) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
 
 /** How far a user's own weights go with each of their events. */
 export interface UserRates {
@@ -111,6 +123,26 @@ export class UserAdaptation {
     const scores = this.scaled(await this.lists.rank(await this.adapted(this.lists, queries, users)));
     if (this.repeats) this.addTo(scores, queries, users);
     return scores;
+  }
+
+  /** States [queries × width] that lists of users are made from: with what was learned of them. */
+  statesOf(queries: readonly Query[], users: readonly string[]): Promise<Float32Array> {
+    return this.adapted(this.lists, queries, users);
+  }
+
+  /** Scores of some items for a state of `statesOf`, as `score` has them. @param some holds the items of the history */
+  adjusted({ items, scores: of }: ItemScores, query: Query, user: string): ItemScores {
+    const scores = this.scaled(of);
+    if (this.repeats) {
+      const had = repeatsOf(query, (items.at(-1) ?? 0) + 1);
+      const at = Int32Array.from(had.items, (item) => placeOf(items, item));
+      addRepeats(
+        scores,
+        { ...had, items: at },
+        (this.own.get(user) ?? this.start).subarray(this.states.width),
+      );
+    }
+    return { items, scores };
   }
 
   /**

@@ -11,6 +11,11 @@ export function plainStates(model: PlainModel, width: number): LearnableStates {
     adapt: async (queries) => joined(queries.map((query) => model.state(query))),
     rank: async (states) =>
       joined(Array.from({ length: states.length / width }, (_, row) => model.scores(stateOf(states, row)))),
+    products: {
+      width,
+      vectors: async (items) => model.vectors(items),
+      scores: async (state, items) => Float32Array.from(model.logits(Float64Array.from(state), items)),
+    },
     gradients: async (states, items, known, { scale, added } = { scale: 1 }) =>
       joined(
         Array.from(items, (item, row) => {
