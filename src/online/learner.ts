@@ -37,10 +37,14 @@ export interface States {
 export interface ItemProducts {
   /** Numbers of a vector, and of a state. */
   readonly width: number;
+  /** States, as `States.adapt` has them up to the last digits. */
+  adapt(queries: readonly Query[]): Promise<Float32Array>;
   /** Vectors of items as they are now, the offset of each after it: [items × (width + 1)]. */
   vectors(items: Int32Array): Promise<Float32Array>;
   /** Scores of items for one state: what `rank` gives them, up to the last digits. */
   scores(state: Float32Array, items: Int32Array): Promise<Float32Array>;
+  /** As a learner's. */
+  warm?(pause: () => Promise<void>): Promise<void>;
 }
 
 /** States that can be moved towards what a user did. */

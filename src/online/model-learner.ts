@@ -89,9 +89,7 @@ export function modelLearner(
     shown,
   };
   const contributions = paramsContributions(model, params);
-  // What reads few rows of a table that changes need not upload it.
-  const byRows: Params = { get: (name) => params.get(name), lookup: store.reader().lookup };
-  const products = modelProducts(scoring, byRows);
+  const products = modelProducts(scoring, store);
   return {
     name: model.name,
     ...(recorded ? { arithmetic: RECORDED } : {}),
@@ -101,7 +99,7 @@ export function modelLearner(
     columns: { times: model.readsTimes ?? false, values: model.readsValues !== undefined },
     adapters: [...adapters.keys()],
     score: (queries, adapter) => (adapter === undefined ? scorer : adapted.get(adapter)!).score(queries),
-    states: { ...paramsAdapter(scoring, params), adapt: paramsAdapter(scoring, byRows).adapt, products },
+    states: { ...paramsAdapter(scoring, params), products },
     ...(kind === 'mse'
       ? {}
       : { learnable: { ...paramsAdapter(model, params), gradients: stateGradients(model, params) } }),
@@ -158,6 +156,7 @@ export function modelLearner(
     },
     dispose() {
       compiled?.dispose();
+      products?.dispose();
       params.refresh();
       step.dispose();
       store.dispose();

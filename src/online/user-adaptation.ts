@@ -127,7 +127,7 @@ export class UserAdaptation {
 
   /** States [queries × width] that lists of users are made from: with what was learned of them. */
   statesOf(queries: readonly Query[], users: readonly string[]): Promise<Float32Array> {
-    return this.adapted(this.lists, queries, users);
+    return this.adapted(this.lists.products ?? this.lists, queries, users);
   }
 
   /** Scores of some items for a state of `statesOf`, as `score` has them. @param some holds the items of the history */
@@ -214,7 +214,7 @@ export class UserAdaptation {
   }
 
   private async adapted(
-    { width, adapt }: States,
+    { width, adapt }: Pick<States, 'width' | 'adapt'>,
     queries: readonly Query[],
     users: readonly string[],
   ): Promise<Float32Array> {

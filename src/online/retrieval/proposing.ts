@@ -21,7 +21,7 @@ export class Proposing {
     private readonly adaptation: UserAdaptation | undefined,
     private readonly retrieval: Pick<Retrieval, 'ready' | 'scores'>,
   ) {
-    this.states = new MicroBatch((queries) => learner.states!.adapt(queries));
+    this.states = new MicroBatch((queries) => learner.states!.products!.adapt(queries));
     this.statesOfUsers = new MicroBatch((asked) =>
       adaptation!.statesOf(
         asked.map(({ query }) => query),

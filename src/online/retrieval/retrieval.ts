@@ -97,6 +97,7 @@ export class Retrieval {
       facts.width === width + 1 &&
       facts.rows <= rows &&
       facts.connectivity === config.connectivity;
+    await products.warm?.(turn);
     return new Retrieval(options, products, make, await readIndex(directory, fits, make, log));
   }
 
