@@ -1,5 +1,5 @@
 /**
- * What a list takes out of how many items, every one of them scored: `npx tsx bench/retrieval.ts [--sizes 10000,100000] [--index] [--usearch folder]`,
+ * What a list takes out of how many items, every one of them scored: `npx tsx bench/retrieval.ts [--sizes 10000,100000] [--models linear] [--index] [--usearch folder]`,
  * after `npm run build`. The service is another process, asked for one list after the other; with `--index` also one with `retrieval.kind: usearch`. With the folder of the package `usearch`, its index of as many
  * vectors of the same width is beside it: HNSW, inner product, half precision, one thread.
  */
@@ -32,6 +32,7 @@ const { values: flags } = parseArgs({
     sizes: { type: 'string', default: '10000,100000,1000000' },
     usearch: { type: 'string' },
     index: { type: 'boolean', default: false },
+    models: { type: 'string', default: Object.keys(MODELS).join() },
   },
 });
 await selectBackend('cpu');
@@ -197,7 +198,7 @@ function indexed(folder: string, items: number): string {
 
 console.log(`${cpus()[0]?.model.trim()}, ${cpus().length} cores; vectors of ${WIDTH} numbers`);
 for (const items of flags.sizes.split(',').map(Number)) {
-  for (const name of Object.keys(MODELS) as (keyof typeof MODELS)[])
+  for (const name of flags.models.split(',') as (keyof typeof MODELS)[])
     for (const line of await served(name, items))
       console.log(`${items.toLocaleString('en')} items, ${name}, ${line}`);
   if (flags.usearch !== undefined)
