@@ -20,6 +20,7 @@ import { startService } from '../test/suites/binary.js';
 
 const WIDTH = 64;
 const ASKED = 200;
+const CENTRES = 100;
 const MODELS = {
   linear: { name: 'linear', width: WIDTH, length: 20 },
   transformer: {
@@ -53,20 +54,20 @@ async function timed(count: number, work: (n: number) => unknown): Promise<numbe
   return times;
 }
 
-/** Vectors as trained models have them: around a hundred centres. */
+/** Vectors as trained models have them: around a hundred centres, an item's as it is read and as it is scored around the same. */
 function clustered(inits: ParameterInits): void {
   const rng = new Random(1);
-  const centres = Float32Array.from({ length: 100 * WIDTH }, () => rng.normal());
+  const centres = Float32Array.from({ length: CENTRES * WIDTH }, () => rng.normal());
   for (const name of ['item.embedding', 'output.embedding']) {
     const { data = new Float32Array(0) } = inits.get(name) ?? {};
     for (let i = 0; i < data.length; i += WIDTH) {
-      const centre = rng.int(100) * WIDTH;
+      const centre = ((i / WIDTH) % CENTRES) * WIDTH;
       for (let d = 0; d < WIDTH; d++) data[i + d] = 0.3 * (centres[centre + d]! + 0.5 * rng.normal());
     }
   }
 }
 
-/** Lists of users with ten events each: every item scored, and then candidates of an index. */
+/** Lists of users with ten events each, on items around two centres: every item scored, and then candidates of an index. */
 async function served(name: keyof typeof MODELS, items: number): Promise<string[]> {
   const dir = await mkdtemp(join(tmpdir(), 'recsys-retrieval-'));
   const known = catalogue(5, items);
@@ -77,7 +78,7 @@ async function served(name: keyof typeof MODELS, items: number): Promise<string[
       await client.events(
         Array.from({ length: 10 }, (_, n) => ({
           ...{ id: u * 10 + n, user: `u${u}`, behaviour: 'view' },
-          item: `i${1 + rng.int(items)}`,
+          item: `i${CENTRES * rng.int(items / CENTRES) + 1 + ((u + 7 * (n % 2)) % CENTRES)}`,
         })),
       );
   });
