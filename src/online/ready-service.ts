@@ -16,6 +16,7 @@ import type { UserNames } from './privacy/pseudonyms.js';
 import { renamedState } from './privacy/renamed.js';
 import { UserData } from './privacy/user-data.js';
 import type { Generation, Opening, ReadyService } from './rebuild/generations.js';
+import { retrievalMeans } from './retrieval/means.js';
 import { Retrieval } from './retrieval/retrieval.js';
 import type { ServeOptions } from './serve-options.js';
 import { foretellsValues, roomyModel } from './served-model.js';
@@ -117,11 +118,18 @@ async function readyModel(
     await learner.warm?.(turn);
     await frozen?.warm?.(turn);
   }
+  const means = sealed
+    ? undefined
+    : await retrievalMeans(options.retrieval, learner).catch((error) => {
+        learner.dispose();
+        frozen?.dispose();
+        throw error;
+      });
   const { catalogue } = restored;
   const fromSnapshot = newest.online !== undefined;
   return {
     ...{ options, learning, taken, baseState, warmed, fromSnapshot, source, online, catalogue },
-    ...{ rows, known, learner, arithmetic, frozen },
+    ...{ rows, known, learner, arithmetic, frozen, means },
   };
 }
 
@@ -139,7 +147,7 @@ async function openOver(
   const metrics = new ServiceMetrics();
   const standsFor = { base: base.eras, data: model.warmed, optimizer, arithmetic, rows };
   const good = await GoodState.open(goodPath(state), standsFor, context.log);
-  const retrieval = sealed ? undefined : await openRetrieval(model, base, metrics, context);
+  const retrieval = await openRetrieval(model, base, metrics, context);
   const service = await RecommenderService.start({
     catalogue: model.catalogue,
     known: model.known,
@@ -200,12 +208,13 @@ async function openOver(
   return { service, metrics, users, snapshots, base };
 }
 
-function openRetrieval(
-  { options, learner, known }: Awaited<ReturnType<typeof readyModel>>,
+async function openRetrieval(
+  { options, means, known }: Awaited<ReturnType<typeof readyModel>>,
   { eras }: Base,
   { registry }: ServiceMetrics,
   { log }: StageContext,
 ): Promise<Retrieval | undefined> {
+  if (!means) return undefined;
   const directory = indexPath(options.state);
-  return Retrieval.open({ config: options.retrieval, learner, directory, eras, rows: known, registry, log });
+  return Retrieval.open({ config: options.retrieval, means, directory, eras, rows: known, registry, log });
 }

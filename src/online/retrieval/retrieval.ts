@@ -1,14 +1,13 @@
 import { performance } from 'node:perf_hooks';
 import type { Counter, Registry } from 'prom-client';
 import type { ItemScores } from '../../compute/topk.js';
-import { RecsysError } from '../../errors.js';
 import type { StageContext } from '../../types.js';
-import type { ItemProducts, OnlineLearner } from '../learner.js';
 import { turn } from '../turn.js';
 import { buildIndex } from './build.js';
 import { queryOf, united, vectorsOf } from './candidates.js';
 import { type Compared, Comparisons } from './comparisons.js';
 import { FreshItems } from './fresh.js';
+import type { RetrievalMeans } from './means.js';
 import { retrievalMetrics } from './metrics.js';
 import type { RetrievalConfig } from './schema.js';
 import {
@@ -19,13 +18,12 @@ import {
   writeFresh,
   writeIndex,
 } from './stored.js';
-import { loadUsearch, type MakeIndex } from './usearch.js';
 
 const HOUR_MS = 3_600_000;
 
 export interface RetrievalOptions {
   readonly config: RetrievalConfig;
-  readonly learner: Pick<OnlineLearner, 'name' | 'states'>;
+  readonly means: RetrievalMeans;
   /** Where the index is. */
   readonly directory: string;
   /** What is served, as snapshots name it, and whether it goes by a name. */
@@ -61,8 +59,6 @@ export class Retrieval {
 
   private constructor(
     private readonly options: RetrievalOptions,
-    private readonly products: ItemProducts,
-    private readonly make: MakeIndex,
     private current: StoredIndex | undefined,
   ) {
     const { config, rows, registry, log } = options;
@@ -82,23 +78,15 @@ export class Retrieval {
     log('info', `lists are made with the index of ${facts.rows - 1} items in the state directory`);
   }
 
-  /**
-   * With the index of the directory, where it was made of what is served; undefined where every item is scored.
-   * @throws RecsysError CONFIG_INVALID for a model whose scores are no products · ENVIRONMENT without the package
-   */
-  static async open(options: RetrievalOptions): Promise<Retrieval | undefined> {
-    const { config, learner, directory, eras, rows, log } = options;
-    if (config.kind === 'exact') return undefined;
-    const products = productsOf(learner);
-    const make = await loadUsearch();
-    const { width } = products;
+  /** With the index of the directory, where it was made of what is served. */
+  static async open(options: RetrievalOptions): Promise<Retrieval> {
+    const { config, means, directory, eras, rows, log } = options;
     const fits = (facts: IndexFacts): boolean =>
       eras.fits(facts.checkpoint) &&
-      facts.width === width + 1 &&
+      facts.width === means.products.width + 1 &&
       facts.rows <= rows &&
       facts.connectivity === config.connectivity;
-    await products.warm?.(turn);
-    return new Retrieval(options, products, make, await readIndex(directory, fits, make, log));
+    return new Retrieval(options, await readIndex(directory, fits, means.make, log));
   }
 
   /** Whether there is an index. */
@@ -122,7 +110,7 @@ export class Retrieval {
     const { config } = this.options;
     const { keys } = this.current!.index.search(queryOf(state), config.candidates, 1);
     const items = united(this.fresh.sorted, Int32Array.from(keys, Number), history);
-    return { items, scores: await this.products.scores(state, items) };
+    return { items, scores: await this.options.means.products.scores(state, items) };
   }
 
   /** Counts a list of the model by which items were scored: all, its candidates, or all since rules left too few of those. */
@@ -165,8 +153,9 @@ export class Retrieval {
   }
 
   private async built(): Promise<void> {
-    const { options, products, make, rows } = this;
+    const { options, rows } = this;
     const { config, directory, eras, log } = options;
+    const { products, make } = options.means;
     const { signal } = this.abort;
     const { position, lag } = this.service!;
     const made = Date.now();
@@ -212,13 +201,4 @@ export class Retrieval {
     await this.building;
     await this.comparisons.settled();
   }
-}
-
-function productsOf({ name, states }: RetrievalOptions['learner']): ItemProducts {
-  if (states?.products) return states.products;
-  throw new RecsysError(
-    'CONFIG_INVALID',
-    `retrieval.kind: \`usearch\` needs a model whose scores are products of a user’s state and items’ vectors, as linear, transformer, gru, two-tower and fold-in are; ${name} is none`,
-    { remedy: 'Set `retrieval.kind: exact`, or serve such a model.' },
-  );
 }

@@ -3,6 +3,7 @@ import { createModel, modelSchema } from '../../../src/model/registry.js';
 import type { OnlineLearner } from '../../../src/online/learner.js';
 import { serveLearner } from '../../../src/online/learners.js';
 import { ServiceMetrics } from '../../../src/online/metrics.js';
+import { retrievalMeans } from '../../../src/online/retrieval/means.js';
 import { Retrieval, type RetrievalOptions } from '../../../src/online/retrieval/retrieval.js';
 import { retrievalSchema } from '../../../src/online/retrieval/schema.js';
 import { loadUsearch } from '../../../src/online/retrieval/usearch.js';
@@ -60,13 +61,15 @@ export async function retrievalOf(
 ) {
   const { lines, log } = recordingContext();
   const { registry } = new ServiceMetrics();
+  const settings = retrievalSchema.parse({ kind: 'usearch', ...config });
+  const means = (await retrievalMeans(settings, learner))!;
   const retrieval = await Retrieval.open({
-    config: retrievalSchema.parse({ kind: 'usearch', ...config }),
-    ...{ learner, directory, registry, log, rows: ITEMS + 1 },
+    config: settings,
+    ...{ means, directory, registry, log, rows: ITEMS + 1 },
     eras: { id: 'a', fits: (id) => id === 'a' },
     ...over,
   });
-  return { retrieval: retrieval!, lines, registry };
+  return { retrieval, lines, registry };
 }
 
 /** Resolves once there is an index. */

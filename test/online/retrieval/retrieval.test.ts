@@ -4,13 +4,11 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { selectBackend } from '../../../src/compute/select.js';
 import { RecsysError } from '../../../src/errors.js';
-import { ServiceMetrics } from '../../../src/online/metrics.js';
-import { Retrieval } from '../../../src/online/retrieval/retrieval.js';
-import { retrievalSchema } from '../../../src/online/retrieval/schema.js';
+import { retrievalMeans } from '../../../src/online/retrieval/means.js';
 import { loadUsearch } from '../../../src/online/retrieval/usearch.js';
 import { Random } from '../../../src/random.js';
 import { kindOf } from '../../../src/storage/disk.js';
-import { CountingLearner, catalogue, recordingContext, temporary } from '../fixtures.js';
+import { CountingLearner, catalogue, temporary } from '../fixtures.js';
 import { ITEMS, learnerOf, MODELS, made, retrievalOf, skip } from './fixtures.js';
 
 await selectBackend('cpu');
@@ -96,17 +94,18 @@ test('an index of something else is not used, and a damaged one is made again', 
   assert.equal(first.retrieval.ready, false);
   await made(first.retrieval);
   await first.retrieval.close();
-  const opened = async (config: object, over: object) => {
-    const { retrieval, lines } = await retrievalOf(directory, learner, config, over);
+  const opened = async (config: object, over: object, of = learner) => {
+    const { retrieval, lines } = await retrievalOf(directory, of, config, over);
     return { ready: retrieval.ready, lines: lines.join() };
   };
-  for (const [config, over] of [
+  const narrow = learnerOf({ ...MODELS.linear, width: 8 });
+  for (const [config, over, of] of [
     [{}, { eras: { id: 'b', fits: (id: string) => id === 'b' } }],
     [{}, { rows: ITEMS }],
     [{ connectivity: 8 }, {}],
-    [{}, { learner: learnerOf({ ...MODELS.linear, width: 8 }) }],
+    [{}, {}, narrow],
   ] as const) {
-    const { ready, lines } = await opened(config, over);
+    const { ready, lines } = await opened(config, over, of);
     assert.equal(ready, false);
     assert.match(lines, /info: .* made of something else/);
   }
@@ -179,22 +178,16 @@ test('after an erasure the index is gone, and none is made', { skip }, async (t)
   assert.equal(await kindOf(directory), 'none');
 });
 
-test('a model without products and a missing package are refused', async (t) => {
-  const directory = await temporary(t);
-  const { registry } = new ServiceMetrics();
-  const { log } = recordingContext();
-  const options = { directory, registry, log, rows: 21, eras: { id: 'a', fits: () => true } };
+test('a model without products and a missing package are refused', async () => {
   const learner = new CountingLearner(catalogue(3, 20));
-  const open = (kind: string) =>
-    Retrieval.open({ ...options, learner, config: retrievalSchema.parse({ kind }) });
-  assert.equal(await open('exact'), undefined);
+  assert.equal(await retrievalMeans({ kind: 'exact' }, learner), undefined);
   const refused = (code: string, message: RegExp, remedy: RegExp) => (error: unknown) =>
     error instanceof RecsysError &&
     error.code === code &&
     message.test(error.message) &&
     remedy.test(error.remedy);
   await assert.rejects(
-    open('usearch'),
+    retrievalMeans({ kind: 'usearch' }, learner),
     refused('CONFIG_INVALID', /linear, transformer, .*; counting is none/, /retrieval\.kind: exact/),
   );
   await assert.rejects(
