@@ -85,7 +85,8 @@ export class Retrieval {
       eras.fits(facts.checkpoint) &&
       facts.width === means.products.width + 1 &&
       facts.rows <= rows &&
-      facts.connectivity === config.connectivity;
+      facts.connectivity === config.connectivity &&
+      facts.expansion === config.expansion;
     return new Retrieval(options, await readIndex(directory, fits, means.make, log));
   }
 
@@ -166,7 +167,8 @@ export class Retrieval {
       await turn();
       signal.throwIfAborted();
     });
-    const shape = { width: products.width + 1, connectivity: config.connectivity };
+    const { connectivity, expansion } = config;
+    const shape = { width: products.width + 1, connectivity, expansion };
     this.current = await writeIndex(
       directory,
       { checkpoint: eras.id, rows, ...shape, position, made },

@@ -36,8 +36,17 @@ export const retrievalSchema = z
       .int()
       .min(4)
       .max(128)
-      .default(16)
+      .default(32)
       .describe('neighbours that the index keeps of each item: more find more, and take memory and time'),
+    expansion: z
+      .number()
+      .int()
+      .min(16)
+      .max(4096)
+      .default(128)
+      .describe(
+        'neighbours that are looked at to place an item in the index: more find more, and take time when it is made',
+      ),
   })
   .prefault({})
   .describe('which items a list is made from: all, or the candidates of an index');

@@ -16,6 +16,7 @@ const factsSchema = z.strictObject({
   /** Numbers of a vector. */
   width: z.number().int().min(1),
   connectivity: z.number().int(),
+  expansion: z.number().int(),
   /** Journal record that it was made at. */
   position: z.number().int(),
   /** When, in milliseconds since the epoch. */

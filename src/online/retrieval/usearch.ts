@@ -13,6 +13,7 @@ export interface VectorIndex {
 export interface IndexShape {
   readonly width: number;
   readonly connectivity: number;
+  readonly expansion: number;
 }
 
 /** Makes an empty index. */
@@ -39,8 +40,11 @@ export async function loadUsearch(
       { remedy: 'Install it: `npm install usearch`, or set `retrieval.kind: exact`.', cause: error },
     );
   }
-  return ({ width, connectivity }) =>
-    new loaded.Index({ metric: 'ip', dimensions: width, connectivity, quantization: 'f16' });
+  return ({ width, connectivity, expansion }) =>
+    new loaded.Index({
+      ...{ metric: 'ip', quantization: 'f16', dimensions: width },
+      ...{ connectivity, expansion_add: expansion },
+    });
 }
 
 const reasonOf = (error: unknown): string =>

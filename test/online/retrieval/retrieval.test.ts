@@ -103,6 +103,7 @@ test('an index of something else is not used, and a damaged one is made again', 
     [{}, { eras: { id: 'b', fits: (id: string) => id === 'b' } }],
     [{}, { rows: ITEMS }],
     [{ connectivity: 8 }, {}],
+    [{ expansion: 64 }, {}],
     [{}, {}, narrow],
   ] as const) {
     const { ready, lines } = await opened(config, over, of);
