@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { after, before, type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RecsysClient } from '../../../src/client/index.js';
 import { kindOf } from '../../../src/storage/disk.js';
@@ -22,9 +22,10 @@ after(() => rm(dir, { recursive: true, force: true }));
 
 const SETTINGS = ['--set', 'retrieval.kind=usearch', '--set', 'retrieval.candidates=100'];
 
-async function begun(state: string, ...more: string[]) {
+async function begun(t: TestContext, state: string, ...more: string[]) {
   const { child, ended, url } = await startService(dir, state, [...SETTINGS, ...more]);
   if (url === '') throw new Error((await ended).stderr);
+  t.after(() => child.kill('SIGKILL'));
   const client = new RecsysClient({ url, patience: 0 });
   const figure = async (name: string): Promise<number> => {
     const text = await client.metrics();
@@ -45,10 +46,11 @@ async function begun(state: string, ...more: string[]) {
   };
 }
 
-test('a service makes an index, makes lists with it, and finds it at the next start', { skip }, async () => {
-  const first = await begun('kept');
+test('a service makes an index, makes lists with it, and finds it at the next start', { skip }, async (t) => {
+  const first = await begun(t, 'kept');
   await first.client.events([event('a', 'i7', 'ann'), event('b', 'i1500', 'ann')]);
   await first.ready();
+  while (!/^recsys_learner_lag_events 0$/m.test(await first.client.metrics())) await sleep(20);
   const { items } = await first.client.recommendations('ann', { k: 20 });
   assert.equal(items.length, 20);
   assert.equal(await first.figure('lists_total{scored="index"}'), 1);
@@ -56,7 +58,7 @@ test('a service makes an index, makes lists with it, and finds it at the next st
   assert((await first.figure('recall')) > 0.9);
   assert.match(await first.stop(), /an index of 2000 items is made/);
 
-  const second = await begun('kept');
+  const second = await begun(t, 'kept');
   assert.equal(await second.figure('ready'), 1);
   const again = await second.client.recommendations('ann', { k: 20 });
   assert.deepEqual(
@@ -70,13 +72,13 @@ test('a service makes an index, makes lists with it, and finds it at the next st
   const file = join(dir, 'kept', 'index', 'index.usearch');
   const whole = await readFile(file);
   await writeFile(file, whole.subarray(0, whole.length / 2));
-  const third = await begun('kept');
+  const third = await begun(t, 'kept');
   await third.ready();
   assert.match(await third.stop(), /cannot be used .*damaged.*: a new one is made/);
 });
 
-test('an erasure takes the index away, and what is rebuilt makes its own', { skip }, async () => {
-  const running = await begun('erased', '--set', 'privacy.rebuildAfter=1');
+test('an erasure takes the index away, and what is rebuilt makes its own', { skip }, async (t) => {
+  const running = await begun(t, 'erased', '--set', 'privacy.rebuildAfter=1');
   await running.client.events([event('a', 'i7', 'ann'), event('b', 'i1500', 'bob')]);
   await running.ready();
   const index = join(dir, 'erased', 'index');
@@ -89,8 +91,8 @@ test('an erasure takes the index away, and what is rebuilt makes its own', { ski
   await running.stop();
 });
 
-test('a service that is stopped while it makes an index stops well', { skip }, async () => {
-  const running = await begun('stopped', '--set', 'retrieval.connectivity=128');
+test('a service that is stopped while it makes an index stops well', { skip }, async (t) => {
+  const running = await begun(t, 'stopped', '--set', 'retrieval.connectivity=128');
   const said = await running.stop();
   assert.doesNotMatch(said, /no index could be made|\n\s+at /);
   assert.equal(await kindOf(join(dir, 'stopped', 'index.partial')), 'none');
