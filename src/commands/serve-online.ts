@@ -13,6 +13,8 @@ import { guardSchema } from '../online/guard/schema.js';
 import { alertsSchema, withoutSecrets } from '../online/guard/webhook.js';
 import { listsSchema } from '../online/lists/schema.js';
 import { privacySchema } from '../online/privacy/schema.js';
+import { retrievalSchema } from '../online/retrieval/schema.js';
+import { loadUsearch } from '../online/retrieval/usearch.js';
 import {
   durabilitySchema,
   learningSchema,
@@ -63,6 +65,7 @@ const schema = z.strictObject({
   requests: requestSchema,
   quality: qualitySchema,
   lists: listsSchema,
+  retrieval: retrievalSchema,
   exploration: explorationSchema,
   clicks: clicksSchema,
   guard: guardSchema,
@@ -96,6 +99,7 @@ export default defineStage({
     const context = { ...run, log: maskingLog(run.log, config.privacy.mask) };
     // What can be wrong with the inputs is found before the backend is loaded.
     const security = await openSecurity(config.security, context.log);
+    if (config.retrieval.kind === 'usearch') await loadUsearch();
     const checkpoint = await readCheckpoint(config.model);
     const adapters = new Map(
       await Promise.all(

@@ -249,7 +249,8 @@ function hostRows(table: Table, ids: tf.Tensor): tf.Tensor {
   return tf.tensor(copyRows(table, ids.dataSync() as Int32Array), [...ids.shape, table.width], 'float32');
 }
 
-function copyRows(table: Table, ids: Int32Array): Float32Array {
+/** Rows of a table, [ids × width]. */
+export function copyRows(table: Table, ids: Int32Array): Float32Array {
   const { width, data } = table;
   const out = new Float32Array(ids.length * width);
   for (let i = 0; i < ids.length; i++) {

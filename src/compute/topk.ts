@@ -5,6 +5,12 @@ export interface TopK {
   readonly scores: Float32Array;
 }
 
+/** Scores of some items, which are in ascending order. */
+export interface ItemScores {
+  readonly items: Int32Array;
+  readonly scores: Float32Array;
+}
+
 const NONE: ReadonlySet<number> = new Set();
 
 /**
@@ -77,4 +83,16 @@ export function topK(
   return held === size
     ? { items, scores: values }
     : { items: items.slice(0, held), scores: values.slice(0, held) };
+}
+
+/** The k best of some items, in the same order. */
+export function topKOf(
+  { items, scores }: ItemScores,
+  k: number,
+  excluded: { has(item: number): boolean } = NONE,
+): TopK {
+  const row = new Float32Array(items.length + 1);
+  row.set(scores, 1);
+  const best = topK(row, 0, row.length, k, { has: (at) => excluded.has(items[at - 1]!) });
+  return { items: best.items.map((at) => items[at - 1]!), scores: best.scores };
 }

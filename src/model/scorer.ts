@@ -149,17 +149,22 @@ export const longestOf = (steps: number): Query => ({
   values: new Float32Array(steps).fill(Number.NaN),
 });
 
-/** A batch of every shape that at most `most` queries have. */
-function shapesOf(model: Model & Reads, most: number): Batch[] {
-  const { length } = model;
-  const batches: Batch[] = [];
+/** Queries in every shape that at most `most` of them have. */
+export function* queriesOfEveryShape({ length }: Reads, most: number): Generator<readonly Query[]> {
   for (let rows = 1; ; rows *= 4) {
     for (let quarter = 1; quarter <= 4; quarter++) {
       const steps = Math.min(length, quarter * Math.ceil(length / 4));
-      batches.push(packedBatch(new Array<Query>(rows).fill(longestOf(steps)), model, rows, steps));
+      yield new Array<Query>(rows).fill(longestOf(steps));
     }
-    if (rows >= most) return batches;
+    if (rows >= most) return;
   }
+}
+
+/** A batch of every shape that at most `most` queries have. */
+function shapesOf(model: Model & Reads, most: number): Batch[] {
+  return Array.from(queriesOfEveryShape(model, most), (queries) =>
+    packedBatch(queries, model, queries.length, queries[0]!.items.length),
+  );
 }
 
 function inFixedShapes(model: Model, items: number, compiled: CompiledFunction): Score {

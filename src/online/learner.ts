@@ -29,6 +29,22 @@ export interface States {
   adapt(queries: readonly Query[]): Promise<Float32Array>;
   /** Scores, as `score` gives them, for each state: [states × (items + 1)]. */
   rank(states: Float32Array): Promise<Float32Array>;
+  /** Where scores are products: those of some items. */
+  readonly products?: ItemProducts | undefined;
+}
+
+/** Items as points: an item's score for a state is the product of state and vector, and an offset. */
+export interface ItemProducts {
+  /** Numbers of a vector, and of a state. */
+  readonly width: number;
+  /** States, as `States.adapt` has them up to the last digits. */
+  adapt(queries: readonly Query[]): Promise<Float32Array>;
+  /** Vectors of items as they are now, the offset of each after it: [items × (width + 1)]. */
+  vectors(items: Int32Array): Promise<Float32Array>;
+  /** Scores of items for one state: what `rank` gives them, up to the last digits. */
+  scores(state: Float32Array, items: Int32Array): Promise<Float32Array>;
+  /** As a learner's. */
+  warm?(pause: () => Promise<void>): Promise<void>;
 }
 
 /** States that can be moved towards what a user did. */

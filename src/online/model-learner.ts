@@ -14,6 +14,7 @@ import { examplesOfEverySize, inFewSizes } from './few-sizes.js';
 import { ItemRows } from './item-rows.js';
 import type { Judge, LearnOutcome, OnlineLearner } from './learner.js';
 import { MOST_TOGETHER } from './micro-batch.js';
+import { modelProducts } from './model-products.js';
 import { PopularityProposal } from './negatives.js';
 import { NewItems } from './new-items.js';
 import { nextItemLoss, packExamples } from './next-item-loss.js';
@@ -88,6 +89,7 @@ export function modelLearner(
     shown,
   };
   const contributions = paramsContributions(model, params);
+  const products = modelProducts(scoring, store);
   return {
     name: model.name,
     ...(recorded ? { arithmetic: RECORDED } : {}),
@@ -97,7 +99,7 @@ export function modelLearner(
     columns: { times: model.readsTimes ?? false, values: model.readsValues !== undefined },
     adapters: [...adapters.keys()],
     score: (queries, adapter) => (adapter === undefined ? scorer : adapted.get(adapter)!).score(queries),
-    states: paramsAdapter(scoring, params),
+    states: { ...paramsAdapter(scoring, params), products },
     ...(kind === 'mse'
       ? {}
       : { learnable: { ...paramsAdapter(model, params), gradients: stateGradients(model, params) } }),
@@ -154,6 +156,7 @@ export function modelLearner(
     },
     dispose() {
       compiled?.dispose();
+      products?.dispose();
       params.refresh();
       step.dispose();
       store.dispose();

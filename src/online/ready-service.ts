@@ -1,6 +1,7 @@
 import { withinBudget } from '../model/adaptation/budget.js';
 import { checkedAdapter } from '../model/adapted.js';
 import { restoreModel } from '../model/restore.js';
+import type { StageContext } from '../types.js';
 import { changedSettings } from './changed-settings.js';
 import type { Base } from './checkpoints/base.js';
 import { Exploration } from './exploration/exploration.js';
@@ -15,12 +16,14 @@ import type { UserNames } from './privacy/pseudonyms.js';
 import { renamedState } from './privacy/renamed.js';
 import { UserData } from './privacy/user-data.js';
 import type { Generation, Opening, ReadyService } from './rebuild/generations.js';
+import { retrievalMeans } from './retrieval/means.js';
+import { Retrieval } from './retrieval/retrieval.js';
 import type { ServeOptions } from './serve-options.js';
 import { foretellsValues, roomyModel } from './served-model.js';
 import { RecommenderService } from './service.js';
 import { readOnlineState } from './snapshot.js';
 import { Snapshots } from './snapshots.js';
-import { goodPath, journalPath, newestState } from './state-directory.js';
+import { goodPath, indexPath, journalPath, newestState } from './state-directory.js';
 import { turn } from './turn.js';
 import { adaptsUsers } from './user-adaptation.js';
 import { warmedBy, warmHistories } from './warm.js';
@@ -115,11 +118,18 @@ async function readyModel(
     await learner.warm?.(turn);
     await frozen?.warm?.(turn);
   }
+  const means = sealed
+    ? undefined
+    : await retrievalMeans(options.retrieval, learner).catch((error) => {
+        learner.dispose();
+        frozen?.dispose();
+        throw error;
+      });
   const { catalogue } = restored;
   const fromSnapshot = newest.online !== undefined;
   return {
     ...{ options, learning, taken, baseState, warmed, fromSnapshot, source, online, catalogue },
-    ...{ rows, known, learner, arithmetic, frozen },
+    ...{ rows, known, learner, arithmetic, frozen, means },
   };
 }
 
@@ -137,6 +147,7 @@ async function openOver(
   const metrics = new ServiceMetrics();
   const standsFor = { base: base.eras, data: model.warmed, optimizer, arithmetic, rows };
   const good = await GoodState.open(goodPath(state), standsFor, context.log);
+  const retrieval = await openRetrieval(model, base, metrics, context);
   const service = await RecommenderService.start({
     catalogue: model.catalogue,
     known: model.known,
@@ -151,6 +162,7 @@ async function openOver(
     requests: options.requests,
     quality: options.quality,
     lists: options.lists,
+    retrieval,
     serving: {
       exploration: new Exploration(options.exploration, seed),
       ...(impressions && !sealed ? { impressions } : {}),
@@ -171,6 +183,7 @@ async function openOver(
     metrics,
     context,
   });
+  retrieval?.begin(service);
   if (adaptsUsers(learning.user) && !service.adapts)
     context.log(
       'warn',
@@ -190,7 +203,18 @@ async function openOver(
     good,
   };
   const snapshots = new Snapshots(service, facts, context);
-  const told = { baseState: model.baseState, impressions, metrics, log: context.log };
+  const told = { baseState: model.baseState, impressions, metrics, retrieval, log: context.log };
   const users = new UserData({ ...facts, ...told, service, snapshots });
   return { service, metrics, users, snapshots, base };
+}
+
+async function openRetrieval(
+  { options, means, known }: Awaited<ReturnType<typeof readyModel>>,
+  { eras }: Base,
+  { registry }: ServiceMetrics,
+  { log }: StageContext,
+): Promise<Retrieval | undefined> {
+  if (!means) return undefined;
+  const directory = indexPath(options.state);
+  return Retrieval.open({ config: options.retrieval, means, directory, eras, rows: known, registry, log });
 }

@@ -1,7 +1,8 @@
+import type { ItemScores } from '../compute/topk.js';
 import { type UserState, userStates } from '../model/adaptation/basis.js';
 import type { FallbackReason, Reason, RecommendRequest } from '../protocol/recommendations.js';
 import type { Catalogue, Query, StageContext } from '../types.js';
-import { CLOCK } from './deadline/clock.js';
+import { CLOCK, type Clock } from './deadline/clock.js';
 import { LastLists } from './deadline/last-lists.js';
 import { ScoringTime } from './deadline/scoring-time.js';
 import { invalid } from './events.js';
@@ -12,6 +13,10 @@ import type { ServiceMetrics } from './metrics.js';
 import { MicroBatch } from './micro-batch.js';
 import type { OpenCatalogue } from './open-catalogue.js';
 import { reasonsOf } from './reasons.js';
+import { ofSome } from './retrieval/candidates.js';
+import { type Listing, listed, type ModelScores } from './retrieval/listing.js';
+import { Proposing } from './retrieval/proposing.js';
+import type { Retrieval } from './retrieval/retrieval.js';
 import type { RequestConfig } from './schema.js';
 import type { Asked, Serving } from './serving.js';
 import type { ShownLists } from './shown-lists.js';
@@ -62,13 +67,15 @@ export interface RecommenderOptions {
   readonly shown: ShownLists;
   /** What was learned of each user. */
   readonly adaptation?: UserAdaptation | undefined;
+  /** Which items lists are made from, where that is not all of them. */
+  readonly retrieval?: Retrieval | undefined;
   readonly metrics: ServiceMetrics;
   readonly log: StageContext['log'];
   version(): string;
 }
 
-interface Scoring {
-  score(query: Query): Promise<Float32Array>;
+interface Scoring<T = Float32Array> {
+  score(query: Query): Promise<T>;
   /** Without a known user or an event there is nothing to score by. */
   readonly needsHistory: boolean;
 }
@@ -96,18 +103,22 @@ export class Recommender {
   /** What the newest lists showed. */
   readonly shown: ShownLists;
   private readonly underWay = new Set<UnderWay>();
+  private readonly clock: Clock;
   private readonly time: ScoringTime;
   /** By the name of the adapter; '' is the model as it is. */
   private readonly asked = new Map<string, MicroBatch<Query>>();
+  private readonly proposing: Proposing | undefined;
   private readonly askedOfUsers: MicroBatch<{ readonly query: Query; readonly user: string }>;
 
   constructor(private readonly options: RecommenderOptions) {
-    const { popularity, shown, serving, learner, adaptation } = options;
+    const { popularity, shown, serving, learner, adaptation, retrieval } = options;
     this.popularity = popularity;
     this.shown = shown;
-    this.time = new ScoringTime(serving?.clock ?? CLOCK);
+    this.clock = serving?.clock ?? CLOCK;
+    this.time = new ScoringTime(this.clock);
     for (const adapter of [undefined, ...(learner.adapters ?? [])])
       this.asked.set(adapter ?? '', new MicroBatch((queries) => learner.score(queries, adapter)));
+    if (retrieval) this.proposing = new Proposing(learner, adaptation, retrieval);
     this.askedOfUsers = new MicroBatch((asked) =>
       adaptation!.score(
         asked.map(({ query }) => query),
@@ -138,8 +149,14 @@ export class Recommender {
     while (this.underWay.size > 0) await turn();
   }
 
+  /** An event named an item. */
+  named(item: number): void {
+    this.popularity[item]! += 1;
+    this.options.retrieval?.note(item);
+  }
+
   private async answer(request: RecommendRequest, asked: Asked, own: UnderWay): Promise<Recommendation> {
-    const { catalogue, requests, items, metrics, serving, learner } = this.options;
+    const { catalogue, requests, items, metrics, serving, learner, retrieval } = this.options;
     const unknown: string[] = [];
     const { adapter, user } = request;
     const adapters = learner.adapters ?? [];
@@ -160,23 +177,35 @@ export class Recommender {
     const barred = candidates ? { has: (i: number) => excluded.has(i) || !candidates.has(i) } : excluded;
     const version = this.options.version();
     const scoring = this.scoring(request);
+    const propose = this.proposing?.of(request);
     const budget = request.budgetMs ?? requests.budgetMs ?? Number.POSITIVE_INFINITY;
-    const model = await this.modelScores(query, scoring, budget - (asked.waited ?? 0));
     const wanted = {
       k: request.k ?? requests.k,
       barred,
       requestId: asked.requestId,
       popularity: this.popularity,
+      counts: false,
     };
     const lastOf = lastListOf(request);
-    const list = await this.listOf(model, { ...wanted, counts: false }, version, lastOf);
+    const end = this.clock.now() + budget - (asked.waited ?? 0);
+    const listing: Listing<MadeList> = {
+      k: wanted.k,
+      scores: (all) => {
+        const score = (all ? undefined : propose) ?? scoring.score;
+        return this.modelScores(query, { ...scoring, score }, end - this.clock.now());
+      },
+      list: (model) => this.listOf(model, wanted, version, lastOf),
+      best: (scores) => this.options.lists().best(scores, { ...wanted, requestId: undefined }),
+      all: () => scoring.score(query),
+    };
+    const { model, list } = await listed(listing, retrieval);
     if (typeof model !== 'string' && lastOf !== undefined && !own.forgotten)
       this.lastLists.keep(lastOf, { items: list.items, scores: list.scores, modelVersion: version });
     const fallbackReason = typeof model === 'string' ? model : undefined;
     metrics.recommendations.inc({ source: fallbackReason ? 'fallback' : 'model' });
     if (fallbackReason) metrics.fallbacks.inc({ reason: fallbackReason });
     const reasons =
-      request.reasons && typeof model !== 'string' && !request.state
+      request.reasons && model instanceof Float32Array && !request.state
         ? await reasonsOf(query, list.items, model, { catalogue, learner, score: scoring.score, adapter })
         : undefined;
     const drawn = list.drawn && serving?.exploration?.explores;
@@ -217,7 +246,7 @@ export class Recommender {
 
   /** A list of the model's scores, or what stands in for it. */
   private async listOf(
-    model: Float32Array | FallbackReason,
+    model: ModelScores,
     wanted: Wanted,
     version: string,
     user: string | undefined,
@@ -326,15 +355,15 @@ export class Recommender {
   /** The model's scores of one user, or why there are none. */
   private async modelScores(
     query: Query,
-    { score, needsHistory }: Scoring,
+    { score, needsHistory }: Scoring<Float32Array | ItemScores>,
     left: number,
-  ): Promise<Float32Array | FallbackReason> {
+  ): Promise<ModelScores> {
     if (needsHistory && query.user === 0 && query.items.length === 0) return 'unknown user';
     try {
       const scores = await this.time.within(left, () => score(query));
       if (scores === undefined) return 'budget';
       // One look suffices: parameters that are no longer numbers spoil every score.
-      if (!Number.isNaN(scores[1])) return scores;
+      if (!Number.isNaN(ofSome(scores) ? scores.scores[0] : scores[1])) return scores;
       this.options.log('warn', 'the model gives scores that are not numbers; serving popular items');
     } catch (error) {
       this.options.log('warn', `the model could not score: ${String(error)}; serving popular items`);

@@ -11,6 +11,7 @@ import type { GuardConfig } from './guard/schema.js';
 import type { AlertsConfig } from './guard/webhook.js';
 import type { Durability } from './journal/options.js';
 import type { ListsConfig } from './lists/schema.js';
+import type { RetrievalConfig } from './retrieval/schema.js';
 import type { LearningConfig, QualityConfig, RequestConfig, RetentionConfig } from './schema.js';
 import type { Security } from './security/security.js';
 import type { DataPart } from './warm.js';
@@ -39,6 +40,7 @@ export interface ServeOptions {
   readonly requests: RequestConfig;
   readonly quality: QualityConfig;
   readonly lists: ListsConfig;
+  readonly retrieval: RetrievalConfig;
   readonly exploration: ExplorationConfig;
   readonly clicks: ClicksConfig;
   readonly guard: GuardConfig;

@@ -10,6 +10,7 @@ import type { FrozenModel, OnlineLearner } from './learner.js';
 import type { ListsConfig } from './lists/schema.js';
 import type { ServiceMetrics } from './metrics.js';
 import type { ServicePosition } from './position.js';
+import type { Retrieval } from './retrieval/retrieval.js';
 import type { LearningConfig, QualityConfig, RequestConfig, RetentionConfig } from './schema.js';
 import type { Serving } from './serving.js';
 import type { UserHistories } from './users.js';
@@ -36,6 +37,8 @@ export interface ServiceOptions {
   readonly quality: QualityConfig;
   readonly lists: ListsConfig;
   readonly serving?: Serving;
+  /** Which items lists are made from; absent: all. */
+  readonly retrieval?: Retrieval | undefined;
   readonly clicks: ClicksConfig;
   readonly guard: GuardConfig;
   /** Absent: there is nothing to go back to. */

@@ -129,8 +129,7 @@ export class RecommenderService {
       popularity: countsOf(options),
       ...{ lists: () => this.lists, requests: options.requests, serving: options.serving },
       shown: new ShownLists(learning.negativesFrom === 'shown' ? 10_000 : 0),
-      adaptation: this.adaptation.served,
-      metrics,
+      ...{ adaptation: this.adaptation.served, metrics, retrieval: options.retrieval },
       version: () => this.learningState.version(options.baseVersion, this.queue.learned),
       log: (level, message, fields) => options.context.log(level, message, fields),
     });
@@ -294,7 +293,7 @@ export class RecommenderService {
     this.coming.passed(record.item, item, record.time);
     const gone = this.histories.passed(record.user, record.time);
     if (gone > 0) this.options.metrics.evicted.inc({ kind: 'history' }, gone);
-    this.recommender.popularity[item]! += 1;
+    this.recommender.named(item);
   }
 
   /** A row is another item's from now on. */
@@ -332,6 +331,7 @@ export class RecommenderService {
   async drain(): Promise<void> {
     this.stopping = true;
     await this.intake.settled();
+    await this.options.retrieval?.close();
     await this.queue.stop();
     if (this.queue.settled) return;
     throw new RecsysError(

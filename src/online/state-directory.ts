@@ -20,6 +20,9 @@ export const beforePath = (state: string): string => join(state, 'before');
 /** Where it keeps the last good one. */
 export const goodPath = (state: string): string => join(state, 'good');
 
+/** Where it keeps an index of the items' vectors. */
+export const indexPath = (state: string): string => join(state, 'index');
+
 /** Which checkpoints the journal has named so far. */
 export const checkpointsPath = (state: string): string => join(state, 'checkpoints.json');
 

@@ -1,8 +1,20 @@
+import type { ItemScores } from '../compute/topk.js';
 import type { HostTensor, Query, TensorMap } from '../types.js';
 import { LastSeen } from './last-seen.js';
 import type { LearnableStates, LearnExample, States } from './learner.js';
 import { addRepeats, excess, type Repeats, repeatGradient, repeatsOf } from './repeats.js';
 import { addTrend, Trend } from './trend.js';
+
+/** Where a number is in an ascending list that has it. */
+function placeOf(sorted: Int32Array, value: number): number {
+  let [low, high] = [0, sorted.length - 1];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (sorted[middle]! < value) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
 
 /** How far a user's own weights go with each of their events. */
 export interface UserRates {
@@ -131,6 +143,26 @@ export class UserAdaptation {
     return scores;
   }
 
+  /** States [queries × width] that lists of users are made from: with what was learned of them. */
+  statesOf(queries: readonly Query[], users: readonly string[]): Promise<Float32Array> {
+    return this.adapted(this.lists.products ?? this.lists, queries, users);
+  }
+
+  /** Scores of some items for a state of `statesOf`, as `score` has them. @param some holds the items of the history */
+  adjusted({ items, scores: of }: ItemScores, query: Query, user: string): ItemScores {
+    const scores = this.scaled(of);
+    if (this.repeats) {
+      const had = repeatsOf(query, (items.at(-1) ?? 0) + 1);
+      const at = Int32Array.from(had.items, (item) => placeOf(items, item));
+      addRepeats(
+        scores,
+        { ...had, items: at },
+        (this.own.get(user) ?? this.start).subarray(this.states.width),
+      );
+    }
+    return { items, scores };
+  }
+
   /**
    * One step for each example's user; examples of one user in a batch all start from the same weights. Then lets go of those of users who have had no event for
    * too long.
@@ -223,7 +255,7 @@ export class UserAdaptation {
   }
 
   private async adapted(
-    { width, adapt }: States,
+    { width, adapt }: Pick<States, 'width' | 'adapt'>,
     queries: readonly Query[],
     users: readonly string[],
   ): Promise<Float32Array> {

@@ -1,4 +1,5 @@
 import { mkdir } from 'node:fs/promises';
+import type { ParameterInits } from '../../src/compute/parameters.js';
 import { createModel, modelSchema } from '../../src/model/registry.js';
 import { Random } from '../../src/random.js';
 import { writeCheckpoint } from '../../src/storage/checkpoint.js';
@@ -8,7 +9,7 @@ import { catalogue } from './fixtures.js';
 /**
  * Writes a checkpoint of an untrained linear model of 40 items into `dir`.
  * @param trained the config it says to have been trained with
- * @param model another one, and what it knows
+ * @param model another one, what it knows, and what becomes of its first weights
  */
 export async function writeTinyCheckpoint(
   dir: string,
@@ -17,11 +18,13 @@ export async function writeTinyCheckpoint(
   {
     model = { name: 'linear', width: 8, length: 10 },
     known = catalogue(5, 40),
-  }: { model?: object; known?: Catalogue } = {},
+    change,
+  }: { model?: object; known?: Catalogue; change?: (inits: ParameterInits) => void } = {},
 ): Promise<void> {
   await mkdir(dir, { recursive: true });
   const config = modelSchema.parse(model);
   const inits = createModel(config, known).init(new Random(seed));
+  change?.(inits);
   const tensors = new Map(
     [...inits].map(([name, { shape, data }]): [string, HostTensor] => [name, { dtype: 'F32', shape, data }]),
   );

@@ -128,6 +128,7 @@ export type Overrides = Partial<
     | 'good'
     | 'alerted'
     | 'serving'
+    | 'retrieval'
     | 'held'
   > & {
     learning: object;

@@ -6,6 +6,7 @@ import { explorationSchema } from '../../src/online/exploration/schema.js';
 import { guardSchema } from '../../src/online/guard/schema.js';
 import { alertsSchema } from '../../src/online/guard/webhook.js';
 import { listsSchema } from '../../src/online/lists/schema.js';
+import { retrievalSchema } from '../../src/online/retrieval/schema.js';
 import { learningSchema, qualitySchema, requestSchema, retentionSchema } from '../../src/online/schema.js';
 import { serve } from '../../src/online/serve.js';
 import type { ServeOptions } from '../../src/online/serve-options.js';
@@ -51,6 +52,7 @@ export async function start(
         requests: requestSchema.parse({}),
         quality: qualitySchema.parse({}),
         lists: listsSchema.parse({}),
+        retrieval: retrievalSchema.parse({}),
         exploration: explorationSchema.parse({}),
         clicks: clicksSchema.parse({}),
         guard: guardSchema.parse({}),

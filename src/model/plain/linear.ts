@@ -69,6 +69,17 @@ export class PlainLinear implements PlainModel {
     return logits;
   }
 
+  vectors(items: Int32Array): Float32Array {
+    const rows = new Float32Array(items.length * (this.width + 1));
+    const vector = new Float64Array(this.width);
+    for (const [i, item] of items.entries()) {
+      this.output.sum(vector.fill(0), Int32Array.of(item), ONE);
+      rows.set(vector, i * (this.width + 1));
+      rows[(i + 1) * (this.width + 1) - 1] = this.bias[item]!;
+    }
+    return rows;
+  }
+
   contributions(query: Query, items: Int32Array): Contributions {
     const mean = this.mean(query);
     const events = Array.from(mean.lags, (lag) => query.items.length - lag).reverse();

@@ -15,6 +15,8 @@ export interface PlainModel {
   scores(state: Float64Array): Float32Array;
   /** Logits of some items. */
   logits(state: Float64Array, items: Int32Array): Float64Array;
+  /** Vectors of items, each with its offset after it: [items × (D + 1)]. */
+  vectors(items: Int32Array): Float32Array;
   /** What each event of a history adds to the logits of some items. */
   contributions(query: Query, items: Int32Array): Contributions;
   /** Σ_j c_j v_j: the gradient of the state, given those of the logits of items. */

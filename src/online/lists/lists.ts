@@ -1,4 +1,4 @@
-import { type TopK, topK } from '../../compute/topk.js';
+import { type ItemScores, type TopK, topK, topKOf } from '../../compute/topk.js';
 import type { Catalogue, StageContext } from '../../types.js';
 import type { Exploration } from '../exploration/exploration.js';
 import type { OpenCatalogue } from '../open-catalogue.js';
@@ -81,15 +81,18 @@ export class Lists {
 
   /**
    * A list out of one row of scores: the `k` best, or what exploration draws.
-   * @param scores [items + 1]: logits, or counts
+   * @param scores [items + 1]: logits, or counts; or those of some items, of which the list is then made
    */
-  async best(scores: Float32Array, { k, barred, counts, requestId, popularity }: Wanted): Promise<List> {
-    const { config, items, exploration } = this;
+  async best(
+    scores: Float32Array | ItemScores,
+    { k, barred, counts, requestId, popularity }: Wanted,
+  ): Promise<List> {
+    const { config, exploration } = this;
     const out = await this.out(barred);
-    const raised = this.raised(scores, counts);
+    const top = this.raised(scores, counts, out);
     const explores = requestId !== undefined && exploration?.explores;
     if (!explores && !this.reranks) {
-      const best = topK(raised, 0, items.size, k, out);
+      const best = top(k);
       return { ...best, propensities: new Float64Array(best.items.length).fill(1), pool: best.items };
     }
     const wanted = explores
@@ -97,12 +100,17 @@ export class Lists {
       : Math.max(CANDIDATES.least, CANDIDATES.each * k);
     const { attributes } = this;
     const options = { attributes, most: new Map(Object.entries(config.most)), diversity: config.diversity };
-    const pool = topK(raised, 0, items.size, wanted, out);
+    const pool = top(wanted);
     if (!explores) return { ...select(pool, k, options), pool: pool.items };
     // Counts as logits: a softmax of them is then proportional to the counts.
     const logits = counts ? { ...pool, scores: pool.scores.map((count) => Math.log(count + 1)) } : pool;
     const chosen = select(logits, k, options, exploration.chooser(requestId, popularity));
-    return { ...chosen, scores: Float32Array.from(chosen.items, (item) => raised[item]!), pool: pool.items };
+    const raised = new Map(Array.from(pool.items, (item, at) => [item, pool.scores[at]!]));
+    return {
+      ...chosen,
+      scores: Float32Array.from(chosen.items, (item) => raised.get(item)!),
+      pool: pool.items,
+    };
   }
 
   /** What is left of a list that was made before. */
@@ -132,10 +140,21 @@ export class Lists {
     return this.gone;
   }
 
-  /** A boost times the odds of a logit, or times a count. */
-  private raised(scores: Float32Array, counts: boolean): Float32Array {
-    const { boosts } = this;
-    if (!boosts) return scores;
-    return scores.map((score, item) => (counts ? score * Math.exp(boosts[item]!) : score + boosts[item]!));
+  /** The best by scores with boosts: a boost times the odds of a logit, or times a count. */
+  private raised(
+    scores: Float32Array | ItemScores,
+    counts: boolean,
+    out: Wanted['barred'],
+  ): (most: number) => TopK {
+    const { boosts, items } = this;
+    const raise = (score: number, item: number): number =>
+      counts ? score * Math.exp(boosts![item]!) : score + boosts![item]!;
+    if (scores instanceof Float32Array) {
+      const all = boosts ? scores.map(raise) : scores;
+      return (most) => topK(all, 0, items.size, most, out);
+    }
+    const { items: rows, scores: values } = scores;
+    const some = boosts ? values.map((score, i) => raise(score, rows[i]!)) : values;
+    return (most) => topKOf({ items: rows, scores: some }, most, out);
   }
 }

@@ -1,16 +1,24 @@
 import type { PlainModel } from '../../model/plain/plain-model.js';
-import type { Scorer } from '../../types.js';
+import type { Query, Scorer } from '../../types.js';
 import type { LearnableStates } from '../learner.js';
 
 /** Users' states of a model over arrays. */
 export function plainStates(model: PlainModel, width: number): LearnableStates {
   const stateOf = (states: Float32Array, row: number): Float64Array =>
     Float64Array.from(states.subarray(row * width, (row + 1) * width));
+  const adapt = async (queries: readonly Query[]): Promise<Float32Array> =>
+    joined(queries.map((query) => model.state(query)));
   return {
     width,
-    adapt: async (queries) => joined(queries.map((query) => model.state(query))),
+    adapt,
     rank: async (states) =>
       joined(Array.from({ length: states.length / width }, (_, row) => model.scores(stateOf(states, row)))),
+    products: {
+      width,
+      adapt,
+      vectors: async (items) => model.vectors(items),
+      scores: async (state, items) => Float32Array.from(model.logits(Float64Array.from(state), items)),
+    },
     gradients: async (states, items, known, { scale, added } = { scale: 1 }) =>
       joined(
         Array.from(items, (item, row) => {

@@ -53,7 +53,10 @@ export async function eraseFromDisk(
 ): Promise<{ readonly ids: ReadonlySet<string>; readonly impressions: number; readonly touched: boolean }> {
   const ids = await eraseEvents(closed, intent);
   const touched = held || ids.size > 0;
-  if (touched) await eraseFromSnapshots(state, intent, closed, reach);
+  if (touched) {
+    await eraseFromSnapshots(state, intent, closed, reach);
+    await removeSnapshots(state, /^index(\.\w+)?$/);
+  }
   const lists = await eraseImpressions(state, intent.user, impressions, log);
   await forgetIntent(closed, intent);
   return { ids, impressions: lists, touched };

@@ -9,6 +9,7 @@ import type { StageContext } from '../../types.js';
 import type { GoodState } from '../guard/good.js';
 import type { ImpressionLog } from '../impressions/log.js';
 import type { ServiceMetrics } from '../metrics.js';
+import type { Retrieval } from '../retrieval/retrieval.js';
 import type { RecommenderService } from '../service.js';
 import type { OnlineState } from '../snapshot.js';
 import type { Snapshots } from '../snapshots.js';
@@ -31,6 +32,8 @@ export interface UserDataOptions {
   readonly data: Dataset | undefined;
   /** The log of impressions, where the service writes to it. */
   readonly impressions?: ImpressionLog | undefined;
+  /** The index of items' vectors, where there is one. */
+  readonly retrieval?: Pick<Retrieval, 'suspend'> | undefined;
   readonly metrics: Pick<ServiceMetrics, 'rebuildDue'>;
   readonly log: StageContext['log'];
 }
@@ -103,7 +106,7 @@ export class UserData {
     const held = users.has(user) || snapshots.suspended;
     await writeFileAtomic(erasingPath(state), '');
     const intent = await users.forget(user);
-    if (held) this.suspend();
+    if (held) await this.suspend();
     const closed = await users.closed();
     const { reach } = this;
     const found = await eraseFromDisk(intent, { state, closed, reach, impressions, log }, held);
@@ -112,7 +115,7 @@ export class UserData {
     users.forgetEvents((seq) => erased.has(seq) || (isCompacted(reach) && seq < reach.firstSeq), ids);
     await rm(erasingPath(state), { force: true });
     await sync(state);
-    if (touched) this.suspend();
+    if (touched) await this.suspend();
     log('info', `a user was erased: ${ids.size} events`, { seq: intent.seq });
     return {
       events: ids.size,
@@ -123,9 +126,10 @@ export class UserData {
   }
 
   /** What is served is from now on not what a replay makes of the journal. */
-  private suspend(): void {
-    const { snapshots, good, metrics } = this.options;
+  private async suspend(): Promise<void> {
+    const { snapshots, good, metrics, retrieval } = this.options;
     snapshots.suspend();
+    await retrieval?.suspend();
     if (!isCompacted(this.reach)) good.forget();
     metrics.rebuildDue.set(1);
   }
