@@ -29,10 +29,13 @@ export class Trend {
   /** What the weights multiply: log(1 + count) [columns]. Not to be changed. */
   of(columns: number): Float32Array {
     if (this.logs?.length !== columns)
-      this.logs = grown(this.counts.subarray(0, columns), columns).map((count) =>
-        count === 0 ? 0 : Math.log1p(count),
-      );
+      this.logs = grown(this.counts.subarray(0, columns), columns).map(logOf);
     return this.logs;
+  }
+
+  /** The same of some items [items]. */
+  at(items: Int32Array): Float32Array {
+    return Float32Array.from(items, (item) => logOf(this.counts[item] ?? 0));
   }
 
   /** Rows have become other items'. */
@@ -54,14 +57,16 @@ export class Trend {
   }
 }
 
+const logOf = (count: number): number => (count === 0 ? 0 : Math.log1p(count));
+
 function grown(values: Float32Array, length: number): Float32Array {
   const into = new Float32Array(length);
   into.set(values.subarray(0, length));
   return into;
 }
 
-/** Adds a user's weight of the trend to scores [columns]. */
+/** Adds a user's weight of the trend to scores, of which each has its logarithm. */
 export function addTrend(scores: Float32Array, logs: Float32Array, weight: number): void {
   if (weight === 0) return;
-  for (let i = 1; i < scores.length; i++) scores[i]! += weight * logs[i]!;
+  for (let i = 0; i < scores.length; i++) scores[i]! += weight * logs[i]!;
 }

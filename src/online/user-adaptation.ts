@@ -151,15 +151,12 @@ export class UserAdaptation {
   /** Scores of some items for a state of `statesOf`, as `score` has them. @param some holds the items of the history */
   adjusted({ items, scores: of }: ItemScores, query: Query, user: string): ItemScores {
     const scores = this.scaled(of);
-    if (this.repeats) {
-      const had = repeatsOf(query, (items.at(-1) ?? 0) + 1);
-      const at = Int32Array.from(had.items, (item) => placeOf(items, item));
-      addRepeats(
-        scores,
-        { ...had, items: at },
-        (this.own.get(user) ?? this.start).subarray(this.states.width),
-      );
-    }
+    if (!this.weighs) return { items, scores };
+    const weights = (this.own.get(user) ?? this.start).subarray(this.states.width);
+    const had = repeatsOf(query, (items.at(-1) ?? 0) + 1);
+    const places = Int32Array.from(had.items, (item) => placeOf(items, item));
+    addRepeats(scores, { ...had, items: places }, weights);
+    if (this.trend) addTrend(scores, this.trend.at(items), weights[TREND]!);
     return { items, scores };
   }
 

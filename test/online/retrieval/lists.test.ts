@@ -92,7 +92,12 @@ for (const [name, model] of Object.entries(MODELS)) {
   test(`${name}: users' own weights, and what comes again, are in the scores of candidates`, {
     skip,
   }, async (t) => {
-    const user = { rate: 0.3, scale: 0.5, repeat: { rate: 0.1, start: { recent: 3, seen: 1 } } };
+    const user = {
+      rate: 0.3,
+      scale: 0.5,
+      repeat: { rate: 0.1, start: { recent: 3, seen: 1 } },
+      trend: { rate: 0.1, start: 0.4 },
+    };
     const over = { learning: { user }, retention: { history: 50 } };
     const { alike, metric } = await both(t, model, { candidates: ITEMS }, over);
     for (const request of REQUESTS) await alike(request);
