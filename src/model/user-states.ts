@@ -94,14 +94,16 @@ export function modelAdapter({ model, inits, catalogue }: RestoredModel): Adapte
   };
 }
 
+/** Values of a tensor computed op by op; nothing of it is left behind. */
+export async function valuesOf(compute: () => tf.Tensor): Promise<Float32Array> {
+  const result = tf.tidy(compute);
+  const values = (await result.data()) as Float32Array;
+  result.dispose();
+  return values;
+}
+
 /** The same over given parameters, op by op; the caller owns them. */
 export function paramsAdapter(model: Model, params: Params): Pick<Adapter, 'width' | 'adapt' | 'rank'> {
-  const valuesOf = async (compute: () => tf.Tensor): Promise<Float32Array> => {
-    const result = tf.tidy(compute);
-    const values = (await result.data()) as Float32Array;
-    result.dispose();
-    return values;
-  };
   return {
     width: model.width,
     adapt: (queries) => valuesOf(() => newestStates(model, params, sequencesOf(queryInputs(queries, model)))),

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { INFERENCE } from '../compute/dropout.js';
 import type { ParameterStore } from '../compute/parameters.js';
 import type { Model } from '../model/model.js';
-import { paramsAdapter } from '../model/user-states.js';
+import { paramsAdapter, valuesOf } from '../model/user-states.js';
 import type { ItemProducts } from './learner.js';
 import { MOST_TOGETHER } from './micro-batch.js';
 import { recordedStates } from './recorded-states.js';
@@ -16,12 +16,6 @@ export function modelProducts(
   const { width } = model;
   const params = store.reader();
   const recorded = recordedStates(model, store);
-  const valuesOf = async (compute: () => tf.Tensor): Promise<Float32Array> => {
-    const result = tf.tidy(compute);
-    const values = (await result.data()) as Float32Array;
-    result.dispose();
-    return values;
-  };
   return {
     width,
     adapt: recorded?.adapt ?? paramsAdapter(model, params).adapt,
