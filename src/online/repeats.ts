@@ -26,24 +26,6 @@ export function addRepeats(
   for (const [k, item] of items.entries()) scores[item]! += weights[0]! * recent[k]! + weights[1]!;
 }
 
-/**
- * Derivatives [known] of −log p(item) with respect to each item's score: p − 1(item), p the softmax of scores 1 to `known`.
- * A column of scores that no item stands for yet counts for nothing.
- */
-export function excess(scores: Float32Array, item: number, known: number): Float64Array {
-  let most = Number.NEGATIVE_INFINITY;
-  for (let i = 1; i < known; i++) most = Math.max(most, scores[i]!);
-  const into = new Float64Array(known);
-  let total = 0;
-  for (let i = 1; i < known; i++) {
-    into[i] = Math.exp(scores[i]! - most);
-    total += into[i]!;
-  }
-  for (let i = 1; i < known; i++) into[i] = into[i]! / total;
-  into[item] = into[item]! - 1;
-  return into;
-}
-
 /** Gradient [2] of −log p(item) with respect to a user's weights: E_p[φ] − φ(item). @param excess of the scores, the weights' own part included */
 export function repeatGradient(excess: Float64Array, { items, recent }: Repeats): [number, number] {
   const gradient: [number, number] = [0, 0];

@@ -1,8 +1,9 @@
 import type { ItemScores } from '../compute/topk.js';
 import type { HostTensor, Query, TensorMap } from '../types.js';
+import { excess } from './excess.js';
 import { LastSeen } from './last-seen.js';
 import type { LearnableStates, LearnExample, States } from './learner.js';
-import { addRepeats, excess, type Repeats, repeatGradient, repeatsOf } from './repeats.js';
+import { addRepeats, type Repeats, repeatGradient, repeatsOf } from './repeats.js';
 import { addTrend, Trend } from './trend.js';
 
 /** Where a number is in an ascending list that has it. */
@@ -52,6 +53,9 @@ export const adaptsUsers = (rates: UserRates): boolean => rates.rate > 0 || repe
 
 /** Weights of items beside the state: of what comes again 1/n for the item of n events ago and 1 for each that they had, and of the trend. */
 const [RECENT, TREND, ITEM_WEIGHTS] = [0, 2, 3] as const;
+
+/** Of users without weights of what comes again. */
+const NOTHING: Repeats = { items: new Int32Array(0), recent: new Float32Array(0) };
 
 /** Numbers that a user's own weights may have: they are kept for every user. */
 const WIDEST = 4096;
@@ -148,12 +152,12 @@ export class UserAdaptation {
     return this.adapted(this.lists.products ?? this.lists, queries, users);
   }
 
-  /** Scores of some items for a state of `statesOf`, as `score` has them. @param some holds the items of the history */
+  /** Scores of some items for a state of `statesOf`, as `score` has them. @param some hold the items of the history */
   adjusted({ items, scores: of }: ItemScores, query: Query, user: string): ItemScores {
     const scores = this.scaled(of);
     if (!this.weighs) return { items, scores };
     const weights = (this.own.get(user) ?? this.start).subarray(this.states.width);
-    const had = repeatsOf(query, (items.at(-1) ?? 0) + 1);
+    const had = this.had(query, (items.at(-1) ?? 0) + 1);
     const places = Int32Array.from(had.items, (item) => placeOf(items, item));
     addRepeats(scores, { ...had, items: places }, weights);
     if (this.trend) addTrend(scores, this.trend.at(items), weights[TREND]!);
@@ -265,6 +269,11 @@ export class UserAdaptation {
     return states;
   }
 
+  /** Items that may come again, where users have weights of them. */
+  private had(query: Query, rows: number): Repeats {
+    return repeats(this.rates) ? repeatsOf(query, rows) : NOTHING;
+  }
+
   private scaled(scores: Float32Array): Float32Array {
     const { scale } = this.rates;
     // What is added to later may be somebody else's.
@@ -276,7 +285,7 @@ export class UserAdaptation {
     const columns = scores.length / users.length;
     const logs = this.trend?.of(columns);
     return users.map((user, row) => {
-      const of = repeatsOf(queries[row]!, columns);
+      const of = this.had(queries[row]!, columns);
       const weights = (this.own.get(user) ?? this.start).subarray(this.states.width);
       const into = scores.subarray(row * columns, (row + 1) * columns);
       addRepeats(into, of, weights);

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { excess } from '../../src/online/excess.js';
 import type { LearnableStates, LearnExample } from '../../src/online/learner.js';
-import { addRepeats, excess, repeatGradient, repeatsOf } from '../../src/online/repeats.js';
+import { addRepeats, repeatGradient, repeatsOf } from '../../src/online/repeats.js';
 import { learningSchema } from '../../src/online/schema.js';
 import { adaptsUsers, UserAdaptation } from '../../src/online/user-adaptation.js';
 import type { Query } from '../../src/types.js';

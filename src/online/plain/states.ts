@@ -1,5 +1,6 @@
 import type { PlainModel } from '../../model/plain/plain-model.js';
 import type { Query, Scorer } from '../../types.js';
+import { excess } from '../excess.js';
 import type { LearnableStates } from '../learner.js';
 
 /** Users' states of a model over arrays. */
@@ -25,12 +26,11 @@ export function plainStates(model: PlainModel, width: number): LearnableStates {
           const scores = model.scores(stateOf(states, row));
           for (let i = 0; i < scores.length; i++)
             scores[i] = scale * scores[i]! + (added ? added[row * scores.length + i]! : 0);
-          const probabilities = softmax(scores.subarray(1, known[row]!));
-          probabilities[item - 1] = probabilities[item - 1]! - 1;
-          if (scale !== 1) for (let i = 0; i < probabilities.length; i++) probabilities[i]! *= scale;
+          const off = excess(scores, item, known[row]!).subarray(1);
+          if (scale !== 1) for (let i = 0; i < off.length; i++) off[i]! *= scale;
           return model.pull(
-            Int32Array.from(probabilities, (_, i) => i + 1),
-            probabilities,
+            Int32Array.from(off, (_, i) => i + 1),
+            off,
           );
         }),
       ),
@@ -50,17 +50,5 @@ function joined(rows: readonly ArrayLike<number>[]): Float32Array {
   const width = rows[0]?.length ?? 0;
   const out = new Float32Array(rows.length * width);
   for (const [row, values] of rows.entries()) out.set(values, row * width);
-  return out;
-}
-
-function softmax(logits: ArrayLike<number>): Float64Array {
-  const out = Float64Array.from(logits);
-  const most = out.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
-  let total = 0;
-  for (let i = 0; i < out.length; i++) {
-    out[i] = Math.exp(out[i]! - most);
-    total += out[i]!;
-  }
-  for (let i = 0; i < out.length; i++) out[i] = out[i]! / total;
   return out;
 }
