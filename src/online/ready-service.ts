@@ -9,14 +9,14 @@ import { frozenModel } from './frozen.js';
 import { GoodState } from './guard/good.js';
 import type { Webhook } from './guard/webhook.js';
 import type { ImpressionLog } from './impressions/log.js';
-import { TENSORS } from './learner.js';
+import { type FrozenModel, type OnlineLearner, TENSORS } from './learner.js';
 import { serveLearner } from './learners.js';
 import { ServiceMetrics } from './metrics.js';
 import type { UserNames } from './privacy/pseudonyms.js';
 import { renamedState } from './privacy/renamed.js';
 import { UserData } from './privacy/user-data.js';
 import type { Generation, Opening, ReadyService } from './rebuild/generations.js';
-import { retrievalMeans } from './retrieval/means.js';
+import { type RetrievalMeans, retrievalMeans } from './retrieval/means.js';
 import { Retrieval } from './retrieval/retrieval.js';
 import type { ServeOptions } from './serve-options.js';
 import { foretellsValues, roomyModel } from './served-model.js';
@@ -48,10 +48,7 @@ export async function readyService(
   const model = await readyModel(given, shared, opening);
   return {
     open: (base) => openOver(model, shared, opening, base),
-    dispose() {
-      model.learner.dispose();
-      model.frozen?.dispose();
-    },
+    dispose: model.dispose,
   };
 }
 
@@ -114,23 +111,33 @@ async function readyModel(
       );
   }
   const frozen = options.quality.arms ? frozenModel(restoreModel(checkpoint)) : undefined;
-  if (!sealed) {
-    await learner.warm?.(turn);
-    await frozen?.warm?.(turn);
-  }
+  const dispose = (): void => {
+    learner.dispose();
+    frozen?.dispose();
+  };
   const means = sealed
     ? undefined
-    : await retrievalMeans(options.retrieval, learner).catch((error) => {
-        learner.dispose();
-        frozen?.dispose();
+    : await warmedUp(options, learner, frozen).catch((error) => {
+        dispose();
         throw error;
       });
   const { catalogue } = restored;
   const fromSnapshot = newest.online !== undefined;
   return {
     ...{ options, learning, taken, baseState, warmed, fromSnapshot, source, online, catalogue },
-    ...{ rows, known, learner, arithmetic, frozen, means },
+    ...{ rows, known, learner, arithmetic, frozen, means, dispose },
   };
+}
+
+/** Records the functions of what answers, learns and is compared, and of what proposes. @returns what lists of candidates are made with */
+async function warmedUp(
+  { retrieval }: ServeOptions,
+  learner: OnlineLearner,
+  frozen: FrozenModel | undefined,
+): Promise<RetrievalMeans | undefined> {
+  await learner.warm?.(turn);
+  await frozen?.warm?.(turn);
+  return retrievalMeans(retrieval, learner);
 }
 
 /** Brings a model up to the journal. @param base what it serves; of one made ready for the next record, with that record */
