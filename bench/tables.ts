@@ -51,14 +51,19 @@ function shownMetrics([first]: readonly ResultRecord[]): readonly [string, ...st
     : ['auc', 'mrr', 'ndcg@5', 'ndcg@10'];
 }
 
+/** From the lowest end of intervals to the highest. */
+const widest = (all: readonly { readonly low: number; readonly high: number }[]) => ({
+  low: Math.min(...all.map((one) => one.low)),
+  high: Math.max(...all.map((one) => one.high)),
+});
+
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 
 /** What a model keeps of the board's reference: means over its seeds, and the widest interval of its quality. */
 function keptCells(records: readonly ResultRecord[]): string[] {
   const kept = records.flatMap((r) => (r.kept ? [r.kept] : []));
   if (kept.length === 0) return ['–', '–', '–'];
-  const low = Math.min(...kept.map((k) => k.quality.low));
-  const high = Math.max(...kept.map((k) => k.quality.high));
+  const { low, high } = widest(kept.map((k) => k.quality));
   const weights = kept.flatMap((k) => (k.weights === undefined ? [] : [k.weights]));
   return [
     `${percent(average(kept.map((k) => k.quality.mean)))} [${percent(low)}, ${percent(high)}]`,
@@ -71,9 +76,7 @@ function keptCells(records: readonly ResultRecord[]): string[] {
 function line(row: string, records: readonly ResultRecord[], keeps: boolean): Line {
   const [leading, ...others] = shownMetrics(records);
   const values = records.map((r) => r.metrics[leading]!);
-  const intervals = records.map((r) => r.intervals[leading]!);
-  const low = Math.min(...intervals.map((i) => i.low));
-  const high = Math.max(...intervals.map((i) => i.high));
+  const { low, high } = widest(records.map((r) => r.intervals[leading]!));
   const spread = values.length > 1 ? ` ± ${four(deviation(values))}` : '';
   return {
     leading: average(values),
@@ -100,8 +103,7 @@ function pairedDifferences(records: readonly ResultRecord[]): string[] {
   }
   return [...groups].map(([name, all]) => {
     const mean = average(all.map((d) => d.mean));
-    const low = Math.min(...all.map((d) => d.low));
-    const high = Math.max(...all.map((d) => d.high));
+    const { low, high } = widest(all);
     return `${name} ${mean < 0 ? '' : '+'}${four(mean)} [${four(low)}, ${four(high)}]`;
   });
 }
