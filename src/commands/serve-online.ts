@@ -56,6 +56,15 @@ const schema = z.strictObject({
   port: z.number().int().min(0).max(65535).default(8080).describe('port to listen on; 0 = any free one'),
   readyFile: path('file to write {url, pid} to once requests are answered').optional(),
   backend: z.enum(BACKENDS).optional().describe('tensor backend; absent: the best there is'),
+  threads: z
+    .number()
+    .int()
+    .min(1)
+    .max(1024)
+    .default(1)
+    .describe(
+      'threads of one tensor operation, where TF_NUM_INTRAOP_THREADS does not say; those of a few lists and events are done sooner by one than by several',
+    ),
   seed,
   budget: budgetSchema,
   durability: durabilitySchema,
@@ -111,7 +120,7 @@ export default defineStage({
     const questions = config.elicitation === undefined ? undefined : await readQuestions(config.elicitation);
     const data = config.data === undefined ? undefined : await readDataset(config.data);
     const shown = { ...config, alerts: withoutSecrets(config.alerts) };
-    const backend = await selectBackend(config.backend);
+    const backend = await selectBackend(config.backend, config.threads);
     const result = await serve(
       {
         ...config,

@@ -29,14 +29,15 @@ export function activeBackend(): BackendInfo | undefined {
  *
  * `requested` wins over the environment's RECSYS_BACKEND; with neither, the first that works of tensorflow, wasm, cpu.
  * Asking again for the one in use does nothing; asking for another switches (tensors of the old one stay valid).
+ * `threads`: of one operation, where TF_NUM_INTRAOP_THREADS does not say and the native library is not loaded yet; default: all cores.
  * Errors: BACKEND_UNAVAILABLE when the one asked for cannot be used (no silent replacement), USAGE for an unknown name.
  */
-export async function selectBackend(requested?: BackendName): Promise<BackendInfo> {
+export async function selectBackend(requested?: BackendName, threads?: number): Promise<BackendInfo> {
   const wanted = requested ?? fromEnvironment();
   if (active && (wanted === undefined || wanted === active.name)) return active;
   if (wanted !== undefined) {
     const how = requested === undefined ? 'RECSYS_BACKEND asks for it' : 'asked for';
-    const outcome = await activate(wanted, how);
+    const outcome = await activate(wanted, how, threads);
     if (typeof outcome === 'string') {
       throw new RecsysError('BACKEND_UNAVAILABLE', `the ${wanted} backend cannot be used: ${outcome}`, {
         remedy:
@@ -50,7 +51,8 @@ export async function selectBackend(requested?: BackendName): Promise<BackendInf
   }
   const failures: string[] = [];
   for (const name of BACKENDS) {
-    const outcome = await activate(name, failures.length === 0 ? 'installed natively' : failures.join('; '));
+    const reason = failures.length === 0 ? 'installed natively' : failures.join('; ');
+    const outcome = await activate(name, reason, threads);
     if (typeof outcome !== 'string') {
       active = outcome;
       return active;
@@ -71,9 +73,13 @@ function fromEnvironment(): BackendName | undefined {
 }
 
 /** Make `name` the active backend, or say in one line why that cannot be. */
-async function activate(name: BackendName, reason: string): Promise<BackendInfo | string> {
+async function activate(
+  name: BackendName,
+  reason: string,
+  threads: number | undefined,
+): Promise<BackendInfo | string> {
   try {
-    if (name === 'tensorflow') return await activateTensorflow(reason);
+    if (name === 'tensorflow') return await activateTensorflow(reason, threads);
     const tf = loadTf();
     require(name === 'wasm' ? '@tensorflow/tfjs-backend-wasm' : '@tensorflow/tfjs-backend-cpu');
     if (!(await tf.setBackend(name))) return 'it did not start';
@@ -84,11 +90,11 @@ async function activate(name: BackendName, reason: string): Promise<BackendInfo 
   }
 }
 
-async function activateTensorflow(reason: string): Promise<BackendInfo | string> {
+async function activateTensorflow(reason: string, asked: number | undefined): Promise<BackendInfo | string> {
   const install = loadedNative()?.install ?? activeInstall();
   if (!install) return 'not installed (`recsys backend install`)';
   const tf = loadTf();
-  const { binding, device, threads, kernels } = loadNative(install);
+  const { binding, device, threads, kernels } = loadNative(install, asked);
   if (!(await tf.setBackend('tensorflow'))) return 'it did not start';
   await tf.ready();
   const version = `tfjs ${tf.version_core}, libtensorflow ${binding.TF_Version}${kernels ? ', fused operations' : ''}`;

@@ -1,6 +1,7 @@
 import { Random } from '../random.js';
 import type { Catalogue, Query, StageContext } from '../types.js';
 import type { FrozenModel, LearnExample, OnlineLearner } from './learner.js';
+import { MOST_TOGETHER } from './micro-batch.js';
 import { logLossOf, Prequential, type Ranked, rankOf } from './prequential.js';
 import { ERASED } from './privacy/erasure-records.js';
 import type { QualityConfig } from './schema.js';
@@ -49,8 +50,10 @@ interface ArmsSource {
 }
 
 const K = 10;
-/** Events ranked together; requests have their turn after each arm's. */
-const SLICE = 8;
+/** Events ranked together, as many as the answers of a model are made ready for; requests have their turn after each arm's. */
+const SLICE = MOST_TOGETHER;
+/** Events whose ranks are looked up between two turns. */
+const RANKS = 4;
 const NONE = new Int32Array(0);
 const MISS: Ranked = { rank: Number.POSITIVE_INFINITY, logLoss: Number.NaN };
 
@@ -136,6 +139,7 @@ export class Arms {
     const { frozen } = this.options;
     const barred = new Uint8Array(popularity.length);
     for (const [row, event] of asked.entries()) {
+      if (row > 0 && row % RANKS === 0) await turn();
       const { query, item, known } = event;
       const seen = includeSeen ? NONE : query.items;
       for (const one of seen) barred[one] = 1;

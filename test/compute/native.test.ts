@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import {
@@ -13,6 +13,7 @@ import {
   listInstalls,
 } from '../../src/compute/native/cache.js';
 import { installNative } from '../../src/compute/native/install.js';
+import { intraOpThreads } from '../../src/compute/native/load.js';
 import { withLock } from '../../src/compute/native/lock.js';
 import { findToolchain, obstacle } from '../../src/compute/native/tools.js';
 import { downloadWheel, parseCudaRequirements, pipReason } from '../../src/compute/native/wheel.js';
@@ -252,4 +253,11 @@ describe('the cache', () => {
     await Promise.all([first, withLock(file, signal, waited, async () => void order.push('second'))]);
     assert.deepEqual(order, ['waits', 'first', 'second']);
   });
+});
+
+test('threads of an operation: what the environment says, else what is asked for, else one a core', () => {
+  assert.equal(intraOpThreads({ TF_NUM_INTRAOP_THREADS: '3' }, 1), 3);
+  for (const said of [undefined, '', '0', '-1', '1.5', 'many'])
+    assert.equal(intraOpThreads({ TF_NUM_INTRAOP_THREADS: said }, 2), 2);
+  assert.equal(intraOpThreads({}), availableParallelism());
 });

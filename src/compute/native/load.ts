@@ -37,10 +37,10 @@ export function loadedBinding(): TensorFlowBinding | undefined {
   return loaded?.binding;
 }
 
-/** Threads one operation may use: TF_NUM_INTRAOP_THREADS, else one for each core this process may use. */
-export function intraOpThreads(env: NodeJS.ProcessEnv = process.env): number {
+/** Threads one operation may use: TF_NUM_INTRAOP_THREADS, else `otherwise`, else one for each core this process may use. */
+export function intraOpThreads(env: NodeJS.ProcessEnv = process.env, otherwise?: number): number {
   const asked = Number(env.TF_NUM_INTRAOP_THREADS);
-  return Number.isInteger(asked) && asked > 0 ? asked : availableParallelism();
+  return Number.isInteger(asked) && asked > 0 ? asked : (otherwise ?? availableParallelism());
 }
 
 /**
@@ -48,10 +48,12 @@ export function intraOpThreads(env: NodeJS.ProcessEnv = process.env): number {
  * one's result. The environment must be set before the library is loaded: it reads it in its static initialisers.
  * Throws what the loader throws (a missing library, a wrong architecture).
  */
-export function loadNative(install: NativeInstall): LoadedNative {
+export function loadNative(install: NativeInstall, threadsOtherwise?: number): LoadedNative {
   if (loaded) return loaded;
-  const threads = intraOpThreads();
+  const threads = intraOpThreads(process.env, threadsOtherwise);
   process.env.TF_NUM_INTRAOP_THREADS = String(threads);
+  // One thread an operation asks for no other to begin it.
+  if (threads === 1) process.env.TF_NUM_INTEROP_THREADS ??= '1';
   process.env.TF_CPP_MIN_LOG_LEVEL ??= '3';
   process.env.TF_FORCE_GPU_ALLOW_GROWTH ??= 'true';
   // A GPU adds up in an order of its own, unless it is told to repeat itself.
