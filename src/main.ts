@@ -23,7 +23,8 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) =>
 );
 process.stderr.on('error', () => {});
 
-function report(error: unknown, json: boolean): number {
+function report(error: unknown, argv: readonly string[]): number {
+  const json = argv.includes('--json');
   const known = asKnown(error);
   if (known === undefined) {
     const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
@@ -38,7 +39,9 @@ function report(error: unknown, json: boolean): number {
       );
     return EXIT.internal;
   }
-  const { code, message, remedy, exitCode } = known;
+  const { code, message, exitCode } = known;
+  const stage = argv[0] === undefined || argv[0].startsWith('-') ? undefined : argv[0];
+  const remedy = known.remedy.replaceAll('<stage>', stage ?? '<stage>');
   if (json) process.stderr.write(`${JSON.stringify({ error: { code, message, remedy, exitCode } })}\n`);
   else process.stderr.write(`error: ${message}\n  → ${remedy}\n`);
   return exitCode;
@@ -68,7 +71,7 @@ async function main(argv: readonly string[]): Promise<number> {
     });
     return EXIT.ok;
   } catch (error) {
-    return report(error, argv.includes('--json'));
+    return report(error, argv);
   }
 }
 

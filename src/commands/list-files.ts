@@ -32,10 +32,17 @@ export const LIST_COLUMNS: Columns<ListRow> = {
   score: 'FLOAT',
 };
 
-/** The format asked for, else by the file's extension, else CSV. */
+/**
+ * The format asked for, else by the file's extension, CSV where it has none.
+ * @throws RecsysError USAGE for another extension
+ */
 export function listFormat(file: string, asked: ListFormat | undefined): ListFormat {
   const extension = extname(file).slice(1).toLowerCase();
-  return asked ?? LIST_FORMATS.find((format) => format === extension) ?? 'csv';
+  const known = asked ?? (extension === '' ? 'csv' : LIST_FORMATS.find((format) => format === extension));
+  if (known) return known;
+  throw new RecsysError('USAGE', `${file}: no lists are written as .${extension}`, {
+    remedy: `Name it ${LIST_FORMATS.map((format) => `.${format}`).join(', ')}, or say --format.`,
+  });
 }
 
 const cell = (text: string): string => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);

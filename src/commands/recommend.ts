@@ -46,6 +46,7 @@ export default defineStage({
     const { config, flags } = run;
     const started = performance.now();
     const out = flags.out!;
+    const format = listFormat(out, config.format);
     await refuseExisting(out, flags.force);
     const checkpoint = await readCheckpoint(config.model);
     await selectBackend(config.backend);
@@ -60,7 +61,7 @@ export default defineStage({
           run.progress({ task: 'recommend', done: users, total: lists.total });
       }
     };
-    const count = await writeRows(out, rows(), LIST_COLUMNS, listFormat(out, config.format), flags.force);
+    const count = await writeRows(out, rows(), LIST_COLUMNS, format, flags.force);
     lists.report();
     return {
       path: out,

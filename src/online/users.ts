@@ -21,6 +21,9 @@ export interface UserSnapshot {
   readonly tensors: ReadonlyMap<string, HostTensor>;
 }
 
+/** What is not kept, the same for every user: an array costs more than the few events that most users have. */
+const NO_TIMES = new Float64Array(0);
+const NO_VALUES = new Float32Array(0);
 const FIRST_CAPACITY = 8;
 /** Room behind a history of as many events as are kept, as a share of them: so rarely are the kept ones moved. */
 const SPARE = 0.25;
@@ -132,8 +135,8 @@ export class UserHistories {
     return {
       items: new Int32Array(capacity),
       behaviours: new Uint8Array(capacity),
-      times: new Float64Array(this.keeps.times ? capacity : 0),
-      values: new Float32Array(this.keeps.values ? capacity : 0),
+      times: this.keeps.times ? new Float64Array(capacity) : NO_TIMES,
+      values: this.keeps.values ? new Float32Array(capacity) : NO_VALUES,
       from: 0,
       to: 0,
     };

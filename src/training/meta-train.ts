@@ -73,7 +73,11 @@ export async function metaTrain(
     label: { negatives: 0, minimumValue: undefined },
     targets: {},
     masking: 1,
-    validation: { ...config.validation, users: held.tasks.length },
+    validation: {
+      ...config.validation,
+      metric: config.validation.metric ?? (rating ? 'mae' : 'ndcg@10'),
+      users: held.tasks.length,
+    },
   };
   const rows = trainRows(dataset, task.targets, columnsOf(model));
   if (rating && rows.weight.some((w, r) => w > 0 && Number.isNaN(rows.value[r]!)))

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { LIST_COLUMNS, type ListRow, listFormat, writeRows } from '../../src/commands/list-files.js';
+import type { RecsysError } from '../../src/errors.js';
 import { readHistories } from '../../src/evaluation/histories.js';
 import { type ListOptions, type ListRequest, recommendLists } from '../../src/evaluation/recommend.js';
 import { makeDataset, tableScorer } from './fixture.js';
@@ -127,6 +128,11 @@ test('the format is the one asked for, else by extension, else CSV', () => {
   assert.equal(listFormat('x.PARQUET', undefined), 'parquet');
   assert.equal(listFormat('x.jsonl', 'csv'), 'csv');
   assert.equal(listFormat('folder/recommend', undefined), 'csv');
+  assert.equal(listFormat('lists.xlsx', 'csv'), 'csv');
+  assert.throws(
+    () => listFormat('lists.xlsx', undefined),
+    (error: RecsysError) => error.code === 'USAGE' && /\.xlsx/.test(error.message),
+  );
 });
 
 test('JSONL holds the rows; CSV quotes what must be', async () => {

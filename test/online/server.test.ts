@@ -86,6 +86,16 @@ test('concurrent posts are all taken, learned in journal order', async (t) => {
   );
 });
 
+test('the query of an address that cannot be decoded is refused, not taken as it stands', async (t) => {
+  const { app } = await startServer(t);
+  for (const user of ['%zz', '%E4', 'a%'])
+    for (const path of ['recommendations', 'elicitation']) {
+      const reply = await app.inject(`/v1/${path}?user=${user}`);
+      assert.deepEqual([reply.statusCode, reply.json().code], [400, 'REQUEST_INVALID'], user);
+    }
+  assert.equal((await app.inject('/v1/recommendations?user=%C3%A4%25')).json().user, 'ä%');
+});
+
 test('what is wrong with a body is said by event and field, and nothing of it is taken', async (t) => {
   const { app, service } = await startServer(t);
   const cases: [unknown, number | undefined, string][] = [

@@ -26,6 +26,7 @@ import { learningRoutes } from './learning.js';
 import { operationRoutes } from './operations.js';
 import { qualityRoutes } from './quality.js';
 import { recommendationRoutes } from './recommendations.js';
+import { refuseUndecodable } from './requests.js';
 import { stateRoutes } from './states.js';
 import { TIMEOUTS, type Timeouts } from './timeouts.js';
 import { userDataRoutes } from './user-data.js';
@@ -92,6 +93,7 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
   });
   installErrors(app, log);
   installAccess(app, security, metrics, options.now);
+  app.addHook('onRequest', async ({ url }) => refuseUndecodable(url));
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',

@@ -99,9 +99,9 @@ export const metaTrainSchema = z
       .extend({
         metric: z
           .string()
-          .default('mae')
+          .optional()
           .describe(
-            'what early stopping watches: mae, rmse or ndcg@3; with a ranking loss a ranking metric at 10',
+            'what early stopping watches: mae (the default), rmse or ndcg@3; with a ranking loss a ranking metric at 10 (default: ndcg@10)',
           ),
       })
       .prefault({})
