@@ -133,9 +133,9 @@ const CASES = {
   })),
   'fold-in': [
     {},
-    { hidden: [7], userAttributes: false, center: 3, evidence: true },
+    { hidden: [7], userAttributes: false, center: 3 },
     { feedback: 'events' },
-    { feedback: 'events', itemAttributes: false, hidden: [7], evidence: true },
+    { feedback: 'events', itemAttributes: false, hidden: [7] },
   ].map((parts) => ({
     label: `fold-in of ${JSON.stringify(parts)}`,
     config: modelSchema.parse({ ...small, name: 'fold-in', idDropout: 0, ...parts }),

@@ -27,10 +27,6 @@ const schema = z.strictObject({
     .default('values')
     .describe('what an event says: its value (a rating), or only that it happened'),
   length: z.number().int().min(1).default(100).describe('how many recent events are read'),
-  evidence: z
-    .boolean()
-    .default(false)
-    .describe('learn how much each event counts where there are few, and where there are many'),
   dropout: z.number().min(0).max(0.95).default(0).describe('dropout rate of the item vectors'),
   ...coldItemFields,
   ...valueFields,
@@ -46,8 +42,7 @@ const TOWER = 'item.tower';
  * values: w = w₀ + (Σ a_t φ_t φ_tᵀ + Λ)⁻¹ Σ a_t φ_t (y_t − b_t − φ_t·w₀), score(i) = center + b_i + φ_i·w;
  * events: w = (Σ a_t φ_t φ_tᵀ + α/V Σ_i φ_i φ_iᵀ + Λ)⁻¹ (Σ a_t φ_t + Λ w₀), score(i) = b_i + φ_i·w.
  *
- * With `evidence` a_t is also multiplied by n^p · exp(q/n), n being the number of events, and p and q learned: one event may say less, or more, than
- * each of ten. The state of a user is w: D + 1 numbers.
+ * The state of a user is w: D + 1 numbers.
  */
 export const foldIn = defineModel({
   schema,
@@ -95,7 +90,6 @@ export const foldIn = defineModel({
         into.set('user.mean', constant([size], 0));
         into.set('penalty', constant([size], 0));
         into.set('recency', constant([length], 0));
-        if (config.evidence) into.set('evidence', constant([2], 0));
         if (!values) into.set('unobserved', constant([1], 0));
         into.set('output.bias', itemBias(rows));
         return into;
@@ -116,10 +110,8 @@ export const foldIn = defineModel({
           params.get('user.mean'),
         );
         const phi = regressors(params, items.encode(params, ids, pass), pass) as tf.Tensor3D;
-        const there = present(ids);
-        const recency: tf.Tensor = tf.slice(params.get('recency'), [length - steps], [steps]);
-        const said = config.evidence ? tf.add(recency, evidenceOf(params, there)) : recency;
-        const weighted = tf.mul(phi, tf.expandDims(tf.mul(there, tf.exp(said)), 2));
+        const recency = tf.exp(tf.slice(params.get('recency'), [length - steps], [steps]));
+        const weighted = tf.mul(phi, tf.expandDims(tf.mul(present(ids), recency), 2));
         const penalty = tf.exp(params.get('penalty'));
         const ridge = tf.mul(tf.eye(size), penalty);
         const gram = tf.add(tf.matMul(weighted, phi, true, false), ridge) as tf.Tensor3D;
@@ -161,10 +153,3 @@ export const foldIn = defineModel({
     };
   },
 });
-
-/** p·ln n + q/n of each row's number n of events, [B, L] of 1 where there is one → [B, 1]; of a row without any as if it had one. */
-function evidenceOf(params: Params, there: tf.Tensor2D): tf.Tensor {
-  const count = tf.maximum(tf.sum(there, 1, true), 1);
-  const [power, few] = tf.split(params.get('evidence'), 2) as [tf.Tensor, tf.Tensor];
-  return tf.add(tf.mul(tf.log(count), power), tf.div(few, count));
-}
