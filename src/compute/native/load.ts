@@ -52,8 +52,8 @@ export function loadNative(install: NativeInstall, threadsOtherwise?: number): L
   if (loaded) return loaded;
   const threads = intraOpThreads(process.env, threadsOtherwise);
   process.env.TF_NUM_INTRAOP_THREADS = String(threads);
-  // One thread an operation asks for no other to begin it.
-  if (threads === 1) process.env.TF_NUM_INTEROP_THREADS ??= '1';
+  // Below 0: operations begin in the thread that asks for them. Waking another for each costs more than it saves where one computes.
+  if (threads === 1) process.env.TF_NUM_INTEROP_THREADS ??= '-1';
   process.env.TF_CPP_MIN_LOG_LEVEL ??= '3';
   process.env.TF_FORCE_GPU_ALLOW_GROWTH ??= 'true';
   // A GPU adds up in an order of its own, unless it is told to repeat itself.
