@@ -8,15 +8,6 @@ export const METRICS = {
   ranking: ['ndcg@10', 'hr@10'],
 } as const;
 
-/** As tables here show a figure: four places, no leading zero. */
-export const four = (value: number): string =>
-  value
-    .toFixed(4)
-    .replace(/^(-?)0/, '$1')
-    .replace('-', '−');
-
-export const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
-
 const folderOf = (name: string): string => join(import.meta.dirname, 'results-cold', name);
 
 const read = (file: string): ColdResults => coldResultsSchema.parse(JSON.parse(readFileSync(file, 'utf8')));

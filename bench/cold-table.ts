@@ -4,7 +4,8 @@
  *   npx tsx bench/cold-table.ts <evaluation directory> <name> [curve]
  */
 import type { ColdResults, ColdRow } from '../src/evaluation/cold/results.js';
-import { four, keep, kept, METRICS, mean } from './cold-results.js';
+import { keep, kept, METRICS } from './cold-results.js';
+import { bracketed, four, mean, over } from './figures.js';
 import { changePages, PAGES } from './pages.js';
 
 const [directory, name = 'ml1m-cold', kind] = process.argv.slice(2);
@@ -25,9 +26,7 @@ function same({ users, items }: Scenario, row: Pick<ColdRow, 'name' | 'support'>
 
 /** A metric's mean over runs, with the widest interval. */
 function figure(rows: readonly ColdRow[], metric: string): string {
-  const all = rows.map((r) => r.metrics[metric]!);
-  const [low, high] = [Math.min(...all.map((m) => m.low)), Math.max(...all.map((m) => m.high))];
-  return `${four(mean(all.map((m) => m.mean)))} [${four(low)}, ${four(high)}]`;
+  return bracketed(over(rows.map((r) => r.metrics[metric]!)));
 }
 
 function scenarioTable(): string[] {
@@ -74,11 +73,7 @@ function curveTable(): string[] {
       const cells = at.map((all) => figure(all, leading));
       lines.push(`| ${title} | ${model} | ${at[0]!.length} | ${cells.join(' | ')} |`);
       if (!at.every((all) => all[0]!.kind === 'model' && all[0]!.difference)) continue;
-      const less = at.map((all) => {
-        const found = all.map((r) => r.difference![leading]!);
-        const [low, high] = [Math.min(...found.map((d) => d.low)), Math.max(...found.map((d) => d.high))];
-        return `${four(mean(found.map((d) => d.mean)))} [${four(low)}, ${four(high)}]`;
-      });
+      const less = at.map((all) => bracketed(over(all.map((r) => r.difference![leading]!))));
       differences.push(`- ${title}, ${model} − ${reference}: ${less.join(', ')}`);
     }
   }

@@ -6,7 +6,7 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type ElicitationResults, elicitationSchema } from '../src/evaluation/elicitation/results.js';
-import { four, mean } from './cold-results.js';
+import { bracketed, mean, over } from './figures.js';
 
 const [directory, seed = '42', name = 'ml1m-elicit'] = process.argv.slice(2);
 const folder = join(import.meta.dirname, 'results-cold', name);
@@ -37,14 +37,8 @@ const lines = [
 ];
 for (const [r, { strategy }] of runs[0]!.rows.entries()) {
   const same = runs.map(({ rows }) => rows[r]!);
-  const all = same.map(({ metrics }) => metrics.mae!);
-  const [low, high] = [Math.min(...all.map((m) => m.low)), Math.max(...all.map((m) => m.high))];
-  const less = same.map(({ difference }) =>
-    difference
-      ? `${four(difference.mae!.mean)} [${four(difference.mae!.low)}, ${four(difference.mae!.high)}]`
-      : '–',
-  );
-  const error = `${four(mean(all.map((m) => m.mean)))} [${four(low)}, ${four(high)}]`;
+  const less = same.map(({ difference }) => (difference ? bracketed(difference.mae!) : '–'));
+  const error = bracketed(over(same.map(({ metrics }) => metrics.mae!)));
   const answered = mean(same.map(({ answers }) => answers)).toFixed(1);
   lines.push(`| ${strategy} | ${answered} | ${error} | ${less.join(', ')} |`);
 }

@@ -7,6 +7,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
+import { bracketed, four, type Measured, mean, over } from './figures.js';
 import { changePages, PAGES } from './pages.js';
 import { type ResultRecord, recordSchema } from './record.js';
 
@@ -19,16 +20,10 @@ const publishedSchema = z.record(
   }),
 );
 
-const four = (value: number): string =>
-  value
-    .toFixed(4)
-    .replace(/^(-?)0/, '$1')
-    .replace('-', '−');
 const size = (bytes: number): string =>
   bytes < 1e6 ? `${Math.round(bytes / 1e3)} KB` : `${(bytes / 1e6).toFixed(1)} MB`;
-const average = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
 const deviation = (values: readonly number[]): number =>
-  Math.sqrt(values.reduce((sum, v) => sum + (v - average(values)) ** 2, 0) / (values.length - 1));
+  Math.sqrt(values.reduce((sum, v) => sum + (v - mean(values)) ** 2, 0) / (values.length - 1));
 
 function readBoard(board: string): ResultRecord[] {
   const folder = join(import.meta.dirname, 'results', board);
@@ -51,24 +46,18 @@ function shownMetrics([first]: readonly ResultRecord[]): readonly [string, ...st
     : ['auc', 'mrr', 'ndcg@5', 'ndcg@10'];
 }
 
-/** From the lowest end of intervals to the highest. */
-const widest = (all: readonly { readonly low: number; readonly high: number }[]) => ({
-  low: Math.min(...all.map((one) => one.low)),
-  high: Math.max(...all.map((one) => one.high)),
-});
-
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 
 /** What a model keeps of the board's reference: means over its seeds, and the widest interval of its quality. */
 function keptCells(records: readonly ResultRecord[]): string[] {
   const kept = records.flatMap((r) => (r.kept ? [r.kept] : []));
   if (kept.length === 0) return ['–', '–', '–'];
-  const { low, high } = widest(kept.map((k) => k.quality));
+  const quality = over(kept.map((k) => k.quality));
   const weights = kept.flatMap((k) => (k.weights === undefined ? [] : [k.weights]));
   return [
-    `${percent(average(kept.map((k) => k.quality.mean)))} [${percent(low)}, ${percent(high)}]`,
-    weights.length === 0 ? '–' : percent(average(weights)),
-    percent(average(kept.map((k) => k.bytes))),
+    `${percent(quality.mean)} [${percent(quality.low)}, ${percent(quality.high)}]`,
+    weights.length === 0 ? '–' : percent(mean(weights)),
+    percent(mean(kept.map((k) => k.bytes))),
   ];
 }
 
@@ -76,15 +65,15 @@ function keptCells(records: readonly ResultRecord[]): string[] {
 function line(row: string, records: readonly ResultRecord[], keeps: boolean): Line {
   const [leading, ...others] = shownMetrics(records);
   const values = records.map((r) => r.metrics[leading]!);
-  const { low, high } = widest(records.map((r) => r.intervals[leading]!));
+  const { low, high } = over(records.map((r) => r.intervals[leading]!));
   const spread = values.length > 1 ? ` ± ${four(deviation(values))}` : '';
   return {
-    leading: average(values),
+    leading: mean(values),
     cells: [
       row,
       String(records[0]!.kind === 'model' ? records.length : '–'),
-      `${four(average(values))}${spread} [${four(low)}, ${four(high)}]`,
-      ...others.map((metric) => four(average(records.map((r) => r.metrics[metric]!)))),
+      `${four(mean(values))}${spread} [${four(low)}, ${four(high)}]`,
+      ...others.map((metric) => four(mean(records.map((r) => r.metrics[metric]!)))),
       size(records[0]!.bytes),
       ...(keeps ? keptCells(records) : []),
     ],
@@ -93,7 +82,7 @@ function line(row: string, records: readonly ResultRecord[], keeps: boolean): Li
 
 /** Differences by model and what it is compared with: the mean over seeds, and the widest interval. */
 function pairedDifferences(records: readonly ResultRecord[]): string[] {
-  const groups = new Map<string, { mean: number; low: number; high: number }[]>();
+  const groups = new Map<string, Measured[]>();
   for (const { row, kind, differences } of records) {
     if (kind !== 'model') continue;
     for (const { against, 'ndcg@10': d } of differences) {
@@ -102,9 +91,8 @@ function pairedDifferences(records: readonly ResultRecord[]): string[] {
     }
   }
   return [...groups].map(([name, all]) => {
-    const mean = average(all.map((d) => d.mean));
-    const { low, high } = widest(all);
-    return `${name} ${mean < 0 ? '' : '+'}${four(mean)} [${four(low)}, ${four(high)}]`;
+    const difference = over(all);
+    return `${name} ${difference.mean < 0 ? '' : '+'}${bracketed(difference)}`;
   });
 }
 
