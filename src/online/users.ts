@@ -21,7 +21,7 @@ export interface UserSnapshot {
   readonly tensors: ReadonlyMap<string, HostTensor>;
 }
 
-/** What is not kept, the same for every user: an array costs more than the few events that most users have. */
+/** What is not there, the same for every user: an array costs more than the few events that most users have. */
 const NO_TIMES = new Float64Array(0);
 const NO_VALUES = new Float32Array(0);
 const FIRST_CAPACITY = 8;
@@ -64,8 +64,8 @@ export class UserHistories {
       user: this.index.get(user) ?? 0,
       items: h ? h.items.subarray(h.from, h.to) : new Int32Array(0),
       behaviours: h ? h.behaviours.subarray(h.from, h.to) : new Uint8Array(0),
-      ...(this.keeps.times ? { times: h ? h.times.subarray(h.from, h.to) : new Float64Array(0) } : {}),
-      ...(this.keeps.values ? { values: h ? h.values.subarray(h.from, h.to) : new Float32Array(0) } : {}),
+      ...(this.keeps.times ? { times: h ? h.times.subarray(h.from, h.to) : NO_TIMES } : {}),
+      ...(this.keeps.values ? { values: h ? h.values.subarray(h.from, h.to) : NO_VALUES } : {}),
     };
   }
 
