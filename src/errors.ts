@@ -132,6 +132,9 @@ export const CATALOGUE = {
 
 export type ErrorCode = keyof typeof CATALOGUE;
 
+/** A remedy of the catalogue with the stage that it is for. */
+export const remedyFor = (remedy: string, stage: string): string => remedy.replaceAll('<stage>', stage);
+
 /** A user's error: what is wrong and where (`message`), what to do (`remedy`), and the exit code. */
 export class RecsysError extends Error {
   readonly code: ErrorCode;

@@ -1,7 +1,7 @@
 import { Console } from 'node:console';
 import { cli } from './cli.js';
 import { version } from './commands/version.js';
-import { EXIT, RecsysError } from './errors.js';
+import { EXIT, RecsysError, remedyFor } from './errors.js';
 
 // stdout carries results only: whatever a library prints goes to stderr.
 globalThis.console = new Console(process.stderr);
@@ -40,8 +40,8 @@ function report(error: unknown, argv: readonly string[]): number {
     return EXIT.internal;
   }
   const { code, message, exitCode } = known;
-  const stage = argv[0] === undefined || argv[0].startsWith('-') ? undefined : argv[0];
-  const remedy = known.remedy.replaceAll('<stage>', stage ?? '<stage>');
+  const [command = '-'] = argv;
+  const remedy = command.startsWith('-') ? known.remedy : remedyFor(known.remedy, command);
   if (json) process.stderr.write(`${JSON.stringify({ error: { code, message, remedy, exitCode } })}\n`);
   else process.stderr.write(`error: ${message}\n  → ${remedy}\n`);
   return exitCode;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
-import { CATALOGUE, type ErrorCode, EXIT, RecsysError } from '../src/errors.js';
+import { CATALOGUE, type ErrorCode, EXIT, RecsysError, remedyFor } from '../src/errors.js';
 
 test('every code has its exit code and remedy', () => {
   for (const code of Object.keys(CATALOGUE) as ErrorCode[]) {
@@ -18,6 +18,12 @@ test('every code has its exit code and remedy', () => {
     environment: 5,
     interrupted: 130,
   });
+});
+
+test('a remedy names the stage it is for', () => {
+  const { remedy } = new RecsysError('CONFIG_INVALID', 'wrong');
+  assert.match(remedyFor(remedy, 'pretrain'), /`recsys config schema pretrain`/);
+  assert.equal(remedyFor('Do this.', 'pretrain'), 'Do this.');
 });
 
 test('a remedy of its own and a cause', () => {

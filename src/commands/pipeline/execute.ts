@@ -1,4 +1,4 @@
-import { RecsysError } from '../../errors.js';
+import { RecsysError, remedyFor } from '../../errors.js';
 import type { CommonFlags, Invocation, StageResult, StageRun } from '../stage.js';
 import { identify } from './identity.js';
 import type { PlannedStage } from './plan.js';
@@ -115,7 +115,7 @@ async function runStage(planned: PlannedStage, flags: CommonFlags, run: Run): Pr
     }
     if (error instanceof RecsysError) {
       throw new RecsysError(error.code, `stage "${id}" (${stage.name}): ${error.message}`, {
-        remedy: error.remedy,
+        remedy: remedyFor(error.remedy, stage.name),
         cause: error,
       });
     }
