@@ -100,6 +100,10 @@ export const COMMANDS = {
     describe: 'estimate what a checkpoint would have earned, from lists that were served',
     load: () => import('./commands/off-policy.js'),
   },
+  uplift: {
+    describe: 'compare the variants of an experiment by what their lists earned',
+    load: () => import('./commands/uplift.js'),
+  },
   replay: {
     describe: 'send a log of events to a service, in order of time',
     load: () => import('./commands/replay.js'),

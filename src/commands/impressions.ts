@@ -63,6 +63,7 @@ const COLUMNS: Columns<Required<ImpressionRow>> = {
   adapter: 'VARCHAR',
   behaviour: 'VARCHAR',
   fallbackReason: 'VARCHAR',
+  variant: 'JSON',
   reranked: 'BOOLEAN',
   events: 'JSON',
 };

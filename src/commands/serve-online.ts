@@ -8,6 +8,8 @@ import { readQuestions } from '../evaluation/elicitation/results.js';
 import { budgetSchema } from '../model/adaptation/budget.js';
 import { checkpointsSchema } from '../online/checkpoints/schema.js';
 import { clicksSchema } from '../online/clicks/schema.js';
+import { Experiment } from '../online/experiment/experiment.js';
+import { experimentSchema } from '../online/experiment/schema.js';
 import { explorationSchema } from '../online/exploration/schema.js';
 import { guardSchema } from '../online/guard/schema.js';
 import { alertsSchema, withoutSecrets } from '../online/guard/webhook.js';
@@ -76,6 +78,7 @@ const schema = z.strictObject({
   lists: listsSchema,
   retrieval: retrievalSchema,
   exploration: explorationSchema,
+  experiment: experimentSchema,
   clicks: clicksSchema,
   guard: guardSchema,
   alerts: alertsSchema,
@@ -109,6 +112,7 @@ export default defineStage({
     // What can be wrong with the inputs is found before the backend is loaded.
     const security = await openSecurity(config.security, context.log);
     if (config.retrieval.kind === 'usearch') await loadUsearch();
+    const experiment = config.experiment && new Experiment(config.experiment, Object.keys(config.adapters));
     const checkpoint = await readCheckpoint(config.model);
     const adapters = new Map(
       await Promise.all(
@@ -125,6 +129,7 @@ export default defineStage({
       {
         ...config,
         security,
+        experiment,
         pseudonymKey: config.privacy.pseudonyms?.keyFile,
         rebuildAfter:
           config.privacy.rebuildAfter === 'restart' ? undefined : config.privacy.rebuildAfter * 1000,

@@ -62,6 +62,12 @@ export class ServiceMetrics {
     labelNames: ['reason'] as const,
     ...this.into,
   });
+  readonly variants = new Counter({
+    name: 'recsys_experiment_lists_total',
+    help: 'Lists of users in an experiment, by variant',
+    labelNames: ['variant'] as const,
+    ...this.into,
+  });
   readonly evicted = new Counter({
     name: 'recsys_evicted_total',
     help: 'What had no event for long and was let go of: history or own weights of a user, or an item that came',

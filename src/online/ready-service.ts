@@ -172,6 +172,7 @@ async function openOver(
     retrieval,
     serving: {
       exploration: new Exploration(options.exploration, seed),
+      experiment: options.experiment,
       ...(impressions && !sealed ? { impressions } : {}),
     },
     clicks: options.clicks,

@@ -2,6 +2,7 @@ import type { ItemScores } from '../compute/topk.js';
 import { type UserState, userStates } from '../model/adaptation/basis.js';
 import type { FallbackReason, Reason, RecommendRequest } from '../protocol/recommendations.js';
 import type { Catalogue, Query, StageContext } from '../types.js';
+import { askedQuery } from './asked-query.js';
 import { CLOCK, type Clock } from './deadline/clock.js';
 import { LastLists } from './deadline/last-lists.js';
 import { ScoringTime } from './deadline/scoring-time.js';
@@ -40,8 +41,10 @@ export interface Recommendation {
   readonly items: readonly RecommendedItem[];
   /** `<base checkpoint>+<events learned since>`. */
   readonly modelVersion: string;
-  /** The adapter that was asked for. */
+  /** The adapter that was asked for, or that the variant has. */
   readonly adapter?: string;
+  /** Where there is an experiment: how lists of this user are made. */
+  readonly variant?: string;
   /** Where lists explore: probability of the whole list. */
   readonly listPropensity?: number;
   /** True where the list is popularity or the user's last one. */
@@ -61,7 +64,7 @@ export interface RecommenderOptions {
   readonly popularity: Float32Array;
   readonly requests: Pick<RequestConfig, 'k' | 'budgetMs'>;
   /** Makes lists of scores. */
-  lists(): Pick<Lists, 'best' | 'left' | 'reranks'>;
+  lists(): Pick<Lists, 'best' | 'left'>;
   readonly serving?: Serving | undefined;
   /** What lists showed, for the events that name them. */
   readonly shown: ShownLists;
@@ -155,8 +158,10 @@ export class Recommender {
     this.options.retrieval?.note(item);
   }
 
-  private async answer(request: RecommendRequest, asked: Asked, own: UnderWay): Promise<Recommendation> {
+  private async answer(given: RecommendRequest, asked: Asked, own: UnderWay): Promise<Recommendation> {
     const { catalogue, requests, items, metrics, serving, learner, retrieval } = this.options;
+    const variant = serving?.experiment?.of(given);
+    const request = variant?.adapter === undefined ? given : { ...given, adapter: variant.adapter };
     const unknown: string[] = [];
     const { adapter, user } = request;
     const adapters = learner.adapters ?? [];
@@ -164,7 +169,7 @@ export class Recommender {
       throw invalid([
         { field: 'adapter', message: `is none that is served (${adapters.join(', ') || 'there are none'})` },
       ]);
-    const query = { ...this.query(request, unknown), ...this.asking(request.behaviour) };
+    const query = { ...askedQuery(request, this.options, unknown), ...this.asking(request.behaviour) };
     const known = (list: readonly string[]): number[] =>
       list.flatMap((id) => {
         const item = items.get(id);
@@ -185,6 +190,7 @@ export class Recommender {
       requestId: asked.requestId,
       popularity: this.popularity,
       counts: false,
+      diversity: variant?.diversity,
     };
     const lastOf = lastListOf(request);
     const end = this.clock.now() + budget - (asked.waited ?? 0);
@@ -200,10 +206,11 @@ export class Recommender {
     };
     const { model, list } = await listed(listing, retrieval);
     if (typeof model !== 'string' && lastOf !== undefined && !own.forgotten)
-      this.lastLists.keep(lastOf, { items: list.items, scores: list.scores, modelVersion: version });
+      this.lastLists.keep(lastOf, { ...list, modelVersion: version });
     const fallbackReason = typeof model === 'string' ? model : undefined;
     metrics.recommendations.inc({ source: fallbackReason ? 'fallback' : 'model' });
     if (fallbackReason) metrics.fallbacks.inc({ reason: fallbackReason });
+    if (variant) metrics.variants.inc({ variant: variant.name });
     const reasons =
       request.reasons && model instanceof Float32Array && !request.state
         ? await reasonsOf(query, list.items, model, { catalogue, learner, score: scoring.score, adapter })
@@ -221,6 +228,7 @@ export class Recommender {
       ...(drawn ? { listPropensity: list.propensities.reduce((product, one) => product * one, 1) } : {}),
       modelVersion: list.version,
       ...(adapter === undefined ? {} : { adapter }),
+      ...(variant === undefined ? {} : { variant: variant.name }),
       fallback: fallbackReason !== undefined,
       ...(fallbackReason ? { fallbackReason } : {}),
       unknown,
@@ -228,20 +236,21 @@ export class Recommender {
     if (asked.requestId !== undefined && !own.forgotten) {
       this.shown.keep(asked.requestId, user, answer.items);
       await this.logList(
-        { ...answer, query, requestId: asked.requestId, behaviour: request.behaviour },
+        {
+          ...answer,
+          ...{ query, requestId: asked.requestId, behaviour: request.behaviour },
+          variant: variant && serving?.experiment?.told(variant),
+        },
         list,
       );
     }
     return answer;
   }
 
-  private async logList(served: Omit<Served, 'list' | 'policy' | 'reranked'>, list: MadeList): Promise<void> {
-    const { serving, catalogue, learner, lists } = this.options;
+  private async logList(served: Omit<Served, 'list' | 'policy'>, list: MadeList): Promise<void> {
+    const { serving, catalogue, learner } = this.options;
     const policy = list.drawn ? (serving?.exploration?.config.kind ?? 'none') : undefined;
-    const reranked = lists().reranks;
-    await serving?.impressions?.write(
-      impressionOf({ ...served, list, policy, reranked }, catalogue, learner.length),
-    );
+    await serving?.impressions?.write(impressionOf({ ...served, list, policy }, catalogue, learner.length));
   }
 
   /** A list of the model's scores, or what stands in for it. */
@@ -260,7 +269,14 @@ export class Recommender {
     if (!last || !left || left.items.length === 0)
       return { ...(await lists.best(this.popularity, { ...wanted, counts: true })), version, drawn: true };
     const propensities = new Float64Array(left.items.length).fill(Number.NaN);
-    return { ...left, propensities, pool: left.items, version: last.modelVersion, drawn: false };
+    return {
+      ...left,
+      propensities,
+      reranked: last.reranked,
+      pool: left.items,
+      version: last.modelVersion,
+      drawn: false,
+    };
   }
 
   /**
@@ -299,44 +315,6 @@ export class Recommender {
       : `is none that the model knows (${[...behaviourIndex.keys()].join(', ')})`;
     if (asks === undefined || !learner.asks) throw invalid([{ field: 'behaviour', message }]);
     return { asks };
-  }
-
-  private query(request: RecommendRequest, unknown: string[]): Query {
-    const { histories, items: known, behaviourIndex } = this.options;
-    const base = histories.query(request.user ?? '');
-    if (!request.history || request.history.length === 0) return base;
-    const items = [...base.items];
-    const behaviours = [...base.behaviours];
-    const times = [...(base.times ?? [])];
-    const values = [...(base.values ?? [])];
-    for (const [index, entry] of request.history.entries()) {
-      const {
-        item: id,
-        behaviour,
-        time,
-        value = Number.NaN,
-      } = typeof entry === 'string' ? { item: entry } : entry;
-      if (histories.keeps.times && time === undefined)
-        throw invalid([
-          { field: `history.${index}.time`, message: 'is missing; the model reads the times of events' },
-        ]);
-      const item = known.get(id);
-      if (item === undefined) {
-        unknown.push(id);
-        continue;
-      }
-      items.push(item);
-      behaviours.push(behaviourIndex.get(behaviour ?? '') ?? 0);
-      if (histories.keeps.times) times.push(time!);
-      if (histories.keeps.values) values.push(value);
-    }
-    return {
-      user: base.user,
-      items: Int32Array.from(items),
-      behaviours: Uint8Array.from(behaviours),
-      ...(histories.keeps.times ? { times: Float64Array.from(times) } : {}),
-      ...(histories.keeps.values ? { values: Float32Array.from(values) } : {}),
-    };
   }
 
   /** How a request is scored: by its state, by the user's own weights, or by the model with the adapter asked for. */

@@ -6,6 +6,7 @@ import type { Checkpoint } from '../storage/checkpoint.js';
 import type { CheckpointsConfig } from './checkpoints/schema.js';
 import type { ClicksConfig } from './clicks/schema.js';
 import type { Questions } from './elicitation.js';
+import type { Experiment } from './experiment/experiment.js';
 import type { ExplorationConfig } from './exploration/schema.js';
 import type { GuardConfig } from './guard/schema.js';
 import type { AlertsConfig } from './guard/webhook.js';
@@ -42,6 +43,8 @@ export interface ServeOptions {
   readonly lists: ListsConfig;
   readonly retrieval: RetrievalConfig;
   readonly exploration: ExplorationConfig;
+  /** Which users' lists are made how; absent: all alike. */
+  readonly experiment?: Experiment | undefined;
   readonly clicks: ClicksConfig;
   readonly guard: GuardConfig;
   readonly alerts: AlertsConfig;

@@ -1,10 +1,13 @@
 import type { Clock } from './deadline/clock.js';
+import type { Experiment } from './experiment/experiment.js';
 import type { Exploration } from './exploration/exploration.js';
 import type { ImpressionLog } from './impressions/log.js';
 
 /** What goes with the serving of lists and is no part of the state. */
 export interface Serving {
   readonly exploration?: Exploration;
+  /** Which users' lists are made how. */
+  readonly experiment?: Experiment | undefined;
   /** Where lists are written that were served. */
   readonly impressions?: ImpressionLog;
   /** Default: that of the machine. */

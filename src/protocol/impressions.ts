@@ -9,6 +9,14 @@ const pastEvent = z.object({
 });
 export type PastEvent = z.output<typeof pastEvent>;
 
+/** Which of an experiment's variants a list was made by. */
+const variantOf = z.object({
+  experiment: z.string(),
+  name: z.string(),
+  share: z.number().describe('of the users that are dealt to it, 0 to 1'),
+});
+export type VariantOf = z.output<typeof variantOf>;
+
 /** A list as it was served: what was shown and how likely that was, and all that another policy needs to say what it would have shown. */
 export const impressionFields = {
   requestId: z.string(),
@@ -28,5 +36,6 @@ export const impressionFields = {
   adapter: z.string().exactOptional(),
   behaviour: z.string().exactOptional(),
   fallbackReason: z.enum(FALLBACK_REASONS).exactOptional(),
+  variant: variantOf.exactOptional().describe('where there is an experiment, and the user is in it'),
   reranked: z.literal(true).exactOptional().describe('caps or diversity had a part in it'),
 };

@@ -123,7 +123,11 @@ export const recommendReplySchema = z.object({
   modelVersion: z
     .string()
     .describe('<base checkpoint>+<events learned since>, and .<rollbacks> where something was taken back'),
-  adapter: z.string().optional().describe('the adapter that was asked for'),
+  adapter: z.string().optional().describe('the adapter that was asked for, or that the variant has'),
+  variant: z
+    .string()
+    .optional()
+    .describe('where there is an experiment: the variant that the user is dealt to'),
   fallback: z
     .boolean()
     .describe('true: popular items, or what is left of the user’s last list, and `fallbackReason` says why'),

@@ -21,6 +21,7 @@ const WITH_SETTINGS = [
   'evaluate',
   'recommend',
   'off-policy',
+  'uplift',
   'export',
   'serve-online',
   'replay',

@@ -85,6 +85,7 @@ test('an item is left out of histories and lists; queries made before go on as t
     lists.keep(user, {
       items: Int32Array.from(items),
       scores: new Float32Array(items.length),
+      reranked: false,
       modelVersion: '',
     });
   lists.drop(7);

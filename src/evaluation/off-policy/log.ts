@@ -1,20 +1,14 @@
 import { z } from 'zod';
 import { RecsysError } from '../../errors.js';
+import { loggedEvent, parsedLine, servedFields } from '../served-lists.js';
 
-const event = z.object({
-  item: z.string(),
-  behaviour: z.string().optional(),
-  time: z.number().optional(),
-  value: z.number().optional(),
-});
 const row = z.object({
+  ...servedFields,
   requestId: z.string(),
-  user: z.string().optional(),
   behaviour: z.string().optional(),
   items: z.array(z.object({ item: z.string(), propensity: z.unknown().optional() })).min(1),
   pool: z.array(z.string()).optional(),
-  history: z.array(event).default([]),
-  events: z.array(event).default([]),
+  history: z.array(loggedEvent).default([]),
   fallbackReason: z.string().optional(),
   estimated: z.boolean().default(false),
   reranked: z.boolean().default(false),
@@ -50,7 +44,7 @@ export async function* readServedLists(
     number++;
     if (line.trim() === '') continue;
     const at = `${where}:${number}`;
-    const list = parsed(line, at);
+    const list = parsedLine(row, line, at);
     if (list.fallbackReason !== undefined) {
       counts.fallbacks++;
       continue;
@@ -92,20 +86,4 @@ function marked(at: string, mark: 'estimated' | 'reranked'): RecsysError {
   return new RecsysError('PROPENSITIES_INVALID', `${at}: ${what}`, {
     remedy: `Take such lists all the same with --allow ${mark}.`,
   });
-}
-
-function parsed(line: string, at: string): z.output<typeof row> {
-  let value: unknown;
-  try {
-    value = JSON.parse(line);
-  } catch (cause) {
-    throw new RecsysError('DATA_UNREADABLE', `${at}: not JSON: ${line.slice(0, 80)}`, { cause });
-  }
-  const found = row.safeParse(value);
-  if (found.success) return found.data;
-  const [issue] = found.error.issues;
-  throw new RecsysError(
-    'DATA_UNREADABLE',
-    `${at}: ${issue!.path.join('.')} is not as \`recsys impressions\` writes it`,
-  );
 }

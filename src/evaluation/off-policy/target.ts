@@ -5,6 +5,7 @@ import { inBatches } from '../batches.js';
 import { catalogueIndex, type HistoryCounts, historyQuery } from '../histories.js';
 import { UNKNOWN_SCORE } from '../mapped.js';
 import { notANumber } from '../rank.js';
+import { rewardsOf } from '../served-lists.js';
 import { ItemMeans } from './direct.js';
 import type { LoggedList, Step } from './estimators.js';
 import type { ServedList } from './log.js';
@@ -92,17 +93,4 @@ function stepsOf(
       expectedOfTarget,
     };
   });
-}
-
-/** 1 for each item of a list on which a success came, else 0. */
-function rewardsOf({ items, events }: ServedList, behaviours: readonly string[]): number[] {
-  const chosen = new Set(
-    events
-      .filter(
-        ({ behaviour }) =>
-          behaviours.length === 0 || (behaviour !== undefined && behaviours.includes(behaviour)),
-      )
-      .map(({ item }) => item),
-  );
-  return items.map(({ item }) => (chosen.has(item) ? 1 : 0));
 }

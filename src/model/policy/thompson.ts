@@ -1,4 +1,5 @@
 import type { Random } from '../../random.js';
+import { normalCumulative } from './normal.js';
 
 interface Beliefs {
   readonly worth: Float64Array;
@@ -44,7 +45,7 @@ export function bestOfDrawn({ worth, counts }: Beliefs, spread: number, at: numb
   const density = (x: number): number => {
     const z = (x - middle) / own;
     let value = Math.exp(-0.5 * z * z) / (own * Math.sqrt(2 * Math.PI));
-    for (const rival of rivals) value *= cumulative((x - rival.mean) / rival.deviation);
+    for (const rival of rivals) value *= normalCumulative((x - rival.mean) / rival.deviation);
     return value;
   };
   // Narrow rivals are steps in the integrand: cut at them, no step falls between two points unseen.
@@ -79,16 +80,4 @@ function integral(f: (x: number) => number, a: number, b: number): number {
   };
   const ends = [f(a), f((a + b) / 2), f(b)] as const;
   return go([a, b], ends, ((b - a) / 6) * (ends[0] + 4 * ends[1] + ends[2]), DEEPEST);
-}
-
-/** Φ(z), to 1.2e-7 relative: the rational Chebyshev fit of erfc in Numerical Recipes (Press et al. 1992, 6.2). */
-function cumulative(z: number): number {
-  const x = Math.abs(z) / Math.SQRT2;
-  const t = 1 / (1 + 0.5 * x);
-  const fit = [
-    -1.26551223, 1.00002368, 0.37409196, 0.09678418, -0.18628806, 0.27886807, -1.13520398, 1.48851587,
-    -0.82215223, 0.17087277,
-  ].reduceRight((sum, c) => sum * t + c, 0);
-  const erfc = t * Math.exp(-x * x + fit);
-  return z >= 0 ? 1 - erfc / 2 : erfc / 2;
 }

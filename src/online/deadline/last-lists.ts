@@ -1,7 +1,8 @@
 import type { TopK } from '../../compute/topk.js';
+import type { List } from '../lists/lists.js';
 
 /** A list as it was served, with the model it was of. */
-export interface LastList extends TopK {
+export interface LastList extends TopK, Pick<List, 'reranked'> {
   readonly modelVersion: string;
 }
 
@@ -15,9 +16,9 @@ export class LastLists {
     return this.lists.get(user);
   }
 
-  keep(user: string, list: LastList): void {
+  keep(user: string, { items, scores, reranked, modelVersion }: LastList): void {
     this.lists.delete(user);
-    this.lists.set(user, list);
+    this.lists.set(user, { items, scores, reranked, modelVersion });
     if (this.lists.size > this.most) this.lists.delete(this.lists.keys().next().value!);
   }
 

@@ -1,3 +1,4 @@
+import type { VariantOf } from '../../protocol/impressions.js';
 import type { FallbackReason } from '../../protocol/recommendations.js';
 import type { Catalogue, Query } from '../../types.js';
 import type { List } from '../lists/lists.js';
@@ -12,9 +13,9 @@ export interface Served {
   readonly behaviour?: string | undefined;
   readonly fallbackReason?: FallbackReason | undefined;
   readonly list: List;
+  readonly variant?: VariantOf | undefined;
   /** How its places were filled; undefined for a list that was made before. */
   readonly policy: string | undefined;
-  readonly reranked: boolean;
   readonly query: Query;
 }
 
@@ -27,9 +28,9 @@ export function impressionOf(
   catalogue: Pick<Catalogue, 'items' | 'behaviours'>,
   length: number,
 ): Omit<Impression, 'time'> {
-  const { requestId, modelVersion, list, policy, reranked, query } = served;
+  const { requestId, modelVersion, list, policy, query } = served;
   const id = (item: number): string => catalogue.items[item]!;
-  const { user, adapter, behaviour, fallbackReason } = served;
+  const { user, adapter, behaviour, fallbackReason, variant } = served;
   return {
     type: 'impression',
     requestId,
@@ -45,7 +46,8 @@ export function impressionOf(
     ...(adapter === undefined ? {} : { adapter }),
     ...(behaviour === undefined ? {} : { behaviour }),
     ...(fallbackReason === undefined ? {} : { fallbackReason }),
-    ...(reranked ? { reranked } : {}),
+    ...(variant ? { variant } : {}),
+    ...(list.reranked ? { reranked: true } : {}),
   };
 }
 

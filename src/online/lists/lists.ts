@@ -17,6 +17,8 @@ export interface Wanted {
   readonly barred: { has(item: number): boolean };
   /** True where scores are counts, not logits. */
   readonly counts: boolean;
+  /** In place of `lists.diversity`. */
+  readonly diversity?: number | undefined;
   /** What exploration draws by. Absent: the list is the best. */
   readonly requestId?: string | undefined;
   /** [items + 1] interactions by item. */
@@ -27,6 +29,8 @@ export interface Wanted {
 export interface List extends Chosen {
   /** Items that the places could go to. */
   readonly pool: Int32Array;
+  /** Whether something beside scores had a say in which items follow each other. */
+  readonly reranked: boolean;
 }
 
 /** Makes lists of scores: what the rules of the house leave, best first. */
@@ -46,11 +50,6 @@ export class Lists {
     private readonly availability: Availability | undefined,
     private readonly exploration: Exploration | undefined,
   ) {}
-
-  /** Whether something beside scores has a say in which items follow each other. */
-  get reranks(): boolean {
-    return Object.keys(this.config.most).length > 0 || this.config.diversity > 0;
-  }
 
   /** @throws RecsysError CONFIG_INVALID for rules on attributes or values that no item has · FILE_MISSING · DISK */
   static async open(
@@ -85,23 +84,25 @@ export class Lists {
    */
   async best(
     scores: Float32Array | ItemScores,
-    { k, barred, counts, requestId, popularity }: Wanted,
+    { k, barred, counts, requestId, popularity, diversity = this.config.diversity }: Wanted,
   ): Promise<List> {
     const { config, exploration } = this;
     const out = await this.out(barred);
     const top = this.raised(scores, counts, out);
     const explores = requestId !== undefined && exploration?.explores;
-    if (!explores && !this.reranks) {
+    const most = new Map(Object.entries(config.most));
+    const reranked = most.size > 0 || diversity > 0;
+    if (!explores && !reranked) {
       const best = top(k);
-      return { ...best, propensities: new Float64Array(best.items.length).fill(1), pool: best.items };
+      const propensities = new Float64Array(best.items.length).fill(1);
+      return { ...best, propensities, pool: best.items, reranked };
     }
     const wanted = explores
       ? Math.max(exploration.config.pool, k)
       : Math.max(CANDIDATES.least, CANDIDATES.each * k);
-    const { attributes } = this;
-    const options = { attributes, most: new Map(Object.entries(config.most)), diversity: config.diversity };
+    const options = { attributes: this.attributes, most, diversity };
     const pool = top(wanted);
-    if (!explores) return { ...select(pool, k, options), pool: pool.items };
+    if (!explores) return { ...select(pool, k, options), pool: pool.items, reranked };
     // Counts as logits: a softmax of them is then proportional to the counts.
     const logits = counts ? { ...pool, scores: pool.scores.map((count) => Math.log(count + 1)) } : pool;
     const chosen = select(logits, k, options, exploration.chooser(requestId, popularity));
@@ -110,6 +111,7 @@ export class Lists {
       ...chosen,
       scores: Float32Array.from(chosen.items, (item) => raised.get(item)!),
       pool: pool.items,
+      reranked,
     };
   }
 

@@ -72,7 +72,7 @@ test('a service that was slow is tried again after as many lists as it knows tim
 
 test('of users’ last lists the oldest is forgotten first', () => {
   const lists = new LastLists(2);
-  const list = { items: Int32Array.of(1), scores: Float32Array.of(1), modelVersion: 'v' };
+  const list = { items: Int32Array.of(1), scores: Float32Array.of(1), reranked: false, modelVersion: 'v' };
   for (const user of ['a', 'b', 'a', 'c']) lists.keep(user, list);
   assert.deepEqual(
     ['a', 'b', 'c'].map((user) => lists.get(user) !== undefined),
