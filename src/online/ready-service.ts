@@ -47,7 +47,11 @@ export async function readyService(
 ): Promise<ReadyService> {
   const model = await readyModel(given, shared, opening);
   return {
-    open: (base) => openOver(model, shared, opening, base),
+    open: (base) =>
+      openOver(model, shared, opening, base).catch((error) => {
+        model.dispose();
+        throw error;
+      }),
     dispose: model.dispose,
   };
 }

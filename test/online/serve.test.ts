@@ -5,6 +5,7 @@ import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import * as tf from '@tensorflow/tfjs-core';
 import { RecsysError } from '../../src/errors.js';
 import { guardSchema } from '../../src/online/guard/schema.js';
 import { alertsSchema } from '../../src/online/guard/webhook.js';
@@ -14,7 +15,6 @@ import { RecommenderService } from '../../src/online/service.js';
 import { readCheckpoint } from '../../src/storage/checkpoint.js';
 import { writeTinyCheckpoint } from './checkpoint-fixture.js';
 import { temporary } from './fixtures.js';
-
 import { caughtUp, lists, type Running, send, start } from './serve-fixture.js';
 
 test('stopped and served again: the same answers, from the model, from what was written, and after a kill', async (t) => {
@@ -107,6 +107,25 @@ test('a state directory in use, a damaged snapshot, an output that exists', asyn
   const other = await start(out, state);
   assert(other.lines.some((line) => /another checkpoint or dataset/.test(line)));
   await other.stop();
+});
+
+test('a journal that cannot be opened costs no tensor', async (t) => {
+  const dir = await temporary(t);
+  const [path, state] = [join(dir, 'model'), join(dir, 'state')];
+  const model = { name: 'transformer', width: 8, depth: 1, heads: 1, length: 5, itemAttributes: false };
+  await writeTinyCheckpoint(path, 1, {}, { model });
+  const first = await start(path, state);
+  await send(first.url, 0, 30);
+  await caughtUp(first.url);
+  await first.stop();
+  const [segment] = await readdir(join(state, 'journal'));
+  const bytes = await readFile(join(state, 'journal', segment!));
+  bytes[bytes.length >> 1]! ^= 255;
+  await writeFile(join(state, 'journal', segment!), bytes);
+  await rm(join(state, 'snapshot'), { recursive: true });
+  const held = tf.memory().numTensors;
+  await assert.rejects(start(path, state), { code: 'JOURNAL_DAMAGED' });
+  assert.equal(tf.memory().numTensors, held);
 });
 
 test('events that could not be learned before the stop are spoken of once the last request is answered', async (t) => {
