@@ -76,7 +76,7 @@ export async function recoverOutput(out: string): Promise<void> {
 async function recover(target: string, old: string): Promise<void> {
   if ((await kindOf(old)) !== 'directory' || !(await looksWritten(old))) return;
   if ((await kindOf(target)) === 'none') await rename(old, target);
-  else await rm(old, { recursive: true, force: true });
+  else await removeWritten(old);
 }
 
 async function checkTarget(out: string, target: string, old: string, options: OutputOptions): Promise<void> {
@@ -113,6 +113,7 @@ async function checkTarget(out: string, target: string, old: string, options: Ou
 
 /** Left in every directory published here: what --force may replace. */
 const MARKER = '.recsys';
+const MANIFEST = 'manifest.json';
 const KINDS = new Set(['dataset', 'checkpoint', 'evaluation', 'export', 'raw']);
 
 /** Whether a directory is an output of a stage, which --force may replace: it carries our marker, or a manifest.json of a kind that only we write. */
@@ -120,9 +121,9 @@ export async function looksWritten(dir: string): Promise<boolean> {
   const names = await readdir(dir);
   if (names.includes('.git')) return false;
   if (names.includes(MARKER)) return true;
-  if (!names.includes('manifest.json')) return false;
+  if (!names.includes(MANIFEST)) return false;
   try {
-    const manifest: unknown = JSON.parse(await readFile(join(dir, 'manifest.json'), 'utf8'));
+    const manifest: unknown = JSON.parse(await readFile(join(dir, MANIFEST), 'utf8'));
     return (
       typeof manifest === 'object' &&
       manifest !== null &&
@@ -161,7 +162,18 @@ async function publish(partial: string, target: string, old: string): Promise<vo
   }
   await sync(parent);
   failpoint('output.published');
-  if (replaces) await rm(old, { recursive: true, force: true });
+  if (replaces) await removeWritten(old);
+}
+
+/** Removes a directory that we wrote, what it is known by last: a process killed on the way leaves what the next one takes for ours. */
+async function removeWritten(dir: string): Promise<void> {
+  const known = [MANIFEST, MARKER];
+  const names = (await readdir(dir)).toSorted((a, b) => known.indexOf(a) - known.indexOf(b));
+  for (const name of names) {
+    if (name === MARKER) failpoint('output.removing');
+    await rm(join(dir, name), { recursive: true, force: true });
+  }
+  await rm(dir, { recursive: true, force: true });
 }
 
 /**

@@ -11,6 +11,7 @@ export const FAILPOINTS = {
   'output.filled': 'a snapshot written beside the one before',
   'output.aside': 'the one before moved aside, the new one not yet in its place',
   'output.published': 'the new one in its place, the one before not yet removed',
+  'output.removing': 'the one before almost removed',
   'checkpoint.replayed': 'another checkpoint ready to be served, not yet named in the journal',
   'checkpoint.recorded': 'the journal names another checkpoint, nobody serves it yet',
   'checkpoint.opened': 'another checkpoint served, no snapshot of it yet',

@@ -255,7 +255,7 @@ describe('the privacy of recsys serve-online', { skip: built ? false : 'not buil
       assert(!(rotated.stdout + rotated.stderr + audit).includes(key));
 
     // The newest snapshot first, then the good one.
-    for (const name of ['output.filled', 'output.aside', 'output.published'] as const)
+    for (const name of ['output.filled', 'output.aside', 'output.published', 'output.removing'] as const)
       for (const nth of [1, 2]) {
         const state = `${name}-${nth}`;
         await cp(join(work, 'begun'), join(work, state), { recursive: true });

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { chmod, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { RecsysError } from '../../src/errors.js';
 import { withOutputDirectory, writeFileAtomic } from '../../src/storage/atomic.js';
 import { diskError } from '../../src/storage/disk.js';
+import { failingAt } from '../../src/storage/failpoints.js';
 import { saveSnapshot } from '../../src/storage/snapshot.js';
 import { writeTensorFile } from '../../src/storage/tensor-file.js';
 import { temporary, tinyTensors } from './fixtures.js';
@@ -153,6 +154,26 @@ test('a run killed between the two renames of a replacement loses nothing', asyn
   await writeFile(join(`${out}.replaced`, '.recsys'), '');
   await withOutputDirectory(out, force, write('3'));
   assert.deepEqual(await readdir(dir), ['out']);
+});
+
+test('a run killed while it removes what it replaced leaves what the next one takes for its own', async (t) => {
+  const dir = await temporary(t);
+  const out = join(dir, 'out');
+  await withOutputDirectory(out, plain, async (partial) => {
+    for (const name of ['a', 'b', 'manifest.json', 'z']) await writeFile(join(partial, name), '{}');
+  });
+  const program = `
+    import { withOutputDirectory } from './src/storage/atomic.ts';
+    await withOutputDirectory(${JSON.stringify(out)}, { force: true, resume: false }, async () => {});
+  `;
+  const args = ['--import', 'tsx', '--input-type=module', '-e', program];
+  const env = { ...process.env, ...failingAt('output.removing', 1) };
+  const { signal, stderr } = spawnSync(process.execPath, args, { env, encoding: 'utf8' });
+  assert.equal(signal, 'SIGKILL', stderr);
+  assert.deepEqual(await readdir(`${out}.replaced`), ['.recsys']);
+  await withOutputDirectory(out, force, write('2'));
+  assert.deepEqual(await readdir(dir), ['out']);
+  assert.equal(await version(out), '2');
 });
 
 test('what recsys did not write at <out>.replaced stays there, and only a replacement is refused for it', async (t) => {
