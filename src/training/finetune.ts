@@ -1,9 +1,11 @@
+import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { path } from '../config/fields.js';
 import type { Dataset } from '../data/dataset.js';
 import { RecsysError } from '../errors.js';
 import { adapterSchema, isAdapter, merged } from '../model/adapted.js';
 import { withBottlenecks } from '../model/bottlenecks.js';
+import { behaviourHeads } from '../model/models/shared-fields.js';
 import type { ModelConfig } from '../model/registry.js';
 import type { RestoredModel } from '../model/restore.js';
 import { isUnder } from '../model/weights.js';
@@ -19,8 +21,7 @@ export const finetuneSchema = z
     ...commonTraining,
     from: path('checkpoint to continue'),
     ...supervisedTask,
-    behaviourHeads: z
-      .boolean()
+    behaviourHeads: behaviourHeads
       .default(false)
       .describe('give the model a head for each behaviour, which at first changes nothing'),
     dropout: z.number().min(0).max(0.95).optional().describe('dropout rate in place of the checkpoint’s own'),
@@ -85,7 +86,7 @@ export async function finetune(
 ): Promise<TrainedModel> {
   const { adapter, l2Start, rateDecay, unfreeze } = config;
   const replay = config.replay && before && { ...config.replay, dataset: before };
-  const kept = config.behaviourHeads ? withHeads(from.config) : from.config;
+  const kept = config.behaviourHeads ? withHeads(from.config, config.behaviourHeads) : from.config;
   const modelConfig = withDropout(kept, config.dropout);
   const frozen = (names: readonly string[]): Set<string> => frozenNames(names, config.freeze);
   const trained = await trainOnLabels(
@@ -118,8 +119,14 @@ function withDropout(config: ModelConfig, dropout: number | undefined): ModelCon
   return { ...config, dropout };
 }
 
-function withHeads(config: ModelConfig): ModelConfig {
-  if ('behaviourHeads' in config) return { ...config, behaviourHeads: true };
+function withHeads(config: ModelConfig, heads: FinetuneConfig['behaviourHeads']): ModelConfig {
+  if ('behaviourHeads' in config) {
+    const { behaviourHeads: had } = config;
+    if (!had || isDeepStrictEqual(had, heads)) return { ...config, behaviourHeads: heads };
+    throw new RecsysError('CONFIG_INVALID', 'behaviourHeads: the model has heads of another kind', {
+      remedy: `Leave it out, or set it to what the checkpoint has: ${JSON.stringify(had)}.`,
+    });
+  }
   throw new RecsysError(
     'CONFIG_INVALID',
     `behaviourHeads: the model ${config.name} can have none (transformer and gru can)`,

@@ -50,6 +50,10 @@ const MODELS: Record<string, ModelConfig> = {
     ...{ name: 'transformer', width: 8, depth: 1, heads: 2, length: 6, dropout: 0.2 },
     behaviourHeads: true,
   }),
+  'with experts': modelSchema.parse({
+    ...{ name: 'transformer', width: 8, depth: 1, heads: 2, length: 6, dropout: 0.2 },
+    behaviourHeads: { experts: 2, expertWidth: 3 },
+  }),
   gru: modelSchema.parse({ name: 'gru', width: 8, hidden: 6, depth: 2, length: 6, dropout: 0.2 }),
   'two-tower': modelSchema.parse({ name: 'two-tower', width: 8, hidden: [10], length: 6, dropout: 0.2 }),
   mlp: modelSchema.parse({ name: 'mlp', width: 8, hidden: [8, 4], length: 6, dropout: 0.2 }),
@@ -162,7 +166,7 @@ describe('a recorded step equals the eager one', { skip }, () => {
       { ...dense, optimizer, accumulate: 2, ema: 0.9 },
     );
   }
-  for (const model of ['timed', 'timed and gated', 'with heads'])
+  for (const model of ['timed', 'timed and gated', 'with heads', 'with experts'])
     runs.push({ ...sparse, model }, { ...dense, model, accumulate: 2 });
   runs.push({ ...sparse, ema: 0.9 }, { ...dense, model: 'mlp', loss: 'bce', ema: 0.9, accumulate: 2 });
   const contrastive = { weight: 0.5, temperature: 0.2 };

@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { dropoutMask, INFERENCE } from '../../src/compute/dropout.js';
 import { gru } from '../../src/compute/ops/gru.js';
 import { type ParameterInits, ParameterStore, type Params } from '../../src/compute/parameters.js';
-import { BehaviourHeads } from '../../src/model/behaviour-heads.js';
+import { BehaviourHeads } from '../../src/model/heads/heads.js';
 import { bottleneck } from '../../src/model/layers/bottleneck.js';
 import { FEED_FORWARDS } from '../../src/model/layers/feedforward/index.js';
 import { NORMS } from '../../src/model/layers/norm/index.js';
@@ -58,7 +58,7 @@ onBackend('cpu', 'docs/concepts.md: heads for behaviours', () => {
     const [width, behaviours] = [3, ['view', 'buy']];
     const heads = new BehaviourHeads({ behaviours }, width, true);
     const made: ParameterInits = new Map();
-    heads.init(made);
+    heads.init(made, new Random(1));
     const inits = withNoise(made, 3);
     const [weight, offset] = ['weight', 'offset'].map((name) => inits.get(`behaviourHeads.${name}`)!);
     const held = params(
@@ -84,6 +84,49 @@ onBackend('cpu', 'docs/concepts.md: heads for behaviours', () => {
     );
     assertClose(found, answers, 'states', 1e-6);
     for (const { data } of made.values()) assert.ok(data.every((value) => value === 0));
+  });
+});
+
+onBackend('cpu', 'docs/concepts.md: experts for behaviours', () => {
+  stated(['g = softmax(s G_b / √D)', 'f_e = ReLU(s U_e / √D + h_e) V_e / √H', 's′ = s + Σ_e g_e f_e'], () => {
+    const [width, experts, expertWidth] = [3, 2, 4];
+    const heads = new BehaviourHeads({ behaviours: ['view', 'buy'] }, width, { experts, expertWidth });
+    const made: ParameterInits = new Map();
+    heads.init(made, new Random(1));
+    const inits = withNoise(made, 3);
+    const held = params(
+      Object.fromEntries([...inits].map(([name, { data, shape }]) => [name, tf.tensor(data, [...shape])])),
+    );
+    const s = [0.3, -1.2, 2.1];
+    const found = valuesOf(() =>
+      heads.apply(held, tf.tensor3d([[s, s, s]]), {
+        ...{ users: tf.tensor1d([1], 'int32'), items: tf.zeros([1, 3]), behaviours: tf.zeros([1, 3]) },
+        asked: tf.tensor2d([[0, 1, 2]], [1, 3], 'int32'),
+      }),
+    );
+    /** A number of a parameter [behaviours + 1, rows, columns]; behaviour 0 is what all share. */
+    const at = (name: string, b: number, row: number, column: number): number => {
+      const { data, shape } = inits.get(`behaviourHeads.experts.${name}`)!;
+      return data[(b * shape[1]! + row) * shape[2]! + column]!;
+    };
+    const into = (name: string, b: number, column: number): number =>
+      sum(s.map((v, row) => v * at(name, b, row, column))) / Math.sqrt(width);
+    const answer = (b: number): number[] => {
+      const logits = Array.from({ length: 2 * experts }, (_, e) => into('gate', b, e));
+      const total = sum(logits.map(Math.exp));
+      return s.map((own, to) => {
+        const moves = logits.map((logit, e) => {
+          const [of, first] = e < experts ? [0, e * expertWidth] : [b, (e - experts) * expertWidth];
+          const units = Array.from({ length: expertWidth }, (_, h) =>
+            Math.max(0, into('in', of, first + h) + at('bias', of, 0, first + h)),
+          );
+          const f = sum(units.map((unit, h) => unit * at('out', of, first + h, to)));
+          return (Math.exp(logit) / total) * (f / Math.sqrt(expertWidth));
+        });
+        return own + sum(moves);
+      });
+    };
+    assertClose(found, [...s, ...answer(1), ...answer(2)], 'states', 1e-5);
   });
 });
 

@@ -28,6 +28,7 @@ const PARTS: readonly ModelCase[] = [
   { shortTerm: 2, attention: 'gated', relativeTime: true, heads: 2 },
   { behaviourHeads: true, heads: 2, similarity: 'cosine', temperature: 0.4 },
   { behaviourHeads: true, direction: 'both', heads: 2 },
+  { behaviourHeads: { experts: 2, expertWidth: 3 }, heads: 2 },
 ].map((parts) => ({
   label: `transformer of ${JSON.stringify(parts)}`,
   config: modelSchema.parse({ depth: 1, ...small, ...parts, name: 'transformer', dropout: 0 }),
@@ -75,6 +76,7 @@ const CASES = {
     { hidden: 6, depth: 2 },
     { itemAttributes: false, behaviours: false, tied: false },
     { behaviourHeads: true, hidden: 6 },
+    { behaviourHeads: { experts: 1, expertWidth: 4 }, hidden: 6 },
     { shortTerm: 1, hidden: 6, userAttributes: true },
   ].map((parts) => ({
     label: `gru of ${JSON.stringify(parts)}`,

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as tf from '@tensorflow/tfjs-core';
 import { INFERENCE, NEWEST, type PassContext } from '../../src/compute/dropout.js';
+import { ParameterStore } from '../../src/compute/parameters.js';
 import { createModel, type ModelConfig } from '../../src/model/registry.js';
 import { scoreQueries } from '../../src/model/scorer.js';
 import { atLast } from '../../src/model/select.js';
@@ -168,13 +169,12 @@ export function statesContract(
           assert.ok(largestGap(a!, b!) > 1e-3);
         const plain = createModel({ ...config, behaviourHeads: false } as ModelConfig, CATALOGUE);
         assertClose(await scoreQueries(plain, params, [query]), any!, 'the model without heads', 1e-6);
-        const fresh = model.init(new Random(7));
-        for (const [name, { data }] of fresh)
-          if (name.startsWith('behaviourHeads.'))
-            assert.ok(
-              data.every((weight) => weight === 0),
-              name,
-            );
+        const store = new ParameterStore(model.init(new Random(7)), model.constants());
+        const [asked, unasked] = await Promise.all(
+          [{ asks: 1 }, {}].map((asks) => scoreQueries(model, store.reader(), [{ ...query, ...asks }])),
+        );
+        store.dispose();
+        assert.deepEqual(asked, unasked, 'heads that have learned nothing change nothing');
       }),
   );
 

@@ -3,10 +3,10 @@ import { z } from 'zod';
 import { linear } from '../../compute/ops/linear.js';
 import type { ParameterInits } from '../../compute/parameters.js';
 import type { TensorMap } from '../../types.js';
-import { BehaviourHeads } from '../behaviour-heads.js';
 import { itemEncoder, userEncoder } from '../entity.js';
 import { EventEncoder } from '../events.js';
 import { dotCandidates, dotLogits, paddingConstants } from '../factorised.js';
+import { BehaviourHeads } from '../heads/heads.js';
 import { constant, glorot } from '../initial.js';
 import { initRecurrent, recurrent } from '../layers/gru.js';
 import { initLongTerm, longTermConstants, withLongTerm } from '../layers/long-term.js';
@@ -74,7 +74,7 @@ export const gru = defineModel({
           into.set('projection.bias', constant([width], 0));
         }
         if (longTerm) initLongTerm(into, longTerm, rng);
-        heads.init(into);
+        heads.init(into, rng);
         if (!config.tied) output.init(rng, into);
         return into;
       },

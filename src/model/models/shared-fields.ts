@@ -19,13 +19,26 @@ export const coldItemFields = {
   userAttributes: z.boolean().default(true).describe('add a vector computed from user attributes'),
 };
 
+/** What answers what comes next of one behaviour. */
+export const behaviourHeads = z.union([
+  z.boolean(),
+  z.strictObject({
+    experts: z
+      .number()
+      .int()
+      .min(1)
+      .max(64)
+      .describe('experts that all behaviours share, and as many of each one’s own, mixed by a gate (PLE)'),
+    expertWidth: z.number().int().min(1).max(4096).default(32).describe('hidden units of an expert'),
+  }),
+]);
+
 /** Key of models that can be asked what comes next of one behaviour. */
 export const headFields = {
-  behaviourHeads: z
-    .boolean()
+  behaviourHeads: behaviourHeads
     .default(false)
     .describe(
-      'a head for each behaviour over the shared state, which answers what comes next of it (where there are several)',
+      'a head for each behaviour over the shared state, which answers what comes next of it (where there are several): true, a linear one, or a mixture of experts',
     ),
 };
 

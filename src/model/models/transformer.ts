@@ -3,10 +3,10 @@ import { z } from 'zod';
 import { present } from '../../compute/ops/present.js';
 import type { ParameterInits, Params } from '../../compute/parameters.js';
 import type { TensorMap } from '../../types.js';
-import { BehaviourHeads } from '../behaviour-heads.js';
 import { itemEncoder, userEncoder } from '../entity.js';
 import { EventEncoder } from '../events.js';
 import { dotCandidates, dotLogits, paddingConstants, similarItems } from '../factorised.js';
+import { BehaviourHeads } from '../heads/heads.js';
 import { itemBias, normal } from '../initial.js';
 import { ATTENTION_NAMES } from '../layers/attention/index.js';
 import { timeBuckets } from '../layers/attention/relative-time.js';
@@ -155,7 +155,7 @@ export const transformer = defineModel({
         for (const names of blocks) block.init(into, names, rng);
         norm.init(into, 'norm', width);
         if (longTerm) initLongTerm(into, longTerm, rng);
-        heads.init(into);
+        heads.init(into, rng);
         if (!config.tied) output.init(rng, into);
         return into;
       },
