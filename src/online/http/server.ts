@@ -72,7 +72,7 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
     // The longest id, percent-encoded.
     routerOptions: { maxParamLength: 256 * 12 },
   });
-  hangUpOnClose(app, tls !== undefined);
+  hangUpOnClose(app, tls !== undefined, timeouts.request);
   // Bodies are JSON: without this fastify takes plain text too.
   app.removeContentTypeParser('text/plain');
   app.setValidatorCompiler(() => (value) => ({ value }));

@@ -152,3 +152,18 @@ test('a connection on which nothing was asked does not keep the server from clos
   await app.close();
   await closed;
 });
+
+test('who does not read what they asked for does not keep the server from closing', {
+  timeout: 20_000,
+}, async (t) => {
+  const { app } = await startServer(t, {
+    timeouts: { headers: 300, request: 300, keepAlive: 200, check: 50 },
+  });
+  const url = await listen(app, '127.0.0.1', 0);
+  // Nobody listens to what comes: more than the system's buffers hold waits to be sent.
+  const deaf = connect(Number(new URL(url).port), '127.0.0.1').on('error', () => {});
+  t.after(() => deaf.destroy());
+  deaf.write('GET /docs/static/swagger-ui-bundle.js HTTP/1.1\r\nhost: x\r\n\r\n'.repeat(20));
+  await once(app.server, 'request');
+  await app.close();
+});
