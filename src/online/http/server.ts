@@ -26,7 +26,7 @@ import { learningRoutes } from './learning.js';
 import { operationRoutes } from './operations.js';
 import { qualityRoutes } from './quality.js';
 import { recommendationRoutes } from './recommendations.js';
-import { refuseUndecodable } from './requests.js';
+import { readJson, refuseUndecodable } from './requests.js';
 import { stateRoutes } from './states.js';
 import { TIMEOUTS, type Timeouts } from './timeouts.js';
 import { userDataRoutes } from './user-data.js';
@@ -73,8 +73,7 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
     routerOptions: { maxParamLength: 256 * 12 },
   });
   hangUpOnClose(app, tls !== undefined, timeouts.request);
-  // Bodies are JSON: without this fastify takes plain text too.
-  app.removeContentTypeParser('text/plain');
+  readJson(app);
   app.setValidatorCompiler(() => (value) => ({ value }));
   app.addHook('onRequest', async (request, reply) => {
     setHeaders(request, reply, tls !== undefined);
