@@ -61,6 +61,8 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
     bodyLimit: options.bodyBytes,
     requestTimeout: timeouts.request,
     keepAliveTimeout: timeouts.keepAlive,
+    // What comes on open connections while it closes is answered as ever: an event with NOT_READY, a list with a list.
+    return503OnClosing: false,
     ...(tls ? { https: { ...ofNode, ...tls } } : { http: ofNode }),
     genReqId: () => randomUUID(),
     frameworkErrors: (error, request, reply) => {
