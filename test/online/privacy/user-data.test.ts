@@ -173,6 +173,20 @@ test('without keys only this machine may', async (t) => {
   await running.stop();
 });
 
+test('whoever an address would resolve to somewhere else is found, and erased', async (t) => {
+  const dir = await temporary(t);
+  await writeTinyCheckpoint(join(dir, 'model'));
+  const running = await start(join(dir, 'model'), join(dir, 'state'));
+  const client = new RecsysClient({ url: running.url, patience: 0 });
+  t.after(() => client.close());
+  for (const user of ['.', '..', '../x', '?', '#']) {
+    await client.event(eventOf(user, 1));
+    assert.equal((await client.user(user)).events.length, 1, user);
+    assert.equal((await client.eraseUser(user)).events, 1, user);
+  }
+  await running.stop();
+});
+
 test('an erasure that the disk does not let be completed is told as such, and completed when it is asked for again', async (t) => {
   const dir = await temporary(t);
   const [model, state] = [join(dir, 'model'), join(dir, 'state')];
