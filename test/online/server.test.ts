@@ -7,6 +7,14 @@ import { parseEvents } from '../../src/online/events.js';
 import { listen } from '../../src/online/http/server.js';
 import { event, post, recordingContext, startServer } from './fixtures.js';
 
+/** What a description says of a route, as far as it is looked at. */
+interface Described {
+  readonly responses: Record<
+    string,
+    { readonly content?: Record<string, { readonly schema?: { readonly additionalProperties?: boolean } }> }
+  >;
+}
+
 async function list(app: FastifyInstance, body: object): Promise<string[]> {
   const reply = await post(app, '/v1/recommendations', body);
   assert.equal(reply.status, 200, JSON.stringify(reply.body));
@@ -293,6 +301,46 @@ test('the quality of the list before learning: hand-computed', async (t) => {
     /recsys_http_request_seconds_count\{method="POST",route="\/v1\/events",status="200"\} 2/,
   );
   assert.match(text, /recsys_model_info\{model="counting",version="base"\} 1/);
+});
+
+test('what fails inside is told by the id of the request alone; the log says what, and not of whom', async (t) => {
+  const context = recordingContext();
+  const { app, service } = await startServer(t, { context });
+  t.mock.method(service, 'recommend', () => Promise.reject(new Error('annabel is not in /srv/state')));
+  const reply = await app.inject('/v1/recommendations?user=annabel');
+  assert.equal(reply.statusCode, 500);
+  assert.deepEqual(reply.json(), {
+    code: 'INTERNAL',
+    message: 'the request failed inside the service',
+    remedy: 'Look into the log of the service for the request id.',
+    requestId: reply.headers['x-request-id'],
+  });
+  const [line] = context.lines.filter((one) => one.includes('request failed'));
+  assert.match(line!, /^warn: request failed: Error: … is not in \/srv\/state\n +at /);
+  assert.doesNotMatch(line!, /annabel/);
+});
+
+test('a reply has the fields of its schema alone, of every route', async (t) => {
+  const { app, service } = await startServer(t);
+  const { recommend } = service;
+  t.mock.method(service, 'recommend', async (...asked: Parameters<typeof recommend>) => ({
+    ...(await recommend.apply(service, asked)),
+    inside: 1,
+  }));
+  const { inside, fallback } = (await app.inject('/v1/recommendations?user=a')).json();
+  assert.deepEqual([inside, fallback], [undefined, true]);
+  const { paths } = (await app.inject('/docs/json')).json();
+  const replies = Object.entries<Record<string, Described>>(paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(
+      ([method, { responses }]) => [`${method} ${path}`, responses['200']] as const,
+    ),
+  );
+  const ours = replies.filter(([route]) => route.includes('/v1/'));
+  assert(ours.length > 6, `${ours.length}`);
+  for (const [route, reply] of ours) {
+    const schema = reply?.content?.['application/json']?.schema;
+    assert.equal(schema?.additionalProperties, false, route);
+  }
 });
 
 test('a learner that cannot keep up is answered with 503 and Retry-After', async (t) => {
