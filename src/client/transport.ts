@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { Agent as HttpAgent, request as httpRequest } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { urlToHttpOptions } from 'node:url';
 import { ServiceError } from './error.js';
 
 export interface TransportOptions {
@@ -47,12 +48,14 @@ export class Transport {
     timeout = this.options.timeout,
   ): Promise<Answer> {
     const { headers } = this.options;
-    const url = new URL(`${this.base.pathname.replace(/\/$/, '')}${path}`, this.base);
+    // As it stands: a URL would resolve `..`, which is an id as good as any.
+    const to = { ...urlToHttpOptions(this.base), path: `${this.base.pathname.replace(/\/$/, '')}${path}` };
     return new Promise((resolve, reject) => {
       signal?.throwIfAborted();
       // One listener a request under way, however many share the signal.
       if (signal) setMaxListeners(0, signal);
-      const sent = this.request(url, {
+      const sent = this.request({
+        ...to,
         method,
         agent: this.agent,
         headers: {

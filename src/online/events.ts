@@ -102,8 +102,9 @@ function complete(raw: z.output<typeof eventSchema>, behaviour: string, now: num
     user: raw.user,
     item: raw.item,
     behaviour,
-    time: raw.time ?? now,
-    ...(raw.value === undefined ? {} : { value: raw.value }),
+    // −0 would be 0 in the journal, and a replay have other bits.
+    time: (raw.time ?? now) + 0,
+    ...(raw.value === undefined ? {} : { value: raw.value + 0 }),
     ...(raw.requestId === undefined ? {} : { requestId: raw.requestId }),
     ...(raw.context === undefined ? {} : { context: raw.context }),
   };

@@ -43,6 +43,10 @@ export async function replayJournal(position: number, replay: Replay): Promise<v
     throw new RecsysError(
       'JOURNAL_DAMAGED',
       `the snapshot is at record ${position}, but the journal ends at ${journal.lastSeq}`,
+      {
+        remedy:
+          'Restore the end of the journal from a copy; or remove `snapshot` from the state directory, and what the journal still has is replayed.',
+      },
     );
   }
   const total = journal.lastSeq - position;

@@ -177,6 +177,8 @@ export const retentionSchema = z
       .number()
       .int()
       .min(4096)
+      // A segment is read as a whole, which Node does up to 2 GB.
+      .max(1024 * 1024 * 1024)
       .default(64 * 1024 * 1024)
       .describe('size at which a journal segment is closed'),
     segmentHours: z

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { eventTime, externalId } from './ids.js';
+import { eventTime, eventValue, externalId } from './ids.js';
 
 const MAX_CONTEXT_KEYS = 32;
 const scalar = z.union([z.string().max(1024), z.number(), z.boolean(), z.null()]);
@@ -18,7 +18,7 @@ export const eventSchema = z.strictObject({
   time: eventTime
     .optional()
     .describe('milliseconds since the epoch or ISO 8601; the time of arrival where absent'),
-  value: z.number().optional().describe('rating, price, play time'),
+  value: eventValue.optional().describe('rating, price, play time'),
   requestId: z
     .string()
     .min(1)

@@ -1,8 +1,10 @@
 import { z } from 'zod';
-import { eventTime, externalId, idList } from './ids.js';
+import { eventTime, eventValue, externalId, idList } from './ids.js';
 
 const MAX_IDS = 10_000;
 const ids = z.array(externalId).max(MAX_IDS);
+/** Of a number of a state: far beyond any, and small enough that scores are numbers. */
+const MOST = 1e15;
 
 const askedBehaviour = z
   .string()
@@ -34,7 +36,7 @@ export const recommendSchema = z
             item: externalId,
             behaviour: z.string().max(64).optional(),
             time: eventTime.optional().describe('needed by a model that reads times'),
-            value: z.number().optional().describe('rating, play count'),
+            value: eventValue.optional().describe('rating, play count'),
           }),
         ]),
       )
@@ -44,7 +46,7 @@ export const recommendSchema = z
         'events of an anonymous session, oldest first; follows the history of `user` where both are given',
       ),
     state: z
-      .array(z.number())
+      .array(z.number().min(-MOST).max(MOST))
       .min(1)
       .max(MAX_IDS)
       .optional()

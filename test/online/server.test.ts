@@ -3,8 +3,17 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import type { FastifyInstance } from 'fastify';
+import { parseEvents } from '../../src/online/events.js';
 import { listen } from '../../src/online/http/server.js';
 import { event, post, recordingContext, startServer } from './fixtures.js';
+
+/** What a description says of a route, as far as it is looked at. */
+interface Described {
+  readonly responses: Record<
+    string,
+    { readonly content?: Record<string, { readonly schema?: { readonly additionalProperties?: boolean } }> }
+  >;
+}
 
 async function list(app: FastifyInstance, body: object): Promise<string[]> {
   const reply = await post(app, '/v1/recommendations', body);
@@ -156,6 +165,48 @@ test('a field that is missing is called so; one of a wrong kind says what is tak
   }
 });
 
+test('what could not be kept as it is sent is refused: no Unicode, times before 1970, values and states out of range', async (t) => {
+  const { app, service } = await startServer(t);
+  const first = event('a', 'i1');
+  const cases: [object, string][] = [
+    [{ ...first, user: 'a\ud800' }, 'event 0: user is not valid: it is not Unicode (a lone surrogate)'],
+    [{ ...first, id: '\udfffa' }, 'event 0: id is not valid: it is not Unicode (a lone surrogate)'],
+    [
+      { ...first, time: '1969-12-31T23:59:59Z' },
+      'event 0: time is not valid: Too small: expected number to be >=0',
+    ],
+    [
+      { ...first, value: 1e39 },
+      'event 0: value is not valid: Too big: expected number to be <=3.4028234663852886e+38',
+    ],
+  ];
+  for (const [body, message] of cases) {
+    const reply = await post(app, '/v1/events', body);
+    assert.deepEqual([reply.status, reply.body.message], [400, message]);
+  }
+  const state = await post(app, '/v1/recommendations', { state: [0, -1e16] });
+  assert.equal(
+    state.body.message,
+    'state.1 is not valid: Too small: expected number to be >=-1000000000000000',
+  );
+  const headers = { 'content-type': 'application/json' };
+  const latin = Buffer.from(JSON.stringify({ ...first, user: 'zo\u00eb' }), 'latin1');
+  const refused = await app.inject({ method: 'POST', url: '/v1/events', headers, payload: latin });
+  assert.deepEqual([refused.statusCode, refused.json().message], [400, 'the body is not UTF-8']);
+  assert.equal(service.position, 0);
+  const taken = { ...first, user: 'zo\u00eb \ud83d\ude00', time: '1970-01-01T00:00:00Z', value: 3e38 };
+  assert.equal((await post(app, '/v1/events', taken)).status, 200);
+});
+
+test('an event is to the bit what the journal gives back of it', () => {
+  const rules = { behaviours: ['view'], maxEvents: 1, now: -0 };
+  for (const sent of [{ time: -0, value: -0 }, { value: 0.1 }, { time: 8.64e15, value: -1e-320 }]) {
+    const [taken] = parseEvents({ ...event('a', 'i1'), ...sent }, rules);
+    // Tells −0 from 0.
+    assert.deepStrictEqual(taken, JSON.parse(JSON.stringify(taken)));
+  }
+});
+
 test('too large a body, an unknown route and a bad query are answered in the same form', async (t) => {
   const { app } = await startServer(t, { requests: { bodyBytes: 2048 } });
   const large = await post(app, '/v1/events', [
@@ -250,6 +301,46 @@ test('the quality of the list before learning: hand-computed', async (t) => {
     /recsys_http_request_seconds_count\{method="POST",route="\/v1\/events",status="200"\} 2/,
   );
   assert.match(text, /recsys_model_info\{model="counting",version="base"\} 1/);
+});
+
+test('what fails inside is told by the id of the request alone; the log says what, and not of whom', async (t) => {
+  const context = recordingContext();
+  const { app, service } = await startServer(t, { context });
+  t.mock.method(service, 'recommend', () => Promise.reject(new Error('annabel is not in /srv/state')));
+  const reply = await app.inject('/v1/recommendations?user=annabel');
+  assert.equal(reply.statusCode, 500);
+  assert.deepEqual(reply.json(), {
+    code: 'INTERNAL',
+    message: 'the request failed inside the service',
+    remedy: 'Look into the log of the service for the request id.',
+    requestId: reply.headers['x-request-id'],
+  });
+  const [line] = context.lines.filter((one) => one.includes('request failed'));
+  assert.match(line!, /^warn: request failed: Error: … is not in \/srv\/state\n +at /);
+  assert.doesNotMatch(line!, /annabel/);
+});
+
+test('a reply has the fields of its schema alone, of every route', async (t) => {
+  const { app, service } = await startServer(t);
+  const { recommend } = service;
+  t.mock.method(service, 'recommend', async (...asked: Parameters<typeof recommend>) => ({
+    ...(await recommend.apply(service, asked)),
+    inside: 1,
+  }));
+  const { inside, fallback } = (await app.inject('/v1/recommendations?user=a')).json();
+  assert.deepEqual([inside, fallback], [undefined, true]);
+  const { paths } = (await app.inject('/docs/json')).json();
+  const replies = Object.entries<Record<string, Described>>(paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(
+      ([method, { responses }]) => [`${method} ${path}`, responses['200']] as const,
+    ),
+  );
+  const ours = replies.filter(([route]) => route.includes('/v1/'));
+  assert(ours.length > 6, `${ours.length}`);
+  for (const [route, reply] of ours) {
+    const schema = reply?.content?.['application/json']?.schema;
+    assert.equal(schema?.additionalProperties, false, route);
+  }
 });
 
 test('a learner that cannot keep up is answered with 503 and Retry-After', async (t) => {

@@ -255,7 +255,10 @@ test('a snapshot ahead of its journal, a journal that lost its beginning, and un
   await service.close();
   await assert.rejects(startService(join(dir, 'a')), /the journal begins with record/);
   const ahead = { ...from, state: { ...from.state, position: 99_999 } };
-  await assert.rejects(startService(join(dir, 'a'), { from: ahead }), /the journal ends at/);
+  await assert.rejects(startService(join(dir, 'a'), { from: ahead }), {
+    message: /the journal ends at/,
+    remedy: /remove `snapshot`/,
+  });
   const fine = await startService(join(dir, 'a'), { from });
   await fine.service.close();
 

@@ -20,11 +20,14 @@ export async function pathIn(directory: string, path: string): Promise<string> {
   return found;
 }
 
+/** What a system says of a path that leads nowhere. */
+const NOWHERE = ['ENOENT', 'ENOTDIR', 'ENAMETOOLONG', 'ELOOP', 'ERR_INVALID_ARG_VALUE'];
+
 async function real(path: string): Promise<string> {
   try {
     return await realpath(path);
   } catch (error) {
-    if (['ENOENT', 'ENOTDIR'].includes(systemCode(error)))
+    if (NOWHERE.includes(systemCode(error)))
       throw new RecsysError('FILE_MISSING', `${path}: no such directory`, { cause: error });
     throw error;
   }

@@ -8,7 +8,7 @@ import { checked } from './requests.js';
 import { errorReplies, jsonSchema } from './schemas.js';
 
 /** `POST /v1/clicks`: how likely a user is to click items. */
-export function clickRoutes(app: FastifyInstance, { clicks }: RecommenderService, names: UserNames): void {
+export function clickRoutes(app: FastifyInstance, service: RecommenderService, names: UserNames): void {
   app.post(
     '/v1/clicks',
     {
@@ -25,6 +25,8 @@ export function clickRoutes(app: FastifyInstance, { clicks }: RecommenderService
     },
     async (request): Promise<z.output<typeof clicksReplySchema>> => {
       const { user, items } = checked(clicksRequestSchema, request.body);
+      // Of the service that answers now: another may have taken its place.
+      const { clicks } = service;
       if (!clicks)
         throw new ReplyError('NOT_FOUND', 'the service has no click model: `clicks.enabled` is false');
       const probabilities = clicks.probabilities(names.of(user), items);

@@ -3,9 +3,10 @@ import type { FastifyInstance } from 'fastify';
 
 /**
  * Hangs up, when the server closes, on clients that have asked nothing on a connection yet. Browsers open such connections in advance, and Node would
- * wait for them without end.
+ * wait for them without end, as it would for those who do not read what they asked for.
+ * @param most milliseconds that answers under way may still take
  */
-export function hangUpOnClose(app: FastifyInstance, tls: boolean): void {
+export function hangUpOnClose(app: FastifyInstance, tls: boolean, most: number): void {
   const silent = new Set<Socket>();
   let closing = false;
   app.server.on(tls ? 'secureConnection' : 'connection', (socket: Socket) => {
@@ -17,5 +18,7 @@ export function hangUpOnClose(app: FastifyInstance, tls: boolean): void {
   app.addHook('preClose', async () => {
     closing = true;
     for (const socket of silent) socket.destroy();
+    const late = setTimeout(() => app.server.closeAllConnections(), most).unref();
+    app.server.once('close', () => clearTimeout(late));
   });
 }

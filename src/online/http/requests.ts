@@ -1,7 +1,19 @@
+import { isUtf8 } from 'node:buffer';
+import type { FastifyInstance } from 'fastify';
 import type { z } from 'zod';
 import { defectOf } from '../defect.js';
 import { invalid } from '../events.js';
 import { ReplyError } from '../replies.js';
+
+/** Bodies are JSON in UTF-8 alone. Bytes that are not would be read as U+FFFD, so that different ids were one. */
+export function readJson(app: FastifyInstance): void {
+  app.removeContentTypeParser('text/plain');
+  const parse = app.getDefaultJsonParser('error', 'error');
+  app.addContentTypeParser<Buffer>('application/json', { parseAs: 'buffer' }, (request, body, done) => {
+    if (isUtf8(body)) parse(request, body.toString('utf8'), done);
+    else done(new ReplyError('REQUEST_INVALID', 'the body is not UTF-8'));
+  });
+}
 
 /** A request as its schema has it. @throws ReplyError REQUEST_INVALID with every defect */
 export function checked<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {

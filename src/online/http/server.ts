@@ -26,7 +26,7 @@ import { learningRoutes } from './learning.js';
 import { operationRoutes } from './operations.js';
 import { qualityRoutes } from './quality.js';
 import { recommendationRoutes } from './recommendations.js';
-import { refuseUndecodable } from './requests.js';
+import { readJson, refuseUndecodable } from './requests.js';
 import { stateRoutes } from './states.js';
 import { TIMEOUTS, type Timeouts } from './timeouts.js';
 import { userDataRoutes } from './user-data.js';
@@ -61,6 +61,8 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
     bodyLimit: options.bodyBytes,
     requestTimeout: timeouts.request,
     keepAliveTimeout: timeouts.keepAlive,
+    // What comes on open connections while it closes is answered as ever: an event with NOT_READY, a list with a list.
+    return503OnClosing: false,
     ...(tls ? { https: { ...ofNode, ...tls } } : { http: ofNode }),
     genReqId: () => randomUUID(),
     frameworkErrors: (error, request, reply) => {
@@ -72,9 +74,8 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
     // The longest id, percent-encoded.
     routerOptions: { maxParamLength: 256 * 12 },
   });
-  hangUpOnClose(app, tls !== undefined);
-  // Bodies are JSON: without this fastify takes plain text too.
-  app.removeContentTypeParser('text/plain');
+  hangUpOnClose(app, tls !== undefined, timeouts.request);
+  readJson(app);
   app.setValidatorCompiler(() => (value) => ({ value }));
   app.addHook('onRequest', async (request, reply) => {
     setHeaders(request, reply, tls !== undefined);

@@ -2,7 +2,7 @@
 export interface Timeouts {
   /** For a request's headers to arrive. */
   readonly headers: number;
-  /** For a whole request to arrive. */
+  /** For a whole request to arrive, and for answers under way when the service stops to be taken. */
   readonly request: number;
   /** Without a request on an open connection. Longer than the minute that many proxies keep theirs, so that they close first. */
   readonly keepAlive: number;

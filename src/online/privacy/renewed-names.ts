@@ -10,7 +10,7 @@ import { rewriteRecords } from '../journal/rewrite.js';
 import { Journal } from '../journal.js';
 import type { JournalRecord } from '../records.js';
 import { onlineFiles, readOnlineState } from '../snapshot.js';
-import { goodPath, journalPath, rebuiltPath, snapshotPath } from '../state-directory.js';
+import { beforePath, goodPath, journalPath, rebuiltPath, snapshotPath } from '../state-directory.js';
 import { removeSnapshots } from './disk.js';
 import { type ClosedJournal, removeAsides } from './erased-events.js';
 import { damagedLists, leftLists } from './erased-impressions.js';
@@ -28,12 +28,12 @@ const MENTION = '"p';
  */
 export async function renewNames(state: string, names: UserNames, log: StageContext['log']): Promise<void> {
   try {
-    for (const path of [snapshotPath(state), goodPath(state)]) {
+    for (const path of [snapshotPath(state), goodPath(state), beforePath(state)]) {
       await recoverOutput(path);
       if ((await kindOf(path)) === 'directory') await renewSnapshot(path, names);
     }
     await rm(rebuiltPath(state), { recursive: true, force: true });
-    await removeSnapshots(state, /^(snapshot|good|rebuilt)\.\w+$/);
+    await removeSnapshots(state, /^(snapshot|good|before|rebuilt)\.\w+$/);
     const lists = (await leftLists(state, log, (closed) => renewRecords(closed, names))) ?? 0;
     await damagedLists(state, mentionsOld(names), (closed) => renewRecords(closed, names));
     const events = await renewJournal(journalPath(state), names);

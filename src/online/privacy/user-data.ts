@@ -4,7 +4,7 @@ import type { Dataset } from '../../data/dataset.js';
 import type { residualSchema } from '../../protocol/users.js';
 import { writeFileAtomic } from '../../storage/atomic.js';
 import type { Checkpoint } from '../../storage/checkpoint.js';
-import { kindOf, sync } from '../../storage/disk.js';
+import { diskError, kindOf, sync } from '../../storage/disk.js';
 import type { StageContext } from '../../types.js';
 import type { GoodState } from '../guard/good.js';
 import type { ImpressionLog } from '../impressions/log.js';
@@ -96,8 +96,12 @@ export class UserData {
    * @throws ReplyError STORAGE, NOT_READY before anything has happened · RecsysError DISK where it could not be completed
    */
   erase(user: string): Promise<Erasure> {
-    const { snapshots, good } = this.options;
-    return snapshots.exclusive(() => good.exclusive(() => this.erased(user)));
+    const { snapshots, good, state } = this.options;
+    return snapshots
+      .exclusive(() => good.exclusive(() => this.erased(user)))
+      .catch((error) => {
+        throw diskError(error, state);
+      });
   }
 
   private async erased(user: string): Promise<Erasure> {

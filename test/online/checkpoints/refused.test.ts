@@ -31,6 +31,7 @@ test('where no folder is configured, a path elsewhere, what is no checkpoint or 
   await closed.running.stop();
   const { running, client } = await serve();
   await symlink(model, join(directory, 'link'));
+  await symlink('around', join(directory, 'around'));
   await mkdir(join(directory, 'empty'));
   for (const [path, message] of [
     ['../model', /not in the folder/],
@@ -38,6 +39,9 @@ test('where no folder is configured, a path elsewhere, what is no checkpoint or 
     ['link', /not in the folder/],
     ['.', /not in the folder/],
     ['nowhere', /FILE_MISSING/],
+    ['a\0', /FILE_MISSING/],
+    ['a'.repeat(300), /FILE_MISSING/],
+    ['around', /FILE_MISSING/],
     ['empty', /no checkpoint|manifest\.json/],
   ] as const)
     await assert.rejects(client.takeCheckpoint({ path }), refusal(message), path);

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { before, test } from 'node:test';
 import { RecsysClient } from '../../../src/client/index.js';
 import { selectBackend } from '../../../src/compute/select.js';
+import { checkpointsSchema } from '../../../src/online/checkpoints/schema.js';
 import { explorationSchema } from '../../../src/online/exploration/schema.js';
 import { Journal } from '../../../src/online/journal.js';
 import { createPseudonymKey, rotatePseudonymKey } from '../../../src/online/privacy/pseudonym-key.js';
@@ -13,6 +14,7 @@ import { renewRecords } from '../../../src/online/privacy/renewed-names.js';
 import { learningSchema } from '../../../src/online/schema.js';
 import { Random } from '../../../src/random.js';
 import { writeTinyCheckpoint } from '../checkpoint-fixture.js';
+import { shop } from '../checkpoints/fixtures.js';
 import { FaultyFiles } from '../faulty-files.js';
 import { temporary } from '../fixtures.js';
 import { caughtUp, start } from '../serve-fixture.js';
@@ -271,4 +273,34 @@ test('a rotation that was begun is completed with the same keys, and a file with
     message: /does not say by which key/,
   });
   await assert.rejects(rotatePseudonymKey(join(dir, 'none.json')), { code: 'FILE_MISSING' });
+});
+
+test('what is kept of a checkpoint served before has the new names, too, and who goes back to it is known', async (t) => {
+  const { dir, model, state, directory } = await shop(t);
+  const pseudonymKey = join(dir, 'key.json');
+  await createPseudonymKey(pseudonymKey);
+  const { key } = JSON.parse(await readFile(pseudonymKey, 'utf8'));
+  const old = pseudonyms([Buffer.from(key, 'base64url')]).of(ANN);
+  const settings = { ...over, pseudonymKey, checkpoints: checkpointsSchema.parse({ directory }) };
+  const serve = async () => {
+    const running = await start(model, state, settings);
+    const client = new RecsysClient({ url: running.url, patience: 0 });
+    t.after(() => client.close());
+    return { running, client };
+  };
+  const first = await serve();
+  for (const event of stream) await first.client.event(event);
+  await caughtUp(first.running.url);
+  const { weights } = await first.client.user(ANN);
+  assert(weights);
+  assert.equal((await first.client.takeCheckpoint({ path: 'a', force: true })).swapped, true);
+  await first.running.stop();
+  assert((await filesWith(join(state, 'before'), old)).length > 0);
+  await rotatePseudonymKey(pseudonymKey);
+  const { running, client } = await serve();
+  assert.deepEqual(await filesWith(state, old), []);
+  await client.rollBackCheckpoint();
+  const known = await client.user(ANN);
+  assert.deepEqual([known.history?.length, known.weights], [10, weights]);
+  await running.stop();
 });

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { mkdir, readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { before, test } from 'node:test';
 import { RecsysClient } from '../../../src/client/index.js';
@@ -170,5 +170,37 @@ test('without keys only this machine may', async (t) => {
     ).end(),
   );
   assert.equal(status, 403);
+  await running.stop();
+});
+
+test('whoever an address would resolve to somewhere else is found, and erased', async (t) => {
+  const dir = await temporary(t);
+  await writeTinyCheckpoint(join(dir, 'model'));
+  const running = await start(join(dir, 'model'), join(dir, 'state'));
+  const client = new RecsysClient({ url: running.url, patience: 0 });
+  t.after(() => client.close());
+  for (const user of ['.', '..', '../x', '?', '#']) {
+    await client.event(eventOf(user, 1));
+    assert.equal((await client.user(user)).events.length, 1, user);
+    assert.equal((await client.eraseUser(user)).events, 1, user);
+  }
+  await running.stop();
+});
+
+test('an erasure that the disk does not let be completed is told as such, and completed when it is asked for again', async (t) => {
+  const dir = await temporary(t);
+  const [model, state] = [join(dir, 'model'), join(dir, 'state')];
+  await writeTinyCheckpoint(model);
+  const running = await start(model, state);
+  const client = new RecsysClient({ url: running.url, patience: 0 });
+  t.after(() => client.close());
+  for (let n = 0; n < 6; n++) await client.event(eventOf(n % 2 ? ANN : 'bob', n));
+  // In the way of the segment that is written anew.
+  const draft = join(state, 'journal', 'journal-000000000001.log.tmp');
+  await mkdir(draft);
+  await assert.rejects(client.eraseUser(ANN), { status: 507, code: 'STORAGE', message: /ask again/ });
+  await rm(draft, { recursive: true });
+  assert.equal((await client.eraseUser(ANN)).events, 3);
+  assert.deepEqual(await filesWith(state, ANN), []);
   await running.stop();
 });

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { RecsysClient } from '../../../src/client/index.js';
 import { selectBackend } from '../../../src/compute/select.js';
 import { RecsysError } from '../../../src/errors.js';
+import { clicksSchema } from '../../../src/online/clicks/schema.js';
 import { explorationSchema } from '../../../src/online/exploration/schema.js';
 import { learningSchema, retentionSchema } from '../../../src/online/schema.js';
 import { RecommenderService } from '../../../src/online/service.js';
@@ -121,6 +122,28 @@ test('an erasure while another is rebuilt: what was begun is given up, and of ne
   await caughtUp(running.url);
   await running.stop();
   assert.deepEqual(await stateOf(join(state, 'snapshot')), await replayed(model, state, join(dir, 'twin')));
+});
+
+test('what tells of clicks afterwards is the service that took over: without the user, and learning', async (t) => {
+  const dir = await temporary(t);
+  const [model, state] = [join(dir, 'model'), join(dir, 'state')];
+  await writeTinyCheckpoint(model);
+  const clicks = clicksSchema.parse({ enabled: true, positive: ['buy'], negative: ['view'], bits: 12 });
+  const running = await start(model, state, { learning, clicks, rebuildAfter: 0 });
+  const client = clientOf(running);
+  t.after(() => client.close());
+  const chance = async (user: string) => (await client.clicks(user, ['i7'])).items[0]!.probability;
+  const fresh = await chance(ANN);
+  for (let n = 0; n < 9; n++) await client.event({ ...eventOf(ANN, n, 7), behaviour: 'buy' });
+  await caughtUp(running.url);
+  assert((await chance(ANN)) > fresh);
+  await client.eraseUser(ANN);
+  await rebuilt(client);
+  assert.equal(await chance(ANN), fresh, 'what was learned of the user is gone');
+  await client.event(eventOf('bob', 1, 7));
+  await caughtUp(running.url);
+  assert((await chance('bob')) < fresh, 'what comes is learned');
+  await running.stop();
 });
 
 test('a stop ends a rebuild, and the next start makes up for it; what a kill left of one is removed', async (t) => {

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { test } from 'node:test';
 import { listen } from '../../../src/online/http/server.js';
+import { turn } from '../../../src/online/turn.js';
 import { event, post, startServer } from '../fixtures.js';
 import { withKeys } from './fixtures.js';
 
@@ -82,7 +83,7 @@ test('with keys the description says which scope a route takes, and how it refus
 });
 
 /** Writes to a socket and gives all that comes back until it is closed. */
-async function raw(url: string, write: (send: (text: string) => void) => void): Promise<string> {
+async function raw(url: string, write: (send: (text: string) => void) => unknown): Promise<string> {
   const socket = connect(Number(new URL(url).port), '127.0.0.1');
   let text = '';
   socket.on('data', (chunk) => {
@@ -151,4 +152,53 @@ test('a connection on which nothing was asked does not keep the server from clos
   const closed = once(silent, 'close');
   await app.close();
   await closed;
+});
+
+test('who does not read what they asked for does not keep the server from closing', {
+  timeout: 20_000,
+}, async (t) => {
+  const { app } = await startServer(t, {
+    timeouts: { headers: 300, request: 300, keepAlive: 200, check: 50 },
+  });
+  const url = await listen(app, '127.0.0.1', 0);
+  // Nobody listens to what comes: more than the system's buffers hold waits to be sent.
+  const deaf = connect(Number(new URL(url).port), '127.0.0.1').on('error', () => {});
+  t.after(() => deaf.destroy());
+  deaf.write('GET /docs/static/swagger-ui-bundle.js HTTP/1.1\r\nhost: x\r\n\r\n'.repeat(20));
+  await once(app.server, 'request');
+  await app.close();
+});
+
+test('what is asked on an open connection while the server closes is answered in the form of every reply', {
+  timeout: 20_000,
+}, async (t) => {
+  const { app, service, learner } = await startServer(t);
+  const url = await listen(app, '127.0.0.1', 0);
+  await post(app, '/v1/events', event('a', 'i1'));
+  await service.idle();
+  let open = (): void => {};
+  const gate = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  const score = learner.score.bind(learner);
+  learner.score = async (queries: Parameters<typeof score>[0]) => {
+    await gate;
+    return score(queries);
+  };
+  const text = raw(url, async (send) => {
+    send('GET /v1/recommendations?user=new HTTP/1.1\r\nhost: x\r\n\r\n');
+    await once(app.server, 'request');
+    const drained = service.drain();
+    const closed = app.close();
+    while (app.server.listening) await turn();
+    const payload = JSON.stringify(event('b', 'i1'));
+    send(`${HEAD}content-type: application/json\r\ncontent-length: ${payload.length}\r\n\r\n${payload}`);
+    await once(app.server, 'request');
+    open();
+    await Promise.all([drained, closed]);
+  });
+  const [list, refused] = (await text).split(/(?=HTTP\/1\.1 )/);
+  assert.match(list!, /^HTTP\/1\.1 200 /);
+  assert.match(refused!, /^HTTP\/1\.1 503 [\s\S]*retry-after: 1\r\n[\s\S]*"code":"NOT_READY"/);
+  assert.match(refused!, /x-content-type-options: nosniff/);
 });
