@@ -25,6 +25,8 @@ export interface Adapted {
   readonly diverged: tf.Tensor1D;
 }
 
+/** Steps are recorded one after the other: hundreds of them take minutes and gigabytes before the first user is adapted to. */
+export const MOST_STEPS = 100;
 /** Largest gradient of a weight: beyond, steps have long diverged, and numbers that are none would spoil those of other users. */
 const LARGEST = 1e4;
 /** Steps diverged where they left the loss so many times as high. */
