@@ -67,10 +67,12 @@ export function adapt(
     loss(new Map([...weights].map(([name, w]) => [name, detached(w)] as const))),
     tf.add(tf.mul(loss(start), HIGHER), 1e-3) as tf.Tensor1D,
   );
+  // Where steps that diverged went is learned from as little as what they led to.
+  const ofFine = (gradients: tf.Tensor): tf.Tensor => either(fine, gradients, tf.zerosLike(gradients));
   const kept = new Map(
     names.map((name) => {
       const last = weights.get(name)!;
-      const moved = order === 'path' ? withGradient(last, meanOverUsers(path.get(name)!)) : last;
+      const moved = order === 'path' ? withGradient(last, meanOverUsers(ofFine(path.get(name)!))) : last;
       return [name, either(fine, moved, start.get(name)!)] as const;
     }),
   );
