@@ -144,6 +144,11 @@ describe('cold start by the command line', { skip: built ? false : 'not built (n
     await ok('prepare', '-c', 'prepare-likes.yaml', '-o', 'likes');
     const trained = await trainOn('likes', 'fold-in', ...small, ...ranking, ...events, '-o', 'ranker');
     assert.equal(trained.code, 0, trained.stderr);
+    const steps = await trainOn('likes', 'maml', ...small, ...ranking, '--set', 'epochs=1', '-o', 'stepper');
+    assert.equal(steps.code, 0, steps.stderr);
+    assert.match(steps.stderr, /takes its steps on the values of events, and there is none/);
+    for (const { stderr } of [trained, await train('maml', ...small, '--set', 'epochs=1', '-o', 'rated')])
+      assert.doesNotMatch(stderr, /there is none/);
     const metrics = (await readFile(join(cwd, 'ranker/metrics.jsonl'), 'utf8')).trim().split('\n').at(-1)!;
     assert.match(metrics, /"ndcg@10_after_1":.*"ndcg@10_after_6":/);
     const cold = ['task=ranking', 'support=[1,all]', 'least=8', 'query=6'].flatMap((s) => [
