@@ -3,13 +3,13 @@ import { RecsysError } from '../errors.js';
 import { inBatches } from '../evaluation/batches.js';
 import { queriesFor } from '../evaluation/mapped.js';
 import type { ListRequest } from '../evaluation/recommend.js';
-import { adaptSchema } from '../evaluation/schema.js';
+import { adaptSchema, STATE_FORMATS } from '../evaluation/schema.js';
 import { userStates } from '../model/adaptation/basis.js';
 import type { Adapter } from '../model/user-states.js';
 import { readCheckpoint, versionOf } from '../storage/checkpoint.js';
 import type { Query } from '../types.js';
 import { HISTORY_FLAGS, historySource } from './histories.js';
-import { listFormat, refuseExisting, writeRows } from './list-files.js';
+import { formatOf, refuseExisting, writeRows } from './list-files.js';
 import { defineStage } from './stage.js';
 import { STATE_COLUMNS, type StateRow } from './state-files.js';
 
@@ -31,11 +31,7 @@ export default defineStage({
     const { config, flags } = run;
     const started = performance.now();
     const out = flags.out!;
-    const format = config.format ?? listFormat(out, undefined);
-    if (format === 'csv')
-      throw new RecsysError('USAGE', `${out}: states are written as .jsonl or .parquet`, {
-        remedy: 'Choose another --out, or say --format.',
-      });
+    const format = formatOf(out, config.format, STATE_FORMATS, 'states');
     await refuseExisting(out, flags.force);
     const checkpoint = await readCheckpoint(config.model);
     const source = await historySource(config, checkpoint, run);

@@ -37,11 +37,26 @@ export const LIST_COLUMNS: Columns<ListRow> = {
  * @throws RecsysError USAGE for another extension
  */
 export function listFormat(file: string, asked: ListFormat | undefined): ListFormat {
-  const extension = extname(file).slice(1).toLowerCase();
-  const known = asked ?? (extension === '' ? 'csv' : LIST_FORMATS.find((format) => format === extension));
+  if (asked === undefined && extname(file) === '') return 'csv';
+  return formatOf(file, asked, LIST_FORMATS, 'lists');
+}
+
+/**
+ * The format asked for, else by the file's extension.
+ * @throws RecsysError USAGE for none of `formats`
+ */
+export function formatOf<Format extends ListFormat>(
+  file: string,
+  asked: Format | undefined,
+  formats: readonly Format[],
+  what: string,
+): Format {
+  const extension = extname(file).toLowerCase();
+  const known = asked ?? formats.find((format) => `.${format}` === extension);
   if (known) return known;
-  throw new RecsysError('USAGE', `${file}: no lists are written as .${extension}`, {
-    remedy: `Name it ${LIST_FORMATS.map((format) => `.${format}`).join(', ')}, or say --format.`,
+  const how = extension === '' ? 'without an extension' : `as ${extension}`;
+  throw new RecsysError('USAGE', `${file}: no ${what} are written ${how}`, {
+    remedy: `Name it ${formats.map((format) => `.${format}`).join(', ')}, or say --format.`,
   });
 }
 

@@ -3,6 +3,7 @@ import { discount } from './metrics.js';
 /**
  * NDCG@k of a short list of rated items with gain 2^value − 1 (Burges et al. 2005), or, `linear`, the value itself (Järvelin &
  * Kekäläinen 2002): the items by predicted value against the items by value. Equal predictions share their places: each gains their mean. 1 where every gain is 0.
+ * A value below 0 gains nothing.
  *
  * @param predicted and `values`: one entry an item
  */
@@ -13,7 +14,10 @@ export function gradedNdcg(
   kind: 'exponential' | 'linear' = 'exponential',
 ): number {
   const items = Array.from(values, (_, i) => i);
-  const gain = (i: number): number => (kind === 'linear' ? values[i]! : 2 ** values[i]! - 1);
+  // Gains are shares of 2^most, or those of large values (play counts) would be infinite.
+  const most = items.reduce((m, i) => Math.max(m, values[i]!), 0);
+  const gain = (i: number): number =>
+    Math.max(0, kind === 'linear' ? values[i]! : 2 ** (values[i]! - most) - 2 ** -most);
   const ideal = items.map(gain).sort((a, b) => b - a);
   let best = 0;
   for (let place = 0; place < Math.min(k, ideal.length); place++) best += ideal[place]! * discount(place);

@@ -214,15 +214,15 @@ const historiesFields = {
 const historiesSchema = z.strictObject(historiesFields);
 export type HistoriesConfig = z.output<typeof historiesSchema>;
 
+/** How `recsys adapt` writes states. */
+export const STATE_FORMATS = ['jsonl', 'parquet'] as const;
+
 /** `recsys adapt`: the YAML's keys. */
 export const adaptSchema = z.strictObject({
   model: path('checkpoint directory'),
   ...historiesFields,
   budget: budgetSchema,
-  format: z
-    .enum(['jsonl', 'parquet'])
-    .optional()
-    .describe('output format; default: by the extension of --out'),
+  format: z.enum(STATE_FORMATS).optional().describe('output format; default: by the extension of --out'),
   batchSize: z.number().int().min(1).default(64).describe('users adapted to at a time'),
   backend: z.enum(BACKENDS).optional().describe('tensor backend; default: the best one available'),
 });

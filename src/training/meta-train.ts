@@ -1,6 +1,6 @@
 import { compileStep } from '../compute/compile.js';
 import { type ParameterInits, ParameterStore } from '../compute/parameters.js';
-import type { Dataset } from '../data/dataset.js';
+import { type Dataset, SPLIT } from '../data/dataset.js';
 import { RecsysError } from '../errors.js';
 import { rankingMetricNames } from '../evaluation/metrics.js';
 import { meanTrainValue } from '../evaluation/pairs.js';
@@ -35,6 +35,14 @@ function centred(config: ModelConfig, rating: boolean, dataset: Dataset): ModelC
   return { ...config, center: Number(meanTrainValue(dataset).toPrecision(6)) } as ModelConfig;
 }
 
+/** @throws DATA_EMPTY where a train row, of a user who is held out or not, has no value */
+function requireEveryValue({ path, interactions: { split, value } }: Dataset): void {
+  if (!value.some((one, row) => split[row] === SPLIT.train && Number.isNaN(one))) return;
+  throw new RecsysError('DATA_EMPTY', `${path}: loss: mse needs a value (rating) for every train row`, {
+    remedy: 'Map a `value` column in `recsys prepare`, or take a ranking loss, such as softmax.',
+  });
+}
+
 /** @throws DIVERGED where the inner loops of more than `most` of the tasks did */
 function refuseDiverged(metrics: Readonly<Record<string, number>>, most: number): void {
   const shares = Object.entries(metrics).filter(([name]) => name.startsWith('diverged'));
@@ -56,11 +64,17 @@ export async function metaTrain(
   context: StageContext,
 ): Promise<TrainedModel> {
   const rating = config.loss === 'mse';
+  if (rating) requireEveryValue(source);
   const grown = from ? growCatalogue(from.catalogue, source).dataset : source;
   const held = holdOut(grown, config.holdOut, config.tasks, config.seed);
   const { dataset } = held;
   const modelConfig = from?.config ?? centred(config.model, rating, dataset);
   const model = createModel(modelConfig, dataset.catalogue);
+  if (model.diverged && !dataset.interactions.value.some((one) => !Number.isNaN(one)))
+    context.log(
+      'warn',
+      `${model.name} takes its steps on the values of events, and there is none: \`preset: fold-in\` with \`model.feedback: events\` adapts to events alone`,
+    );
   const fresh = model.init(Random.of(config.seed, 'init'));
   const inits: ParameterInits = from ? growTensors(fresh, tensorsOf(from.inits), 'meta-train --from') : fresh;
   const loss = LOSSES[config.loss];
@@ -80,10 +94,6 @@ export async function metaTrain(
     },
   };
   const rows = trainRows(dataset, task.targets, columnsOf(model));
-  if (rating && rows.weight.some((w, r) => w > 0 && Number.isNaN(rows.value[r]!)))
-    throw new RecsysError('DATA_EMPTY', 'loss: mse needs a value (rating) for every train row', {
-      remedy: 'Map a `value` column in `recsys prepare`, or take a ranking loss, such as softmax.',
-    });
   const step = compileStep({
     store,
     ...updateOptions(config),

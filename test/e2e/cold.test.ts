@@ -144,6 +144,11 @@ describe('cold start by the command line', { skip: built ? false : 'not built (n
     await ok('prepare', '-c', 'prepare-likes.yaml', '-o', 'likes');
     const trained = await trainOn('likes', 'fold-in', ...small, ...ranking, ...events, '-o', 'ranker');
     assert.equal(trained.code, 0, trained.stderr);
+    const steps = await trainOn('likes', 'maml', ...small, ...ranking, '--set', 'epochs=1', '-o', 'stepper');
+    assert.equal(steps.code, 0, steps.stderr);
+    assert.match(steps.stderr, /takes its steps on the values of events, and there is none/);
+    for (const { stderr } of [trained, await train('maml', ...small, '--set', 'epochs=1', '-o', 'rated')])
+      assert.doesNotMatch(stderr, /there is none/);
     const metrics = (await readFile(join(cwd, 'ranker/metrics.jsonl'), 'utf8')).trim().split('\n').at(-1)!;
     assert.match(metrics, /"ndcg@10_after_1":.*"ndcg@10_after_6":/);
     const cold = ['task=ranking', 'support=[1,all]', 'least=8', 'query=6'].flatMap((s) => [
@@ -234,7 +239,16 @@ describe('cold start by the command line', { skip: built ? false : 'not built (n
       /budget.steps: .*"fold-in"/,
       recsys('adapt', ...given, '--steps', '3', '-o', 'no.jsonl'),
     );
-    await refused(2, /written as \.jsonl or \.parquet/, recsys('adapt', ...given, '-o', 'no.csv'));
+    for (const file of ['no.csv', 'no.xlsx', 'no']) {
+      const ended = await recsys('adapt', ...given, '-o', file);
+      assert.equal(ended.code, 2, ended.stderr);
+      assert.match(
+        ended.stderr,
+        /no states are written[\s\S]*Name it \.jsonl, \.parquet, or say --format/,
+        file,
+      );
+      assert.ok(!existsSync(join(cwd, file)));
+    }
   });
 
   test('a new user is asked what helps most, and interviews say how well that goes', async () => {
@@ -263,6 +277,11 @@ describe('cold start by the command line', { skip: built ? false : 'not built (n
       assert.equal(refused.code, 3, refused.stderr);
       assert.match(refused.stderr, /no train row has a value/);
     }
+    await refused(
+      2,
+      /questions: must be at most 8 with strategy tree/,
+      recsys('elicit', ...given, '--questions', '9', '-o', 'no'),
+    );
     const nobody = await recsys('elicit', ...given, '--set', 'least=90', '--simulate', '-o', 'no');
     assert.equal(nobody.code, 3, nobody.stderr);
   });
@@ -272,6 +291,28 @@ describe('cold start by the command line', { skip: built ? false : 'not built (n
       3,
       /no user has 90 to 100 train rows/,
       train('fold-in', '--set', 'tasks.least=90', '-o', 'no'),
+    );
+    // Of one user alone, who is among the many that are held out.
+    const silent = files()['log.csv']!.replace(/^(u5,i\d+),.*$/gm, '$1,');
+    await writeFile(join(cwd, 'silent.csv'), silent);
+    const silenced = ['--set', 'interactions.path=silent.csv'];
+    await ok('prepare', '-c', 'prepare.yaml', ...silenced, '-o', 'silent');
+    for (const seed of ['1', '2', '3', '4'])
+      await refused(
+        3,
+        /loss: mse needs a value \(rating\) for every train row/,
+        trainOn('silent', 'fold-in', '--set', 'holdOut.users=0.6', '--seed', seed, '-o', 'no'),
+      );
+    for (const steps of ['-1', '101'])
+      await refused(
+        2,
+        /budget\.steps: expected at (least 0|most 100)/,
+        recsys('adapt', '--model', 'maml', '--steps', steps),
+      );
+    await refused(
+      2,
+      /model\.steps: expected at most 100/,
+      train('maml', '--set', 'model.steps=101', '-o', 'no'),
     );
     const wild = ['--set', 'model.rate=50', '--set', 'model.hidden=[8]', '--set', 'clipNorm=1'];
     await refused(5, /the inner loop diverged for \d+ %/, train('maml', ...small, ...wild, '-o', 'no'));

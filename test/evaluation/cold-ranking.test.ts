@@ -50,6 +50,34 @@ test('an item that might have been given is not asked about again', () => {
   assert.deepEqual([...taskEvaluation(data, tasks).targets[0]!], [3]);
 });
 
+test('nor is one where events are divided at random', () => {
+  const events: Event[] = [1, 2, 1, 1, 1, 3].map((item) => ({ user: 2, item, split: 'test' }));
+  const data = datasetOf(catalogueOf(2, 4), [...EVENTS.slice(0, 4), ...events]);
+  const config = coldSchema.parse({ task: 'ranking', query: 3, least: 4 });
+  for (let seed = 1; seed < 20; seed++)
+    for (const { known, query } of scenarioTasks(data, NEW, config, seed)) {
+      const given = new Set(Array.from(known, (r) => data.interactions.item[r]));
+      for (const r of query) assert.ok(!given.has(data.interactions.item[r]), `seed ${seed}`);
+    }
+});
+
+test('a value that is not there is not asked about, nor who has no other', () => {
+  const events: Event[] = [5, Number.NaN, 4].map((value, i) => ({
+    user: 2,
+    item: 1 + i,
+    value,
+    split: 'test',
+  }));
+  const silent: Event[] = [1, 2, 3].map((item) => ({ user: 3, item, value: Number.NaN, split: 'test' }));
+  const data = datasetOf(catalogueOf(3, 4), [...EVENTS.slice(0, 4), ...events, ...silent]);
+  const config = coldSchema.parse({ after: 1, least: 2 });
+  const tasks = scenarioTasks(data, NEW, config, 1);
+  assert.deepEqual(
+    tasks.map(({ user, query }) => [user, Array.from(query, (r) => data.interactions.value[r])]),
+    [[2, [4]]],
+  );
+});
+
 test('users with too few events to be asked after are no tasks; each number of given events has its rows', async () => {
   const config = coldSchema.parse({
     task: 'ranking',

@@ -41,3 +41,14 @@ test('a list in the right order is 1, none is beyond 0 and 1, and one without an
   );
   assert.equal(gradedNdcg([1, 2], [0, 0], 2), 1);
 });
+
+test('values of any size, play counts among them, have an NDCG; one below 0 gains as little as 0', () => {
+  const close = (found: number, expected: number): void => assert.ok(Math.abs(found - expected) < 1e-12);
+  assert.equal(gradedNdcg([2, 1], [5000, 4000], 2), 1);
+  close(gradedNdcg([1, 2], [5000, 4000], 1), 0);
+  close(gradedNdcg([1, 2], [2001, 2000], 1), 1 / 2);
+  for (const kind of ['exponential', 'linear'] as const) {
+    close(gradedNdcg([1, 2], [3, -4], 2, kind), 1 / Math.log2(3));
+    assert.equal(gradedNdcg([1, 2], [-1, -2], 2, kind), 1);
+  }
+});

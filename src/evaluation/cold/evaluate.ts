@@ -11,7 +11,7 @@ import { RecsysError } from '../../errors.js';
 import type { StageContext } from '../../types.js';
 import { bootstrap, pairedDifference } from '../significance.js';
 import type { ColdResults, ColdRow } from './results.js';
-import type { ColdConfig, Support } from './schema.js';
+import type { ColdConfig, ColdTask, Support } from './schema.js';
 
 /** What is compared: a baseline, an adapted model, or the same model with no event given. */
 export interface ColdContender {
@@ -67,18 +67,22 @@ export function scenarioTasks(
   { task, least, most, after, query }: Pick<ColdConfig, 'task' | 'least' | 'most' | 'after' | 'query'>,
   seed: number,
 ): Task[] {
-  if (after === undefined)
-    return scenarioRows(dataset, scenario, { least, most }).map((one) => divideAtRandom(one, query, seed));
-  const enough = { least: Math.max(least, after + 1), most };
-  const tasks = scenarioRows(dataset, scenario, enough).map((one) => divideInTime(one, after));
-  return task === 'rating' ? tasks : tasks.flatMap((one) => withoutRepeats(dataset, one));
+  const enough = { least: Math.max(least, (after ?? 0) + 1), most };
+  return scenarioRows(dataset, scenario, enough)
+    .map((one) => (after === undefined ? divideAtRandom(one, query, seed) : divideInTime(one, after)))
+    .flatMap((one) => answerable(dataset, one, task));
 }
 
-/** Items that might have been given are not ranked, so they can't be asked about again; no task where nothing else is left. */
-function withoutRepeats({ interactions: { item } }: Dataset, task: Task): Task[] {
-  const known = new Set(Array.from(task.known, (r) => item[r]!));
-  const query = task.query.filter((r) => !known.has(item[r]!));
-  return query.length > 0 ? [{ ...task, query }] : [];
+/**
+ * The task without questions that have no answer (values that are not there) or a known one (items that might have been given are not
+ * ranked); no task where no other is left.
+ */
+function answerable({ interactions: { item, value } }: Dataset, one: Task, task: ColdTask): Task[] {
+  const known = new Set(Array.from(one.known, (r) => item[r]!));
+  const query = one.query.filter((r) =>
+    task === 'rating' ? !Number.isNaN(value[r]!) : !known.has(item[r]!),
+  );
+  return query.length > 0 ? [{ ...one, query }] : [];
 }
 
 /** Values of each contender, by metric, one a task. */

@@ -15,7 +15,7 @@ const KS = [1, 3, 5, 10];
 const CHUNK = 256;
 
 /**
- * Errors and rankings of each task's query events by their predicted values: mae, rmse, ndcg@k with gain 2^value − 1 and
+ * Errors and rankings of each task's query events by their predicted values: mae, mse, ndcg@k with gain 2^value − 1 and
  * `ndcg_linear@k` with the value itself as the gain, one value a task.
  */
 export async function ratingValues(

@@ -4,6 +4,9 @@ import { path, seed } from '../../config/fields.js';
 import { COLD_TASKS } from '../cold/schema.js';
 import { STRATEGY_NAMES } from './index.js';
 
+/** Questions of a tree, which triples with each: eight make a file of a megabyte, thirteen one of 300. */
+const MOST_IN_TREE = 8;
+
 /** The YAML of `recsys elicit`. */
 export const elicitSchema = z
   .strictObject({
@@ -45,6 +48,10 @@ export const elicitSchema = z
     seed,
   })
   .refine((c) => c.least > c.query, { path: ['least'], message: 'must leave an event besides `query`' })
+  .refine((c) => c.strategy !== 'tree' || c.questions <= MOST_IN_TREE, {
+    path: ['questions'],
+    message: `must be at most ${MOST_IN_TREE} with strategy tree, whose questions triple with each; a list, such as gain, may have more`,
+  })
   .refine((c) => c.count >= c.questions, { path: ['count'], message: 'must be at least `questions`' })
   .refine((c) => c.candidates >= c.count, { path: ['candidates'], message: 'must be at least `count`' });
 export type ElicitConfig = z.output<typeof elicitSchema>;

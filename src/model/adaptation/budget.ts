@@ -6,11 +6,18 @@ import { createModel, type ModelConfig } from '../registry.js';
 import type { RestoredModel } from '../restore.js';
 import { modelAdapter } from '../user-states.js';
 import { adaptationTimes } from './adaptation-times.js';
+import { MOST_STEPS } from './inner-loop.js';
 
 /** What adapting to one user may cost. */
 export const budgetSchema = z
   .strictObject({
-    steps: z.number().int().min(0).optional().describe('gradient steps, in place of the checkpoint’s own'),
+    steps: z
+      .number()
+      .int()
+      .min(0)
+      .max(MOST_STEPS)
+      .optional()
+      .describe('gradient steps, in place of the checkpoint’s own'),
     milliseconds: z
       .number()
       .positive()

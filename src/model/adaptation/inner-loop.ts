@@ -25,6 +25,8 @@ export interface Adapted {
   readonly diverged: tf.Tensor1D;
 }
 
+/** Steps are recorded one after the other: hundreds of them take minutes and gigabytes before the first user is adapted to. */
+export const MOST_STEPS = 100;
 /** Largest gradient of a weight: beyond, steps have long diverged, and numbers that are none would spoil those of other users. */
 const LARGEST = 1e4;
 /** Steps diverged where they left the loss so many times as high. */
@@ -65,10 +67,12 @@ export function adapt(
     loss(new Map([...weights].map(([name, w]) => [name, detached(w)] as const))),
     tf.add(tf.mul(loss(start), HIGHER), 1e-3) as tf.Tensor1D,
   );
+  // Where steps that diverged went is learned from as little as what they led to.
+  const ofFine = (gradients: tf.Tensor): tf.Tensor => either(fine, gradients, tf.zerosLike(gradients));
   const kept = new Map(
     names.map((name) => {
       const last = weights.get(name)!;
-      const moved = order === 'path' ? withGradient(last, meanOverUsers(path.get(name)!)) : last;
+      const moved = order === 'path' ? withGradient(last, meanOverUsers(ofFine(path.get(name)!))) : last;
       return [name, either(fine, moved, start.get(name)!)] as const;
     }),
   );

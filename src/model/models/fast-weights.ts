@@ -5,7 +5,7 @@ import { present } from '../../compute/ops/present.js';
 import type { ParameterInits, Params } from '../../compute/parameters.js';
 import type { TensorMap } from '../../types.js';
 import { ADAPTED, DecisionLayers, type Weights } from '../adaptation/decision.js';
-import { adapt, type FastWeights, ORDERS } from '../adaptation/inner-loop.js';
+import { adapt, type FastWeights, MOST_STEPS, ORDERS } from '../adaptation/inner-loop.js';
 import { ColdItemEncoder } from '../cold.js';
 import { userEncoder } from '../entity.js';
 import { paddingConstants } from '../factorised.js';
@@ -23,7 +23,13 @@ const schema = z.strictObject({
     .enum(ADAPTED)
     .default('decision')
     .describe('what a user’s events change: all decision layers, their biases, or the last layer'),
-  steps: z.number().int().min(0).default(5).describe('gradient steps on a user’s events; 0 = none'),
+  steps: z
+    .number()
+    .int()
+    .min(0)
+    .max(MOST_STEPS)
+    .default(5)
+    .describe('gradient steps on a user’s events; 0 = none'),
   rate: z.number().positive().default(0.05).describe('size of a step'),
   rates: z
     .enum(['fixed', 'learned'])
