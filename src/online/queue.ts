@@ -291,11 +291,20 @@ export class LearnQueue {
 
   private async learn(shared: readonly LearnExample[], ended: Dispositions, live: boolean): Promise<void> {
     const { learner, trained, metrics, state, guard } = this.options;
-    let refused: string | undefined;
-    const outcomes = await learner.learn(shared, (update) => {
-      refused = state.check.judge(update);
-      return refused;
-    });
+    const attempt = async (examples: readonly LearnExample[]) => {
+      let refused: string | undefined;
+      const outcomes = await learner.learn(examples, (update) => {
+        refused = state.check.judge(update);
+        return refused;
+      });
+      if (live && refused !== undefined) await guard.refused(refused);
+      return { outcomes, refused };
+    };
+    const together = await attempt(shared);
+    const outcomes = [...together.outcomes];
+    // One event must not keep those from being learned that share its update.
+    if (together.refused !== undefined && shared.length > 1)
+      for (const [i, one] of shared.entries()) outcomes[i] = (await attempt([one])).outcomes[0]!;
     let learned = 0;
     for (const [i, example] of shared.entries()) {
       const outcome = outcomes[i]!;
@@ -310,7 +319,6 @@ export class LearnQueue {
     this.learned += learned;
     this.count('learned', '', learned);
     const diverged = outcomes.some((o: LearnOutcome) => o.status === 'learned' && !Number.isFinite(o.loss));
-    if (live && refused !== undefined) await guard.refused(refused);
     if (live && diverged)
       guard.failed('learning diverged', 'the loss is no longer a number; lower learning.learningRate');
   }

@@ -71,6 +71,32 @@ test('events of absurd values teach nothing, are recorded, raise one alert, and 
   await again.service.close();
 });
 
+test('one event of an absurd value does not keep those from being learned that share its update', async (t) => {
+  const dir = await temporary(t);
+  const [model, state] = [join(dir, 'model'), join(dir, 'state')];
+  await writeTinyCheckpoint(model, 1, { loss: 'mse' });
+  const over = { learning: { loss: 'mse', batch: 16 } };
+  const running = await startGuarded(model, state, over);
+  const { service } = running;
+  for (let n = 0; n < 30; n++) {
+    await service.accept(events(n, 1, { value: 3 }));
+    await service.idle();
+  }
+  await service.accept([
+    ...events(100, 7, { value: 4 }),
+    ...events(107, 1, { value: 1e30 }),
+    ...events(108, 8, { value: 4 }),
+  ]);
+  await service.idle();
+  const expected = await bitsOf(running);
+  assert.equal(JSON.parse(expected.facts!).learned, 45);
+  const copy = await killed(state, join(dir, 'killed'));
+  await service.close();
+  const again = await startGuarded(model, copy, over);
+  assert.deepEqual(await bitsOf(again), expected);
+  await again.service.close();
+});
+
 test('learning that fails pauses by a record, and goes back; an operator resumes it', async (t) => {
   const dir = await temporary(t);
   const context = recordingContext();
