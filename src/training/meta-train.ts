@@ -70,10 +70,10 @@ export async function metaTrain(
   const { dataset } = held;
   const modelConfig = from?.config ?? centred(config.model, rating, dataset);
   const model = createModel(modelConfig, dataset.catalogue);
-  if (model.diverged && !dataset.interactions.value.some((one) => !Number.isNaN(one)))
+  if (model.diverged && model.readsValues && !dataset.interactions.value.some((one) => !Number.isNaN(one)))
     context.log(
       'warn',
-      `${model.name} takes its steps on the values of events, and there is none: \`preset: fold-in\` with \`model.feedback: events\` adapts to events alone`,
+      `${model.name} takes its steps on the values of events, and there is none: with \`model.feedback: events\` it takes them on events alone`,
     );
   const fresh = model.init(Random.of(config.seed, 'init'));
   const inits: ParameterInits = from ? growTensors(fresh, tensorsOf(from.inits), 'meta-train --from') : fresh;

@@ -120,6 +120,7 @@ const CASES = {
     {},
     { adapts: 'bias', order: 'first', center: 3 },
     { adapts: 'head', rates: 'learned', itemIds: false, userAttributes: false },
+    { feedback: 'events', references: 5 },
   ].map((parts) => ({
     label: `fast-weights of ${JSON.stringify(parts)}`,
     config: modelSchema.parse({

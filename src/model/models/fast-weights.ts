@@ -1,17 +1,16 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
 import type { PassContext } from '../../compute/dropout.js';
-import { present } from '../../compute/ops/present.js';
 import type { ParameterInits, Params } from '../../compute/parameters.js';
 import type { TensorMap } from '../../types.js';
 import { ADAPTED, DecisionLayers, type Weights } from '../adaptation/decision.js';
 import { adapt, type FastWeights, MOST_STEPS, ORDERS } from '../adaptation/inner-loop.js';
+import { eventsLoss, valuesLoss } from '../adaptation/support-loss.js';
 import { ColdItemEncoder } from '../cold.js';
 import { userEncoder } from '../entity.js';
 import { paddingConstants } from '../factorised.js';
 import { constant } from '../initial.js';
 import { defineModel, type Model, type SequenceBatch } from '../model.js';
-import { newestPlaces } from '../select.js';
 import { stackOf } from '../stack.js';
 import { coldItemFields, valueFields } from './shared-fields.js';
 
@@ -39,6 +38,17 @@ const schema = z.strictObject({
     .enum(ORDERS)
     .default('second')
     .describe('learning goes through the steps (MAML), past them (FOMAML), or along their path (Reptile)'),
+  feedback: z
+    .enum(['values', 'events'])
+    .default('values')
+    .describe('what an event says: its value (a rating), or only that it happened'),
+  references: z
+    .number()
+    .int()
+    .min(1)
+    .max(4096)
+    .default(64)
+    .describe('with `feedback: events`, items that those of a user’s events are told from'),
   length: z.number().int().min(1).default(100).describe('how many recent events are read'),
   ...coldItemFields,
   ...valueFields,
@@ -53,13 +63,17 @@ const schema = z.strictObject({
 export const fastWeights = defineModel({
   schema,
   create(config, catalogue): Model {
-    const { width, hidden, steps, order, center = 0 } = config;
+    const { width, hidden, steps, order, length, center = 0 } = config;
+    const values = config.feedback === 'values';
     const items = new ColdItemEncoder(catalogue, width, {
       ids: config.itemIds,
       attributes: config.itemAttributes,
       idDropout: config.idDropout,
     });
     const users = userEncoder(catalogue, width, config.userAttributes);
+    const supportLoss = values
+      ? valuesLoss(items, length)
+      : eventsLoss(items, catalogue, length, config.references);
     const layers = new DecisionLayers(width, hidden);
     const adapted = layers.adapted(config.adapts);
     // The user's half of the first layer is one vector, whatever made it.
@@ -71,23 +85,23 @@ export const fastWeights = defineModel({
       config.rates === 'learned' ? params.get(`rate.${name}`) : config.rate;
     const adaptedTo = (params: Params, batch: SequenceBatch, pass: PassContext) => {
       const user = users.encode(params, batch.users) as tf.Tensor2D;
-      const support = supportOf(params, items, batch, config.length, pass);
+      const lossOf = supportLoss.of(params, batch, pass);
       const start = new Map(
         [...adapted.keys()].map((name) => [name, forEach(params.get(name), user.shape[0])] as const),
       );
       const loss = (weights: FastWeights): tf.Tensor1D => {
         const read = reader(params, weights);
-        const predicted = layers.decide(read, layers.userHalf(read, user), support.items);
-        return meanSquare(tf.sub(predicted, support.values) as tf.Tensor2D, support.there);
+        const half = layers.userHalf(read, user);
+        return lossOf((vectors) => layers.decide(read, half, vectors));
       };
       return { user, ...adapt(start, loss, { steps, order, rate: (name) => rateOf(params, name) }) };
     };
     return {
       name: 'fast-weights',
       width: [...kept.values()].reduce((sum, shape) => sum + sizeOf(shape), 0),
-      length: config.length,
+      length,
       positional: false,
-      readsValues: { center },
+      ...(values ? { readsValues: { center } } : {}),
       layerNames: ['state'],
       stack: stackOf(
         hidden.map((_, i) => `hidden.${i}`),
@@ -98,6 +112,7 @@ export const fastWeights = defineModel({
         items.init(rng, into);
         users.init(rng, into);
         layers.init(rng, into);
+        supportLoss.init(into);
         if (config.rates === 'learned')
           for (const [name, shape] of adapted) into.set(`rate.${name}`, constant(shape, config.rate));
         return into;
@@ -134,28 +149,6 @@ export const fastWeights = defineModel({
     };
   },
 });
-
-/** A user's events: item vectors [B, S, D], values [B, S] and which of them there are [B, S]. */
-function supportOf(
-  params: Params,
-  items: ColdItemEncoder,
-  batch: SequenceBatch,
-  length: number,
-  pass: PassContext,
-) {
-  const ids = newestPlaces(batch.items, length);
-  return {
-    items: items.encode(params, ids, pass) as tf.Tensor3D,
-    values: newestPlaces(batch.values!, length),
-    there: present(ids),
-  };
-}
-
-/** Mean over a user's events of squares [B, S] → [B]; 0 where there is no event. */
-function meanSquare(x: tf.Tensor2D, there: tf.Tensor2D): tf.Tensor1D {
-  const count = tf.maximum(tf.sum(there, 1), 1);
-  return tf.div(tf.sum(tf.mul(tf.square(x), there), 1), count) as tf.Tensor1D;
-}
 
 const reader =
   (params: Params, own: FastWeights): Weights =>

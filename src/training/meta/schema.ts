@@ -65,9 +65,7 @@ export const metaTrainSchema = z
       .describe('a known algorithm: defaults for the keys below, under what is written here'),
     ...common,
     from: path('checkpoint to start from').optional(),
-    model: modelSchema
-      .prefault({ name: 'fast-weights' })
-      .describe('what adapts, and how; ignored with `from`'),
+    model: modelSchema.prefault({ name: 'fold-in' }).describe('what adapts, and how; ignored with `from`'),
     loss: lossName.default('mse').describe('of the query events: mse of their values, or a ranking loss'),
     negatives: z.number().int().min(1).default(256).describe('negatives, for the losses that draw some'),
     tasks: tasksSchema,
