@@ -12,6 +12,8 @@ export interface ParameterInit {
   readonly table: boolean;
   /** Rows follow this vocabulary and grow with it; row 0 is padding. */
   readonly grows?: Vocabulary;
+  /** A checkpoint of the model without it may be continued: it begins with its initial value, which changes nothing. */
+  readonly added?: true;
   /** Whole numbers from 0, below this (at most 2²⁴): saved and read, as int32, but never trained. */
   readonly fixed?: { readonly below: number };
 }

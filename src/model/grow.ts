@@ -12,7 +12,7 @@ export function growTensors(fresh: ParameterInits, old: TensorMap, where: string
       before &&
       sameWidth &&
       (init.grows ? before.shape[0]! <= init.shape[0]! : before.shape[0] === init.shape[0]);
-    if (!before && init.grows) {
+    if (!before && (init.grows || init.added)) {
       grown.set(name, init);
       continue;
     }

@@ -104,10 +104,12 @@ onBackend('cpu', 'docs/concepts.md: experts for behaviours', () => {
         asked: tf.tensor2d([[0, 1, 2]], [1, 3], 'int32'),
       }),
     );
-    /** A number of a parameter [behaviours + 1, rows, columns]; behaviour 0 is what all share. */
+    /** A number of a parameter [behaviours + 1, rows, columns], or of one that all share [rows, columns], as behaviour 0. */
     const at = (name: string, b: number, row: number, column: number): number => {
-      const { data, shape } = inits.get(`behaviourHeads.experts.${name}`)!;
-      return data[(b * shape[1]! + row) * shape[2]! + column]!;
+      const whose = name === 'gate' ? '' : b === 0 ? 'shared.' : 'own.';
+      const { data, shape } = inits.get(`behaviourHeads.experts.${whose}${name}`)!;
+      const [rows, columns] = [shape.at(-2) ?? 1, shape.at(-1)!];
+      return data[((whose === 'shared.' ? 0 : b * rows) + row) * columns + column]!;
     };
     const into = (name: string, b: number, column: number): number =>
       sum(s.map((v, row) => v * at(name, b, row, column))) / Math.sqrt(width);

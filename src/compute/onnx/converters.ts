@@ -71,6 +71,7 @@ export const CONVERTERS: Readonly<Record<string, Converter>> = {
   Erf: same('Erf'),
   Relu: same('Relu'),
   Sigmoid: same('Sigmoid'),
+  Softplus: same('Softplus'),
   Tanh: same('Tanh'),
   Equal: same('Equal'),
   Greater: same('Greater'),

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { PassContext } from '../../compute/dropout.js';
+import { exp } from '../../compute/ops/exp.js';
 import { present } from '../../compute/ops/present.js';
 import type { ParameterInits, Params } from '../../compute/parameters.js';
 import type { Catalogue } from '../../types.js';
@@ -91,7 +92,7 @@ function spread(counts: Float32Array, many: number): number[] {
 /** log Σ exp over the last axis, [B, C] → [B, 1], of operations whose own gradients have gradients. */
 function logSum(x: tf.Tensor2D): tf.Tensor {
   const top = highest(x);
-  return tf.add(tf.log(tf.sum(tf.exp(tf.sub(x, top)), 1, true)), top);
+  return tf.add(tf.log(tf.sum(exp(tf.sub(x, top)), 1, true)), top);
 }
 
 /** Of each row the highest, as if it depended on nothing: the sum is the same whatever is taken out of it. */

@@ -41,8 +41,11 @@ export function headAxes(name: string): readonly (string | undefined)[] | undefi
   if (/^longTerm\.(short|long|value)$/.test(name)) return ['width', 'width'];
   if (name === 'longTerm.bias') return ['width'];
   if (name === 'behaviourHeads.weight') return [undefined, 'width', 'width'];
-  if (/^behaviourHeads\.experts\.(in|gate)$/.test(name)) return [undefined, 'width', undefined];
-  if (name === 'behaviourHeads.experts.bias') return [undefined, undefined, undefined];
-  if (name === 'behaviourHeads.experts.out') return [undefined, undefined, 'width'];
+  if (name === 'behaviourHeads.experts.shared.in') return ['width', undefined];
+  if (name === 'behaviourHeads.experts.shared.bias') return [undefined];
+  if (name === 'behaviourHeads.experts.shared.out') return [undefined, 'width'];
+  if (/^behaviourHeads\.experts\.(own\.in|gate)$/.test(name)) return [undefined, 'width', undefined];
+  if (name === 'behaviourHeads.experts.own.bias') return [undefined, undefined, undefined];
+  if (name === 'behaviourHeads.experts.own.out') return [undefined, undefined, 'width'];
   return name === 'behaviourHeads.offset' ? [undefined, 'width'] : undefined;
 }
