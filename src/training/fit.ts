@@ -133,7 +133,9 @@ export async function fit(options: FitOptions, context: StageContext): Promise<F
             `validation.metric: "${watch.metric}" is not computed here (there are ${known})`,
           );
         }
-        if (progress.bestValue === null || better(value, progress.bestValue)) {
+        const { bestValue } = progress;
+        // No number is better than none.
+        if (bestValue === null || Number.isNaN(bestValue) || better(value, bestValue)) {
           progress.bestValue = value;
           progress.bestEpoch = row.epoch;
           progress.stale = 0;

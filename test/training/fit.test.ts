@@ -120,6 +120,7 @@ onBackend('cpu', 'the training loop', () => {
     assert.equal((await play({ values: [1, 0, 2, 1, 3] })).best, 15);
     const patient = await play({ values: [9, 1, 1, 1, 1], watch: { patience: 0 } });
     assert.deepEqual([patient.rows.length, patient.best], [5, 3]);
+    assert.equal((await play({ values: [Number.NaN, 2, 1, 0] })).best, 6, 'any number is better than none');
   });
 
   test('a loss or an error is better when it is lower', async () => {
