@@ -3,6 +3,7 @@ import { cp, rm } from 'node:fs/promises';
 import { performance } from 'node:perf_hooks';
 import { withOutputDirectory } from '../../storage/atomic.js';
 import type { Checkpoint } from '../../storage/checkpoint.js';
+import { kindOf } from '../../storage/disk.js';
 import { failpoint } from '../../storage/failpoints.js';
 import type { StageContext } from '../../types.js';
 import type { Base } from '../checkpoints/base.js';
@@ -16,7 +17,7 @@ import { ReplyError } from '../replies.js';
 import type { RecommenderService } from '../service.js';
 import { writeServed } from '../snapshot.js';
 import type { Snapshots } from '../snapshots.js';
-import { beforePath, rebuiltPath, snapshotPath } from '../state-directory.js';
+import { beforePath, erasingPath, rebuiltPath, snapshotPath } from '../state-directory.js';
 import { sealedFiles } from './sealed-files.js';
 import { standIn } from './stand-in.js';
 
@@ -153,6 +154,14 @@ export class Generations {
 
   private async rebuild(signal: AbortSignal): Promise<void> {
     const { state, context } = this.options;
+    if ((await kindOf(erasingPath(state))) !== 'none') {
+      // Its events are still in the journal: a replay would bring the user back.
+      context.log(
+        'warn',
+        'an erasure is not completed: weights are rebuilt once it is, or at the next start',
+      );
+      return;
+    }
     const start = performance.now();
     context.log('info', 'rebuilding shared weights without the users that were erased');
     const old = this.current;

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { cp, readdir, rm } from 'node:fs/promises';
+import { cp, mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { before, type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -229,4 +229,30 @@ test('where the journal was let go of and nobody could take it up, the service e
   t.after(() => client.close());
   assert.equal((await client.user('bob')).events.length, 3);
   await again.stop();
+});
+
+test('an erasure that could not be completed is not undone by a rebuild, and is followed by one once it is', async (t) => {
+  const dir = await temporary(t);
+  const [model, state] = [join(dir, 'model'), join(dir, 'state')];
+  await writeTinyCheckpoint(model);
+  const running = await start(model, state, { learning, rebuildAfter: 1 });
+  const client = clientOf(running);
+  t.after(() => client.close());
+  for (let n = 0; n < 30; n++) await client.event(eventOf(USERS[n % 3]!, n));
+  await caughtUp(running.url);
+  // In the way of the segment that is written anew.
+  const draft = join(state, 'journal', 'journal-000000000001.log.tmp');
+  await mkdir(draft);
+  await assert.rejects(client.eraseUser(ANN), { status: 507 });
+  const told = (): boolean => running.lines.some((line) => /an erasure is not completed/.test(line));
+  while (!told()) await sleep(5);
+  assert.deepEqual((await client.user(ANN)).history ?? [], []);
+  assert.match(await client.metrics(), /recsys_rebuild_due 1\n/);
+  await rm(draft, { recursive: true });
+  assert.equal((await client.eraseUser(ANN)).events, 10);
+  await rebuilt(client);
+  client.close();
+  await running.stop();
+  assert.deepEqual(await filesWith(state, ANN), []);
+  assert.deepEqual(await stateOf(join(state, 'snapshot')), await replayed(model, state, join(dir, 'twin')));
 });
