@@ -11,7 +11,7 @@ export const loggedEvent = z.object({
 /** What is read of every list that was served: to whom, and what came of it. */
 export const servedFields = {
   user: z.string().optional(),
-  items: z.array(z.object({ item: z.string() })).min(1),
+  items: z.array(z.object({ item: z.string() })),
   events: z.array(loggedEvent).default([]),
 };
 

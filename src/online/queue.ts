@@ -291,20 +291,21 @@ export class LearnQueue {
 
   private async learn(shared: readonly LearnExample[], ended: Dispositions, live: boolean): Promise<void> {
     const { learner, trained, metrics, state, guard } = this.options;
-    const attempt = async (examples: readonly LearnExample[]) => {
-      let refused: string | undefined;
-      const outcomes = await learner.learn(examples, (update) => {
+    let refused: string | undefined;
+    const outcomes = [
+      ...(await learner.learn(shared, (update) => {
         refused = state.check.judge(update);
         return refused;
-      });
-      if (live && refused !== undefined) await guard.refused(refused);
-      return { outcomes, refused };
-    };
-    const together = await attempt(shared);
-    const outcomes = [...together.outcomes];
+      })),
+    ];
+    if (live && refused !== undefined) await guard.refused(refused);
     // One event must not keep those from being learned that share its update.
-    if (together.refused !== undefined && shared.length > 1)
-      for (const [i, one] of shared.entries()) outcomes[i] = (await attempt([one])).outcomes[0]!;
+    if (refused !== undefined && shared.length > 1)
+      for (const [i, one] of shared.entries()) {
+        if (live) await turn();
+        const [outcome] = await learner.learn([one], (update) => state.check.reason(update));
+        outcomes[i] = outcome!;
+      }
     let learned = 0;
     for (const [i, example] of shared.entries()) {
       const outcome = outcomes[i]!;

@@ -14,6 +14,7 @@ import type { ServiceMetrics } from './metrics.js';
 import { MicroBatch } from './micro-batch.js';
 import type { OpenCatalogue } from './open-catalogue.js';
 import { reasonsOf } from './reasons.js';
+import { ReplyError } from './replies.js';
 import { ofSome } from './retrieval/candidates.js';
 import { type Listing, listed, type ModelScores } from './retrieval/listing.js';
 import { Proposing } from './retrieval/proposing.js';
@@ -192,7 +193,7 @@ export class Recommender {
       counts: false,
       diversity: variant?.diversity,
     };
-    const lastOf = lastListOf(request);
+    const lastOf = lastListOf(given);
     const end = this.clock.now() + budget - (asked.waited ?? 0);
     const listing: Listing<MadeList> = {
       k: wanted.k,
@@ -319,15 +320,25 @@ export class Recommender {
 
   /** How a request is scored: by its state, by the user's own weights, or by the model with the adapter asked for. */
   private scoring({ user = '', adapter, state: given }: RecommendRequest): Scoring {
-    const { learner, adaptation } = this.options;
+    const { adaptation } = this.options;
     const state = this.checkedState(given);
-    if (state) return { score: () => learner.states!.rank(state), needsHistory: false };
+    if (state) return { score: () => this.ofState(state), needsHistory: false };
     if (adapter === undefined && adaptation?.changes(user))
       return {
         score: (query) => this.askedOfUsers.ask({ query, user }),
         needsHistory: !adaptation.has(user),
       };
     return { score: (query) => this.asked.get(adapter ?? '')!.ask(query), needsHistory: true };
+  }
+
+  /** @throws ReplyError 400 for a state that leads to scores that are no numbers */
+  private async ofState(state: Float32Array): Promise<Float32Array> {
+    const { learner, items } = this.options;
+    const scores = await learner.states!.rank(state);
+    for (let item = 1; item < items.size; item++)
+      if (!Number.isFinite(scores[item]))
+        throw invalid([{ field: 'state', message: 'gives scores that are no numbers' }]);
+    return scores;
   }
 
   /** The model's scores of one user, or why there are none. */
@@ -344,6 +355,7 @@ export class Recommender {
       if (!Number.isNaN(ofSome(scores) ? scores.scores[0] : scores[1])) return scores;
       this.options.log('warn', 'the model gives scores that are not numbers; serving popular items');
     } catch (error) {
+      if (error instanceof ReplyError) throw error;
       this.options.log('warn', `the model could not score: ${String(error)}; serving popular items`);
     }
     return 'scoring failed';

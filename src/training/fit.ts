@@ -134,8 +134,9 @@ export async function fit(options: FitOptions, context: StageContext): Promise<F
           );
         }
         const { bestValue } = progress;
-        // No number is better than none.
-        if (bestValue === null || Number.isNaN(bestValue) || better(value, bestValue)) {
+        // Any number is better than NaN.
+        const first = Number.isNaN(bestValue ?? Number.NaN) && !Number.isNaN(value);
+        if (bestValue === null || first || better(value, bestValue)) {
           progress.bestValue = value;
           progress.bestEpoch = row.epoch;
           progress.stale = 0;

@@ -52,6 +52,22 @@ test('a state stands for the events that led to it, and says on what it rests', 
   }
 });
 
+test('a state that leads to scores that are no numbers is refused', async (t) => {
+  const shop = catalogue(4, 20);
+  const config = modelSchema.parse({ name: 'fast-weights', width: 4, hidden: [4, 4], length: 6 });
+  const model = createModel(config, shop);
+  const restored = { model, config, catalogue: shop, inits: withNoise(model.init(new Random(1)), 2) };
+  const learner = modelLearner(restored, learningSchema.parse({ enabled: false }), 1);
+  const { app } = await startServer(t, { learner, catalogue: shop });
+  const { state } = (await app.inject('/v1/state?user=ann')).json();
+  for (const one of [1e15, -1e15]) {
+    const reply = await post(app, '/v1/recommendations', { state: state.map(() => one) });
+    assert.equal(reply.status, 400);
+    assert.match(JSON.stringify(reply.body), /gives scores that are no numbers/);
+  }
+  assert.equal((await post(app, '/v1/recommendations', { state })).status, 200);
+});
+
 test('a learner without states refuses them', async (t) => {
   const { app } = await startServer(t);
   const reply = await app.inject('/v1/state?user=ann');

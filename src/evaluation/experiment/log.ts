@@ -75,6 +75,10 @@ export async function readExperiment(
     totals.successes += rewardsOf(list, behaviours).reduce((sum, one) => sum + one, 0);
   }
   for (const user of switched) for (const { users } of variants.values()) users.delete(user);
+  if (switched.size > 0 && [...variants.values()].every(({ users }) => users.size === 0))
+    throw new RecsysError('DATA_EMPTY', `${where}: every user had lists of several variants`, {
+      remedy: 'Take the lists since shares, or the keys of pseudonyms, changed alone.',
+    });
   const experiment = wanted ?? [...names][0];
   if (experiment === undefined || variants.size === 0) throw none(where, wanted, names);
   return { experiment, variants, switched: switched.size, outside };

@@ -6,7 +6,7 @@ const row = z.object({
   ...servedFields,
   requestId: z.string(),
   behaviour: z.string().optional(),
-  items: z.array(z.object({ item: z.string(), propensity: z.unknown().optional() })).min(1),
+  items: z.array(z.object({ item: z.string(), propensity: z.unknown().optional() })),
   pool: z.array(z.string()).optional(),
   history: z.array(loggedEvent).default([]),
   fallbackReason: z.string().optional(),
@@ -49,6 +49,8 @@ export async function* readServedLists(
       counts.fallbacks++;
       continue;
     }
+    // Where everything was seen or barred: no policy would have shown anything else.
+    if (list.items.length === 0) continue;
     for (const mark of ['estimated', 'reranked'] as const)
       if (list[mark] && !allow.includes(mark)) throw marked(at, mark);
     const items = list.items.map(({ item, propensity }, i) => ({

@@ -73,9 +73,10 @@ export function eventsLoss(
   };
 }
 
-/** Items from 1 at even steps through the distribution ∝ count^¾, the least popular first. */
-function spread(counts: Float32Array, many: number): number[] {
-  const weights = Array.from(counts, (count, item) => (item === 0 ? 0 : (count + 1) ** 0.75));
+/** Items from 1 at even steps through the distribution ∝ count^¾, the least popular first, some more than once perhaps; of a catalogue without an event all alike. */
+function spread(given: Float32Array, many: number): number[] {
+  const counts = given.some((count, item) => item > 0 && count > 0) ? given : given.map(() => 1);
+  const weights = Array.from(counts, (count, item) => (item === 0 ? 0 : count ** 0.75));
   const order = weights.map((_, item) => item).sort((a, b) => weights[a]! - weights[b]! || a - b);
   const total = weights.reduce((sum, one) => sum + one, 0);
   const found: number[] = [];

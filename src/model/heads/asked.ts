@@ -1,4 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
+import type { ParameterInits, Params } from '../../compute/parameters.js';
+import type { Random } from '../../random.js';
 import { newestPlaces } from '../select.js';
 
 /** The newest places of a batch, P in all, by the behaviour that each is asked about. */
@@ -7,6 +9,13 @@ export interface AskedPlaces {
   readonly chosen: tf.Tensor2D;
   /** What each place has [P, W], in the place of its behaviour and 0 in the others [P, behaviours · W]: one product with the weights of all then does for each. */
   placed(values: tf.Tensor): tf.Tensor2D;
+}
+
+/** How states answer what comes next of one behaviour. Nothing is moved at first, so that a model that is given heads answers as it did before. */
+export interface Heads {
+  init(into: ParameterInits, rng: Random): void;
+  /** What is added to states [P, D], by the behaviour that each is asked about: [P, D]; 0 where that is none in particular. */
+  moves(params: Params, states: tf.Tensor2D, asked: AskedPlaces): tf.Tensor2D;
 }
 
 /** @param asked [B, L] behaviours + 1, 0 for none in particular @param steps newest positions wanted of each row */

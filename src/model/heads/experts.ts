@@ -2,8 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { ParameterInits, Params } from '../../compute/parameters.js';
 import type { Random } from '../../random.js';
 import { constant, normal } from '../initial.js';
-import { type AskedPlaces, ofBehaviours } from './asked.js';
-import type { Heads } from './heads.js';
+import { type AskedPlaces, type Heads, ofBehaviours } from './asked.js';
 
 export interface ExpertsConfig {
   /** Experts that all behaviours share, and as many of each behaviour's own. */

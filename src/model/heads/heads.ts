@@ -3,16 +3,9 @@ import type { ParameterInits, Params } from '../../compute/parameters.js';
 import type { Random } from '../../random.js';
 import type { Catalogue } from '../../types.js';
 import type { SequenceBatch } from '../model.js';
-import { type AskedPlaces, askedPlaces } from './asked.js';
+import { askedPlaces, type Heads } from './asked.js';
 import { type ExpertsConfig, expertHeads } from './experts.js';
 import { linearHeads } from './linear.js';
-
-/** How states answer what comes next of one behaviour. Nothing is moved at first, so that a model that is given heads answers as it did before. */
-export interface Heads {
-  init(into: ParameterInits, rng: Random): void;
-  /** What is added to states [P, D], by the behaviour that each is asked about: [P, D]; 0 where that is none in particular. */
-  moves(params: Params, states: tf.Tensor2D, asked: AskedPlaces): tf.Tensor2D;
-}
 
 /** A task for each behaviour over the states that all share. */
 export class BehaviourHeads {

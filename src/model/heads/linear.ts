@@ -1,8 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { ParameterInits, Params } from '../../compute/parameters.js';
 import { constant } from '../initial.js';
-import { type AskedPlaces, ofBehaviours } from './asked.js';
-import type { Heads } from './heads.js';
+import { type AskedPlaces, type Heads, ofBehaviours } from './asked.js';
 
 const WEIGHT = 'behaviourHeads.weight';
 const OFFSET = 'behaviourHeads.offset';

@@ -33,7 +33,9 @@ export const experimentSchema = z
       .refine((all) => new Set(all.map(({ name }) => name)).size === all.length, {
         message: 'two variants have the same name',
       })
-      .describe('ways of making lists; the first is what the others are compared with'),
+      .describe(
+        'ways of making lists; `recsys uplift` compares the others with the one that is named control',
+      ),
   })
   .optional()
   .describe(

@@ -50,7 +50,8 @@ export class UpdateCheck {
     this.refused = 0;
   }
 
-  private reason({ loss, gradientNorm }: Update): string | undefined {
+  /** What `judge` would say, without a trace: neither counted nor compared with later. */
+  reason({ loss, gradientNorm }: Update): string | undefined {
     if (!Number.isFinite(loss)) return REFUSALS.loss;
     if (!Number.isFinite(gradientNorm)) return REFUSALS.gradient;
     if (this.most === 0 || this.norms.length < FEWEST) return undefined;

@@ -16,7 +16,7 @@ import type { Snapshots } from '../snapshots.js';
 import { erasingPath, impressionsPath } from '../state-directory.js';
 import { attributesOf } from './attributes.js';
 import { eraseFromDisk, isCompacted, type Reach } from './disk.js';
-import { erasedNumbers } from './erased-events.js';
+import { erasedNumbers, intentsIn } from './erased-events.js';
 import { knownEvents } from './known-events.js';
 import { type KnownImpressions, knownImpressions } from './known-impressions.js';
 
@@ -108,16 +108,26 @@ export class UserData {
     const { service, snapshots, state, impressions, log } = this.options;
     const { users } = service;
     const held = users.has(user) || snapshots.suspended;
-    await writeFileAtomic(erasingPath(state), '');
-    const intent = await users.forget(user);
+    const marker = erasingPath(state);
+    const open = (await kindOf(marker)) !== 'none';
+    await writeFileAtomic(marker, '');
+    const intent = await users.forget(user).catch(async (error) => {
+      // Nothing has happened.
+      if (!open) await rm(marker, { force: true });
+      throw error;
+    });
     if (held) await this.suspend();
     const closed = await users.closed();
     const { reach } = this;
-    const found = await eraseFromDisk(intent, { state, closed, reach, impressions, log }, held);
+    const site = { state, closed, reach, impressions, log };
+    // Those before that could not be completed: the mark stands for all.
+    const others = open ? (await intentsIn(closed)).filter((other) => other.user !== intent.user) : [];
+    for (const other of others) await eraseFromDisk(other, site, true);
+    const found = await eraseFromDisk(intent, site, held);
     const { ids, touched } = found;
     const erased = await erasedNumbers(closed);
     users.forgetEvents((seq) => erased.has(seq) || (isCompacted(reach) && seq < reach.firstSeq), ids);
-    await rm(erasingPath(state), { force: true });
+    await rm(marker, { force: true });
     await sync(state);
     if (touched) await this.suspend();
     log('info', `a user was erased: ${ids.size} events`, { seq: intent.seq });

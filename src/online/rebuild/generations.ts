@@ -138,6 +138,11 @@ export class Generations {
     }
   }
 
+  /** Whether events of a user who is to be erased are still in the journal: a replay would bring them back. */
+  private async erasureOpen(): Promise<boolean> {
+    return (await kindOf(erasingPath(this.options.state))) !== 'none';
+  }
+
   private schedule(): void {
     const { rebuildAfter, context } = this.options;
     if (rebuildAfter === undefined || context.signal.aborted) return;
@@ -154,8 +159,7 @@ export class Generations {
 
   private async rebuild(signal: AbortSignal): Promise<void> {
     const { state, context } = this.options;
-    if ((await kindOf(erasingPath(state))) !== 'none') {
-      // Its events are still in the journal: a replay would bring the user back.
+    if (await this.erasureOpen()) {
       context.log(
         'warn',
         'an erasure is not completed: weights are rebuilt once it is, or at the next start',
@@ -183,6 +187,8 @@ export class Generations {
   async takeUp(checkpoint: Checkpoint, record: CheckpointRecord): Promise<void> {
     await this.settle();
     if (this.erasing > 0) throw new ReplyError('CHECKPOINT_REFUSED', 'a user is being erased: try again');
+    if (await this.erasureOpen())
+      throw new ReplyError('CHECKPOINT_REFUSED', 'an erasure is not completed: ask for it again first');
     if (this.options.context.signal.aborted) throw new ReplyError('NOT_READY', 'the service is stopping');
     this.abort = new AbortController();
     const swap = this.swap(checkpoint, record, this.abort.signal);

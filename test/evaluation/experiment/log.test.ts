@@ -56,6 +56,23 @@ describe('the log of an experiment', () => {
     assert.deepEqual([variants.get('control')!.users.size, variants.get('large')!.users.size], [0, 1]);
   });
 
+  test('a list without an item is one that earned nothing; who is left must be somebody', async () => {
+    const empty = JSON.stringify({
+      user: 'ann',
+      items: [],
+      variant: { experiment: 'x', name: 'a', share: 0.5 },
+    });
+    const { variants } = await read([empty]);
+    assert.deepEqual([...variants.get('a')!.users], [['ann', { lists: 1, successes: 0 }]]);
+    await assert.rejects(
+      read([
+        { user: 'ann', variant: 'control' },
+        { user: 'ann', variant: 'large' },
+      ]),
+      { code: 'DATA_EMPTY', message: /every user had lists of several variants/ },
+    );
+  });
+
   test('of several experiments one must be named; the lists of others are outside', async () => {
     const lines = [
       { user: 'ann', variant: 'control' },
@@ -75,6 +92,6 @@ describe('the log of an experiment', () => {
     await assert.rejects(read([{ user: 'ann', variant: 'a' }], 'sizes'), /no list of “sizes”.*size/);
     await assert.rejects(read([{ user: 'ann' }]), /no list of an experiment/);
     await assert.rejects(read(['{']), /log\.jsonl:1: not JSON/);
-    await assert.rejects(read(['{"items": []}']), /log\.jsonl:1: items is not as/);
+    await assert.rejects(read(['{"items": 1}']), /log\.jsonl:1: items is not as/);
   });
 });

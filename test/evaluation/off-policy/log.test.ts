@@ -66,7 +66,7 @@ test('a propensity that is missing, 0, above 1 or no number is refused with its 
 test('what is no list is refused; lists of fallbacks are left out and counted', async () => {
   for (const row of [
     {},
-    list({ items: [] }),
+    list({ items: 1 }),
     list({ pool: ['i1'] }),
     list({ history: [{ behaviour: 'view' }] }),
   ])
@@ -77,6 +77,8 @@ test('what is no list is refused; lists of fallbacks are left out and counted', 
     list(),
     list({ fallbackReason: 'budget', items: [{ item: 'i1' }] }),
     { requestId: 'r2', items: [{ item: 'i1', propensity: 1 }] },
+    // Everything was seen or barred.
+    list({ items: [] }),
   ]);
   assert.deepEqual([lists.length, counts.fallbacks], [2, 1]);
   assert.deepEqual([lists[1]!.user, lists[1]!.pool], ['request r2', ['i1']]);

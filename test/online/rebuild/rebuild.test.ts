@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { RecsysClient } from '../../../src/client/index.js';
 import { selectBackend } from '../../../src/compute/select.js';
 import { RecsysError } from '../../../src/errors.js';
+import { checkpointsSchema } from '../../../src/online/checkpoints/schema.js';
 import { clicksSchema } from '../../../src/online/clicks/schema.js';
 import { explorationSchema } from '../../../src/online/exploration/schema.js';
 import { learningSchema, retentionSchema } from '../../../src/online/schema.js';
@@ -235,7 +236,9 @@ test('an erasure that could not be completed is not undone by a rebuild, and is 
   const dir = await temporary(t);
   const [model, state] = [join(dir, 'model'), join(dir, 'state')];
   await writeTinyCheckpoint(model);
-  const running = await start(model, state, { learning, rebuildAfter: 1 });
+  await writeTinyCheckpoint(join(dir, 'other'), 2);
+  const checkpoints = checkpointsSchema.parse({ directory: dir });
+  const running = await start(model, state, { learning, checkpoints, rebuildAfter: 1 });
   const client = clientOf(running);
   t.after(() => client.close());
   for (let n = 0; n < 30; n++) await client.event(eventOf(USERS[n % 3]!, n));
@@ -247,12 +250,18 @@ test('an erasure that could not be completed is not undone by a rebuild, and is 
   const told = (): boolean => running.lines.some((line) => /an erasure is not completed/.test(line));
   while (!told()) await sleep(5);
   assert.deepEqual((await client.user(ANN)).history ?? [], []);
+  await assert.rejects(client.takeCheckpoint({ path: 'other' }), {
+    code: 'CHECKPOINT_REFUSED',
+    message: /not completed/,
+  });
   assert.match(await client.metrics(), /recsys_rebuild_due 1\n/);
   await rm(draft, { recursive: true });
-  assert.equal((await client.eraseUser(ANN)).events, 10);
+  // Another's completes both.
+  assert.equal((await client.eraseUser('bob')).events, 10);
   await rebuilt(client);
+  assert.deepEqual((await client.user(ANN)).events, []);
   client.close();
   await running.stop();
-  assert.deepEqual(await filesWith(state, ANN), []);
+  for (const user of [ANN, 'bob']) assert.deepEqual(await filesWith(state, user), []);
   assert.deepEqual(await stateOf(join(state, 'snapshot')), await replayed(model, state, join(dir, 'twin')));
 });
