@@ -206,16 +206,25 @@ test('an alert reaches the webhook of the settings, with the ids of the events',
   await once(receiver, 'listening');
   const { port } = receiver.address() as AddressInfo;
   const running = await start(model, join(dir, 'state'), {
+    learning: learningSchema.parse({ loss: 'mse', batch: 1 }),
     guard: guardSchema.parse({ updates: { refusals: 1 } }),
     alerts: alertsSchema.parse({ webhook: `http://127.0.0.1:${port}/secret` }),
   });
-  const absurd = { id: 'absurd', user: 'a', item: 'i1', behaviour: 'view', value: 1e300 };
+  const absurd = { id: 'absurd', user: 'a', item: 'i1', behaviour: 'view', value: 1e30 };
   const headers = { 'content-type': 'application/json' };
-  await fetch(`${running.url}/v1/events`, { method: 'POST', headers, body: JSON.stringify(absurd) });
+  const sent = async (events: object): Promise<void> => {
+    const body = JSON.stringify(events);
+    const { status } = await fetch(`${running.url}/v1/events`, { method: 'POST', headers, body });
+    assert.equal(status, 200);
+  };
+  // What it is compared with.
+  await sent(Array.from({ length: 25 }, (_, n) => ({ ...absurd, id: `usual${n}`, value: 3 })));
+  await caughtUp(running.url);
+  await sent(absurd);
   while (bodies.length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
   const { alert, text } = JSON.parse(bodies.join(''));
-  assert.deepEqual([alert.kind, alert.events], ['updates', ['absurd']]);
-  assert.match(text, /^recsys: updates were refused, 1 in a row: loss not finite$/);
+  assert.deepEqual([alert.kind, alert.events.at(-1)], ['updates', 'absurd']);
+  assert.match(text, /^recsys: updates were refused, 1 in a row: gradient not finite$/);
   await running.stop();
   assert(!running.lines.join('\n').includes('secret'));
 });

@@ -60,11 +60,10 @@ test('a state that leads to scores that are no numbers is refused', async (t) =>
   const learner = modelLearner(restored, learningSchema.parse({ enabled: false }), 1);
   const { app } = await startServer(t, { learner, catalogue: shop });
   const { state } = (await app.inject('/v1/state?user=ann')).json();
-  for (const one of [1e15, -1e15]) {
-    const reply = await post(app, '/v1/recommendations', { state: state.map(() => one) });
-    assert.equal(reply.status, 400);
-    assert.match(JSON.stringify(reply.body), /gives scores that are no numbers/);
-  }
+  // Layer by layer 1e15 times as much, beyond what single precision holds.
+  const reply = await post(app, '/v1/recommendations', { state: state.map(() => 1e15) });
+  assert.equal(reply.status, 400);
+  assert.match(JSON.stringify(reply.body), /gives scores that are no numbers/);
   assert.equal((await post(app, '/v1/recommendations', { state })).status, 200);
 });
 
