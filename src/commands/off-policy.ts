@@ -6,9 +6,9 @@ import { ESTIMATORS } from '../evaluation/off-policy/estimators.js';
 import { readServedLists, type ServedList } from '../evaluation/off-policy/log.js';
 import { offPolicySchema } from '../evaluation/off-policy/schema.js';
 import { asTarget } from '../evaluation/off-policy/target.js';
-import type { Interval } from '../evaluation/significance.js';
 import { readCheckpoint } from '../storage/checkpoint.js';
 import { linesOf } from './histories.js';
+import { intervalText } from './interval-text.js';
 import { defineStage } from './stage.js';
 import { textTable } from './table.js';
 
@@ -72,7 +72,7 @@ export default defineStage({
     if (estimate.coverage.high < 0.95 || estimate.coverage.low > 1.05)
       run.log(
         'warn',
-        `the weights of first places have a mean of ${shown(estimate.coverage)}, not 1: the lists hardly hold what this policy would show, or their propensities are wrong. Do not trust the estimates`,
+        `the weights of first places have a mean of ${intervalText(estimate.coverage)}, not 1: the lists hardly hold what this policy would show, or their propensities are wrong. Do not trust the estimates`,
       );
     return {
       metrics: Object.fromEntries(ESTIMATORS.map((name) => [name, estimate.estimates[name].mean])),
@@ -89,8 +89,8 @@ const NAMES = { ips: 'IPS', snips: 'SNIPS', dr: 'DR' } as const;
 function explained(estimate: OffPolicyEstimate, fallbacks: number): string {
   const { lists, users, logged, estimates, effectiveSize, largestWeight, coverage, intervals } = estimate;
   const rows = [
-    ['as logged', shown(logged)],
-    ...ESTIMATORS.map((name) => [NAMES[name], shown(estimates[name])]),
+    ['as logged', intervalText(logged)],
+    ...ESTIMATORS.map((name) => [NAMES[name], intervalText(estimates[name])]),
   ];
   const by =
     intervals === 'bootstrap' ? 'bootstrap over users' : 'normal approximation over lists: users are few';
@@ -99,9 +99,6 @@ function explained(estimate: OffPolicyEstimate, fallbacks: number): string {
     '',
     textTable(['estimate', 'successes a list'], rows),
     '',
-    `effective size ${effectiveSize.toFixed(1)}, largest weight ${largestWeight.toPrecision(3)}, mean weight of first places ${shown(coverage)}`,
+    `effective size ${effectiveSize.toFixed(1)}, largest weight ${largestWeight.toPrecision(3)}, mean weight of first places ${intervalText(coverage)}`,
   ].join('\n');
 }
-
-const shown = ({ mean, low, high }: Interval): string =>
-  `${mean.toFixed(4)} [${low.toFixed(4)}, ${high.toFixed(4)}]`;

@@ -3,6 +3,7 @@ import { upliftSchema } from '../evaluation/experiment/schema.js';
 import { estimateUplift, type UpliftEstimate } from '../evaluation/experiment/uplift.js';
 import type { Interval } from '../evaluation/significance.js';
 import { linesOf } from './histories.js';
+import { intervalText } from './interval-text.js';
 import { defineStage } from './stage.js';
 import { textTable } from './table.js';
 
@@ -62,8 +63,8 @@ function explained({ experiment, control, variants, sampleRatio, outside }: Upli
     percent(share),
     String(users),
     String(lists),
-    shown(perUser),
-    shown(perList),
+    intervalText(perUser),
+    intervalText(perList),
     name === control ? '–' : uplift ? relative(uplift.perUser) : 'not known',
   ]);
   return [
@@ -79,5 +80,3 @@ const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 const signed = (share: number): string => `${share < 0 ? '−' : '+'}${percent(Math.abs(share))}`;
 const relative = ({ mean, low, high }: Interval): string =>
   `${signed(mean)} [${signed(low)}, ${signed(high)}]`;
-const shown = ({ mean, low, high }: Interval): string =>
-  `${mean.toFixed(4)} [${low.toFixed(4)}, ${high.toFixed(4)}]`;

@@ -15,8 +15,21 @@ export const servedFields = {
   events: z.array(loggedEvent).default([]),
 };
 
-/** A line of what `recsys impressions` writes. @throws RecsysError DATA_UNREADABLE naming `at`, file and line */
-export function parsedLine<T extends z.ZodType>(row: T, line: string, at: string): z.output<T> {
+/** What `recsys impressions` writes, each list with its file and line. @throws RecsysError DATA_UNREADABLE naming these */
+export async function* servedLists<T extends z.ZodType>(
+  row: T,
+  lines: AsyncIterable<string>,
+  where: string,
+): AsyncGenerator<{ readonly at: string; readonly list: z.output<T> }> {
+  let number = 0;
+  for await (const line of lines) {
+    number++;
+    const at = `${where}:${number}`;
+    if (line.trim() !== '') yield { at, list: parsedLine(row, line, at) };
+  }
+}
+
+function parsedLine<T extends z.ZodType>(row: T, line: string, at: string): z.output<T> {
   let value: unknown;
   try {
     value = JSON.parse(line);

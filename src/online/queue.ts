@@ -292,20 +292,13 @@ export class LearnQueue {
   private async learn(shared: readonly LearnExample[], ended: Dispositions, live: boolean): Promise<void> {
     const { learner, trained, metrics, state, guard } = this.options;
     let refused: string | undefined;
-    const outcomes = [
-      ...(await learner.learn(shared, (update) => {
-        refused = state.check.judge(update);
-        return refused;
-      })),
-    ];
+    let outcomes = await learner.learn(shared, (update) => {
+      refused = state.check.judge(update);
+      return refused;
+    });
     if (live && refused !== undefined) await guard.refused(refused);
     // One event must not keep those from being learned that share its update.
-    if (refused !== undefined && shared.length > 1)
-      for (const [i, one] of shared.entries()) {
-        if (live) await turn();
-        const [outcome] = await learner.learn([one], (update) => state.check.reason(update));
-        outcomes[i] = outcome!;
-      }
+    if (refused !== undefined && shared.length > 1) outcomes = await this.oneByOne(shared, live);
     let learned = 0;
     for (const [i, example] of shared.entries()) {
       const outcome = outcomes[i]!;
@@ -322,6 +315,16 @@ export class LearnQueue {
     const diverged = outcomes.some((o: LearnOutcome) => o.status === 'learned' && !Number.isFinite(o.loss));
     if (live && diverged)
       guard.failed('learning diverged', 'the loss is no longer a number; lower learning.learningRate');
+  }
+
+  private async oneByOne(shared: readonly LearnExample[], live: boolean): Promise<LearnOutcome[]> {
+    const { learner, state } = this.options;
+    const outcomes: LearnOutcome[] = [];
+    for (const one of shared) {
+      if (live) await turn();
+      outcomes.push(...(await learner.learn([one], (update) => state.check.reason(update))));
+    }
+    return outcomes;
   }
 
   private count(outcome: 'learned' | 'skipped', reason: string, n: number): void {

@@ -206,8 +206,10 @@ export class Recommender {
       all: () => scoring.score(query),
     };
     const { model, list } = await listed(listing, retrieval);
-    if (typeof model !== 'string' && lastOf !== undefined && !own.forgotten)
-      this.lastLists.keep(lastOf, { ...list, modelVersion: version });
+    if (typeof model !== 'string' && lastOf !== undefined && !own.forgotten) {
+      const { items, scores, reranked } = list;
+      this.lastLists.keep(lastOf, { items, scores, reranked, modelVersion: version });
+    }
     const fallbackReason = typeof model === 'string' ? model : undefined;
     metrics.recommendations.inc({ source: fallbackReason ? 'fallback' : 'model' });
     if (fallbackReason) metrics.fallbacks.inc({ reason: fallbackReason });
@@ -270,14 +272,8 @@ export class Recommender {
     if (!last || !left || left.items.length === 0)
       return { ...(await lists.best(this.popularity, { ...wanted, counts: true })), version, drawn: true };
     const propensities = new Float64Array(left.items.length).fill(Number.NaN);
-    return {
-      ...left,
-      propensities,
-      reranked: last.reranked,
-      pool: left.items,
-      version: last.modelVersion,
-      drawn: false,
-    };
+    const { reranked, modelVersion } = last;
+    return { ...left, propensities, reranked, pool: left.items, version: modelVersion, drawn: false };
   }
 
   /**

@@ -135,8 +135,8 @@ export async function fit(options: FitOptions, context: StageContext): Promise<F
         }
         const { bestValue } = progress;
         // Any number is better than NaN.
-        const first = Number.isNaN(bestValue ?? Number.NaN) && !Number.isNaN(value);
-        if (bestValue === null || first || better(value, bestValue)) {
+        const first = bestValue === null || (Number.isNaN(bestValue) && !Number.isNaN(value));
+        if (first || better(value, bestValue)) {
           progress.bestValue = value;
           progress.bestEpoch = row.epoch;
           progress.stale = 0;

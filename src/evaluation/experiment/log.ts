@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { RecsysError } from '../../errors.js';
 import { hint } from '../../nearest.js';
-import { parsedLine, rewardsOf, servedFields } from '../served-lists.js';
+import { rewardsOf, servedFields, servedLists } from '../served-lists.js';
 
 const row = z.object({
   ...servedFields,
@@ -50,12 +50,7 @@ export async function readExperiment(
   const switched = new Set<string>();
   const variantOf = new Map<string, string>();
   let outside = 0;
-  let number = 0;
-  for await (const line of lines) {
-    number++;
-    if (line.trim() === '') continue;
-    const at = `${where}:${number}`;
-    const list = parsedLine(row, line, at);
+  for await (const { at, list } of servedLists(row, lines, where)) {
     const { user, variant } = list;
     if (variant) names.add(variant.experiment);
     if (wanted === undefined && names.size > 1) throw several(at, names);

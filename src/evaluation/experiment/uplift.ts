@@ -101,11 +101,7 @@ function resampled({ users }: VariantLog, resamples: number, random: Random): Dr
   const means = each(() => new Float64Array(resamples));
   for (let r = 0; r < resamples; r++) {
     const total: UserTotals = { lists: 0, successes: 0 };
-    for (let i = 0; i < all.length; i++) {
-      const { lists, successes } = all[random.int(all.length)]!;
-      total.lists += lists;
-      total.successes += successes;
-    }
+    for (let i = 0; i < all.length; i++) add(total, all[random.int(all.length)]!);
     for (const measure of MEASURES) means[measure][r] = meanOf(total, all.length, measure);
   }
   const found = totalOf(all);
@@ -117,11 +113,13 @@ function resampled({ users }: VariantLog, resamples: number, random: Random): Dr
 
 function totalOf(users: Iterable<UserTotals>): UserTotals {
   const total: UserTotals = { lists: 0, successes: 0 };
-  for (const { lists, successes } of users) {
-    total.lists += lists;
-    total.successes += successes;
-  }
+  for (const user of users) add(total, user);
   return total;
+}
+
+function add(total: UserTotals, { lists, successes }: UserTotals): void {
+  total.lists += lists;
+  total.successes += successes;
 }
 
 const meanOf = ({ lists, successes }: UserTotals, users: number, measure: Measure): number =>

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { RecsysError } from '../../errors.js';
-import { loggedEvent, parsedLine, servedFields } from '../served-lists.js';
+import { loggedEvent, servedFields, servedLists } from '../served-lists.js';
 
 const row = z.object({
   ...servedFields,
@@ -39,12 +39,7 @@ export async function* readServedLists(
   allow: readonly ('estimated' | 'reranked')[],
   counts: LogCounts,
 ): AsyncGenerator<ServedList> {
-  let number = 0;
-  for await (const line of lines) {
-    number++;
-    if (line.trim() === '') continue;
-    const at = `${where}:${number}`;
-    const list = parsedLine(row, line, at);
+  for await (const { at, list } of servedLists(row, lines, where)) {
     if (list.fallbackReason !== undefined) {
       counts.fallbacks++;
       continue;

@@ -36,16 +36,21 @@ export interface Layers {
 /** The axes of a vector for each item or user: [rows, width], for ids, attribute values and attribute numbers alike. */
 export const ENTITY = /^(item|user|output)\.(embedding|tokens|numbers)$/;
 
+const HEAD_AXES: Readonly<Record<string, readonly (string | undefined)[]>> = {
+  'longTerm.short': ['width', 'width'],
+  'longTerm.long': ['width', 'width'],
+  'longTerm.value': ['width', 'width'],
+  'longTerm.bias': ['width'],
+  'behaviourHeads.weight': [undefined, 'width', 'width'],
+  'behaviourHeads.offset': [undefined, 'width'],
+  'behaviourHeads.experts.gate': [undefined, 'width', undefined],
+  'behaviourHeads.experts.shared.in': ['width', undefined],
+  'behaviourHeads.experts.shared.bias': [undefined],
+  'behaviourHeads.experts.shared.out': [undefined, 'width'],
+  'behaviourHeads.experts.own.in': [undefined, 'width', undefined],
+  'behaviourHeads.experts.own.bias': [undefined, undefined, undefined],
+  'behaviourHeads.experts.own.out': [undefined, undefined, 'width'],
+};
+
 /** The axes of what models have above their layers: heads for behaviours, long-term interest. */
-export function headAxes(name: string): readonly (string | undefined)[] | undefined {
-  if (/^longTerm\.(short|long|value)$/.test(name)) return ['width', 'width'];
-  if (name === 'longTerm.bias') return ['width'];
-  if (name === 'behaviourHeads.weight') return [undefined, 'width', 'width'];
-  if (name === 'behaviourHeads.experts.shared.in') return ['width', undefined];
-  if (name === 'behaviourHeads.experts.shared.bias') return [undefined];
-  if (name === 'behaviourHeads.experts.shared.out') return [undefined, 'width'];
-  if (/^behaviourHeads\.experts\.(own\.in|gate)$/.test(name)) return [undefined, 'width', undefined];
-  if (name === 'behaviourHeads.experts.own.bias') return [undefined, undefined, undefined];
-  if (name === 'behaviourHeads.experts.own.out') return [undefined, undefined, 'width'];
-  return name === 'behaviourHeads.offset' ? [undefined, 'width'] : undefined;
-}
+export const headAxes = (name: string): readonly (string | undefined)[] | undefined => HEAD_AXES[name];

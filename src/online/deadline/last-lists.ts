@@ -16,9 +16,9 @@ export class LastLists {
     return this.lists.get(user);
   }
 
-  keep(user: string, { items, scores, reranked, modelVersion }: LastList): void {
+  keep(user: string, list: LastList): void {
     this.lists.delete(user);
-    this.lists.set(user, { items, scores, reranked, modelVersion });
+    this.lists.set(user, list);
     if (this.lists.size > this.most) this.lists.delete(this.lists.keys().next().value!);
   }
 

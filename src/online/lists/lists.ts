@@ -39,6 +39,7 @@ export class Lists {
   private gone: ReadonlySet<number> = new Set();
   private goneIds: ReadonlySet<string> | undefined;
   private goneOf = 0;
+  private readonly most: ReadonlyMap<string, number>;
 
   private constructor(
     private readonly config: ListsConfig,
@@ -49,7 +50,9 @@ export class Lists {
     private readonly excluded: ReadonlySet<number>,
     private readonly availability: Availability | undefined,
     private readonly exploration: Exploration | undefined,
-  ) {}
+  ) {
+    this.most = new Map(Object.entries(config.most));
+  }
 
   /** @throws RecsysError CONFIG_INVALID for rules on attributes or values that no item has · FILE_MISSING · DISK */
   static async open(
@@ -86,11 +89,10 @@ export class Lists {
     scores: Float32Array | ItemScores,
     { k, barred, counts, requestId, popularity, diversity = this.config.diversity }: Wanted,
   ): Promise<List> {
-    const { config, exploration } = this;
+    const { most, exploration } = this;
     const out = await this.out(barred);
     const top = this.raised(scores, counts, out);
     const explores = requestId !== undefined && exploration?.explores;
-    const most = new Map(Object.entries(config.most));
     const reranked = most.size > 0 || diversity > 0;
     if (!explores && !reranked) {
       const best = top(k);
