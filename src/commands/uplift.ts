@@ -47,7 +47,7 @@ export default defineStage({
         `${switched} users had lists of several variants, and are left out: shares, or their pseudonyms, changed`,
       );
     for (const { name, users } of variants)
-      if (users < FEW_USERS) log('warn', `${name} has ${users} users: its intervals say little`);
+      if (users < FEW_USERS) log('warn', `users of ${name}: ${users}; its intervals say little`);
     return {
       metrics: Object.fromEntries(variants.map(({ name, perUser }) => [name, perUser.mean])),
       ...estimate,

@@ -294,7 +294,15 @@ export class Recommender {
     }
   }
 
-  private checkedState(state: readonly number[] | undefined): Float32Array | undefined {
+  private checkedState({ state, modelVersion }: RecommendRequest): Float32Array | undefined {
+    const served = this.options.version();
+    if (modelVersion !== undefined && baseOf(modelVersion) !== baseOf(served))
+      throw invalid([
+        {
+          field: 'modelVersion',
+          message: `is of another checkpoint; ${served} is served now: ask for the state anew`,
+        },
+      ]);
     const width = this.options.learner.states?.width ?? 0;
     if (state && state.length !== width)
       throw invalid([
@@ -315,9 +323,10 @@ export class Recommender {
   }
 
   /** How a request is scored: by its state, by the user's own weights, or by the model with the adapter asked for. */
-  private scoring({ user = '', adapter, state: given }: RecommendRequest): Scoring {
+  private scoring(request: RecommendRequest): Scoring {
+    const { user = '', adapter } = request;
     const { adaptation } = this.options;
-    const state = this.checkedState(given);
+    const state = this.checkedState(request);
     if (state) return { score: () => this.ofState(state), needsHistory: false };
     if (adapter === undefined && adaptation?.changes(user))
       return {
@@ -370,3 +379,6 @@ function lastListOf({
   const own = [history, state, adapter, behaviour, candidates].every((one) => one === undefined);
   return own ? user : undefined;
 }
+
+/** The checkpoint that a model version begins with, `<base>+<events>`. */
+const baseOf = (modelVersion: string): string => modelVersion.split('+', 1)[0]!;

@@ -51,6 +51,13 @@ export const recommendSchema = z
       .max(MAX_IDS)
       .optional()
       .describe('a state that `/v1/state` or `recsys adapt` gave: scores follow from it alone'),
+    modelVersion: z
+      .string()
+      .max(128)
+      .optional()
+      .describe(
+        'with `state`: the model it is of (`modelVersion` of `/v1/state`, `model` of `recsys adapt`); one of another checkpoint is refused',
+      ),
     k: z.number().int().min(1).max(1000).optional().describe('items returned'),
     adapter: z.string().max(64).optional().describe('score with this adapter added to the model'),
     behaviour: askedBehaviour.optional(),
@@ -72,6 +79,10 @@ export const recommendSchema = z
   .refine((r) => r.state === undefined || r.behaviour === undefined, {
     path: ['behaviour'],
     message: 'a state says what comes next by any behaviour',
+  })
+  .refine((r) => r.modelVersion === undefined || r.state !== undefined, {
+    path: ['modelVersion'],
+    message: 'is what a `state` is of, and there is none',
   });
 export type RecommendRequest = z.output<typeof recommendSchema>;
 

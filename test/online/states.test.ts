@@ -34,6 +34,8 @@ test('a state stands for the events that led to it, and says on what it rests', 
   const expected = await list(app, { user: 'ann', k: 20, includeSeen: true });
   assert.deepEqual(await list(app, { state, k: 20 }), expected);
   assert.deepEqual(await list(app, { user: 'ann', state, k: 20, includeSeen: true }), expected);
+  for (const modelVersion of ['base', 'base+7', 'base+7.1'])
+    assert.deepEqual(await list(app, { state, modelVersion, k: 20 }), expected);
   const unseen = await list(app, { user: 'ann', state, k: 20 });
   assert.deepEqual(
     unseen,
@@ -42,6 +44,9 @@ test('a state stands for the events that led to it, and says on what it rests', 
 
   for (const [body, message] of [
     [{ state: [1] }, /has 1 numbers, and those of this model \d+/],
+    [{ state, modelVersion: 'other+0' }, /is of another checkpoint; base\+\d is served now/],
+    [{ state, modelVersion: 'base@9+0' }, /is of another checkpoint/],
+    [{ user: 'ann', modelVersion: 'base+0' }, /there is none/],
     [{ state, adapter: 'x' }, /without an adapter/],
     [{ state: [] }, /state/],
     [{ state: ['a'] }, /state\.0/],
