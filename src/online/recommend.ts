@@ -3,6 +3,7 @@ import { type UserState, userStates } from '../model/adaptation/basis.js';
 import type { FallbackReason, Reason, RecommendRequest } from '../protocol/recommendations.js';
 import type { Catalogue, Query, StageContext } from '../types.js';
 import { askedQuery } from './asked-query.js';
+import { askedState, scoresOfState } from './asked-state.js';
 import { CLOCK, type Clock } from './deadline/clock.js';
 import { LastLists } from './deadline/last-lists.js';
 import { ScoringTime } from './deadline/scoring-time.js';
@@ -294,23 +295,6 @@ export class Recommender {
     }
   }
 
-  private checkedState({ state, modelVersion }: RecommendRequest): Float32Array | undefined {
-    const served = this.options.version();
-    if (modelVersion !== undefined && baseOf(modelVersion) !== baseOf(served))
-      throw invalid([
-        {
-          field: 'modelVersion',
-          message: `is of another checkpoint; ${served} is served now: ask for the state anew`,
-        },
-      ]);
-    const width = this.options.learner.states?.width ?? 0;
-    if (state && state.length !== width)
-      throw invalid([
-        { field: 'state', message: `has ${state.length} numbers, and those of this model ${width}` },
-      ]);
-    return state && Float32Array.from(state);
-  }
-
   private asking(behaviour: string | undefined): Pick<Query, 'asks'> {
     if (behaviour === undefined) return {};
     const { learner, behaviourIndex } = this.options;
@@ -325,25 +309,15 @@ export class Recommender {
   /** How a request is scored: by its state, by the user's own weights, or by the model with the adapter asked for. */
   private scoring(request: RecommendRequest): Scoring {
     const { user = '', adapter } = request;
-    const { adaptation } = this.options;
-    const state = this.checkedState(request);
-    if (state) return { score: () => this.ofState(state), needsHistory: false };
+    const { adaptation, learner, items, version } = this.options;
+    const state = askedState(request, learner.states, version());
+    if (state) return { score: () => scoresOfState(learner.states!, state, items.size), needsHistory: false };
     if (adapter === undefined && adaptation?.changes(user))
       return {
         score: (query) => this.askedOfUsers.ask({ query, user }),
         needsHistory: !adaptation.has(user),
       };
     return { score: (query) => this.asked.get(adapter ?? '')!.ask(query), needsHistory: true };
-  }
-
-  /** @throws ReplyError 400 for a state that leads to scores that are no numbers */
-  private async ofState(state: Float32Array): Promise<Float32Array> {
-    const { learner, items } = this.options;
-    const scores = await learner.states!.rank(state);
-    for (let item = 1; item < items.size; item++)
-      if (!Number.isFinite(scores[item]))
-        throw invalid([{ field: 'state', message: 'gives scores that are no numbers' }]);
-    return scores;
   }
 
   /** The model's scores of one user, or why there are none. */
@@ -379,6 +353,3 @@ function lastListOf({
   const own = [history, state, adapter, behaviour, candidates].every((one) => one === undefined);
   return own ? user : undefined;
 }
-
-/** The checkpoint that a model version begins with, `<base>+<events>`. */
-const baseOf = (modelVersion: string): string => modelVersion.split('+', 1)[0]!;
