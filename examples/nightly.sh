@@ -19,7 +19,7 @@ tonight=${TONIGHT:-runs/nights/$(date +%Y-%m-%dT%H%M)}
 recsys() { node "${RECSYS:-bin/recsys.js}" "$@"; }
 field() { node -p "JSON.parse(require('fs').readFileSync(0, 'utf8')).$1"; }
 key=(${RECSYS_API_KEY:+--header "authorization: Bearer $RECSYS_API_KEY"})
-checkpoint() { curl --silent --show-error --fail-with-body "${key[@]}" "$@" "$url/v1/admin/checkpoint"; }
+checkpoint() { curl --silent --show-error --fail-with-body ${key[@]+"${key[@]}"} "$@" "$url/v1/admin/checkpoint"; }
 
 served=$(checkpoint | field path)
 before=$(dirname "$served")/dataset

@@ -78,7 +78,7 @@ async function bodyOf(request) {
   return body;
 }
 
-const server = createServer(async (request, response) => {
+async function answer(request, response) {
   const visitor = /(?:^|; )visitor=([\w-]+)/.exec(request.headers.cookie ?? '')?.[1] ?? randomUUID();
   response.setHeader('set-cookie', `visitor=${visitor}; Path=/; HttpOnly; SameSite=Lax`);
   if (request.method === 'POST' && request.url === '/did') {
@@ -89,6 +89,9 @@ const server = createServer(async (request, response) => {
     response.setHeader('content-type', 'text/html; charset=utf-8');
     response.end(await home(visitor));
   } else response.writeHead(404).end();
-});
+}
+
+// Whoever hangs up in the middle of a request ends that request alone.
+const server = createServer((request, response) => answer(request, response).catch(() => response.destroy()));
 
 server.listen(port, '127.0.0.1', () => console.log(`http://127.0.0.1:${server.address().port}`));

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -101,6 +102,13 @@ describe('examples/, run as they say', { skip: missing() }, () => {
       while (!right(page) && Date.now() < end) page = await visit(cookie);
       return page;
     };
+
+    // Who hangs up in the middle of a request ends that request alone.
+    const hangingUp = connect({ port: Number(new URL(home).port), host: '127.0.0.1' });
+    await new Promise((done) =>
+      hangingUp.write('POST /did HTTP/1.1\r\nHost: shop\r\nContent-Length: 99\r\n\r\nitem', done),
+    );
+    hangingUp.destroy();
 
     const asked = await until('', ({ heading }) => heading !== 'Bestsellers');
     assert.equal(asked.heading, 'New here? What do you like?');
