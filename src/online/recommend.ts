@@ -183,7 +183,7 @@ export class Recommender {
     const candidates = request.candidates && new Set(known(request.candidates));
     const barred = candidates ? { has: (i: number) => excluded.has(i) || !candidates.has(i) } : excluded;
     const version = this.options.version();
-    const scoring = this.scoring(request);
+    const scoring = this.scoring(request, version);
     const propose = this.proposing?.of(request);
     const budget = request.budgetMs ?? requests.budgetMs ?? Number.POSITIVE_INFINITY;
     const wanted = {
@@ -307,10 +307,10 @@ export class Recommender {
   }
 
   /** How a request is scored: by its state, by the user's own weights, or by the model with the adapter asked for. */
-  private scoring(request: RecommendRequest): Scoring {
+  private scoring(request: RecommendRequest, version: string): Scoring {
     const { user = '', adapter } = request;
-    const { adaptation, learner, items, version } = this.options;
-    const state = askedState(request, learner.states, version());
+    const { adaptation, learner, items } = this.options;
+    const state = askedState(request, learner.states, version);
     if (state) return { score: () => scoresOfState(learner.states!, state, items.size), needsHistory: false };
     if (adapter === undefined && adaptation?.changes(user))
       return {

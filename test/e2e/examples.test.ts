@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { BINARY, type Ended, ROOT, recsys, start } from '../suites/binary.js';
+import { BINARY, ROOT, recsys, start, startProgram } from '../suites/binary.js';
 
 const missing = (): string | false => {
   if (process.platform === 'win32') return 'needs bash and curl';
@@ -67,9 +67,11 @@ describe('examples/, run as they say', { skip: missing() }, () => {
       return { child, url: await said(child, /http:\/\/127\.0\.0\.1:\d+(?=; API)/) };
     };
     const first = await service('0');
-    const shop = spawn(process.execPath, [join(ROOT, 'examples/shop.mjs')], {
-      env: { ...process.env, RECSYS_URL: first.url, PORT: '0', BESTSELLERS: 'i1,<b>', LONGEST_MS: '3000' },
-      stdio: ['ignore', 'pipe', 'pipe'],
+    const { child: shop } = startProgram(process.execPath, [join(ROOT, 'examples/shop.mjs')], dir, {
+      RECSYS_URL: first.url,
+      PORT: '0',
+      BESTSELLERS: 'i1,<b>',
+      LONGEST_MS: '3000',
     });
     t.after(() => stopped(shop));
     const home = await said(shop, /http:\/\/127\.0\.0\.1:\d+/);
@@ -124,21 +126,12 @@ describe('examples/, run as they say', { skip: missing() }, () => {
         await visit(`visitor=${visitor}`, { item, behaviour: 'view', list: after.list });
 
     const night = (name: string) =>
-      new Promise<Ended>((done) => {
-        const child = spawn('bash', [join(ROOT, 'examples/nightly.sh')], {
-          cwd: dir,
-          env: {
-            ...process.env,
-            ...{ RECSYS_URL: first.url, RECSYS: BINARY, YAML: join(ROOT, 'configs/quickstart') },
-            TONIGHT: `runs/nights/${name}`,
-          },
-          stdio: ['ignore', 'pipe', 'pipe'],
-        });
-        let [stdout, stderr] = ['', ''];
-        child.stdout.on('data', (chunk) => (stdout += chunk));
-        child.stderr.on('data', (chunk) => (stderr += chunk));
-        child.once('close', (code) => done({ code, stdout, stderr }));
-      });
+      startProgram('bash', [join(ROOT, 'examples/nightly.sh')], dir, {
+        RECSYS_URL: first.url,
+        RECSYS: BINARY,
+        YAML: join(ROOT, 'configs/quickstart'),
+        TONIGHT: `runs/nights/${name}`,
+      }).ended;
     for (const [name, before] of [
       ['1', 'quickstart'],
       ['2', 'nights/1'],

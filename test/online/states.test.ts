@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import type { FastifyInstance } from 'fastify';
 import { selectBackend } from '../../src/compute/select.js';
 import { createModel, modelSchema } from '../../src/model/registry.js';
@@ -11,6 +11,16 @@ import { catalogue, event, post, startServer } from './fixtures.js';
 
 await selectBackend('cpu');
 
+/** Serves a model that was not trained. */
+async function serverOf(t: TestContext, given: object): Promise<FastifyInstance> {
+  const shop = catalogue(4, 20);
+  const config = modelSchema.parse(given);
+  const model = createModel(config, shop);
+  const restored = { model, config, catalogue: shop, inits: withNoise(model.init(new Random(1)), 2) };
+  const learner = modelLearner(restored, learningSchema.parse({ enabled: false }), 1);
+  return (await startServer(t, { learner, catalogue: shop })).app;
+}
+
 async function list(app: FastifyInstance, body: object): Promise<string[]> {
   const reply = await post(app, '/v1/recommendations', body);
   assert.equal(reply.status, 200, JSON.stringify(reply.body));
@@ -18,12 +28,7 @@ async function list(app: FastifyInstance, body: object): Promise<string[]> {
 }
 
 test('a state stands for the events that led to it, and says on what it rests', async (t) => {
-  const shop = catalogue(4, 20);
-  const config = modelSchema.parse({ name: 'transformer', width: 4, heads: 1, depth: 1, length: 6 });
-  const model = createModel(config, shop);
-  const restored = { model, config, catalogue: shop, inits: withNoise(model.init(new Random(1)), 2) };
-  const learner = modelLearner(restored, learningSchema.parse({ enabled: false }), 1);
-  const { app } = await startServer(t, { learner, catalogue: shop });
+  const app = await serverOf(t, { name: 'transformer', width: 4, heads: 1, depth: 1, length: 6 });
   await post(app, '/v1/events', [event('a', 'i3', 'ann'), event('b', 'i5', 'ann')]);
   const of = async (user: string) => (await app.inject(`/v1/state?user=${user}`)).json();
   const { requestId, state, ...known } = await of('ann');
@@ -58,12 +63,7 @@ test('a state stands for the events that led to it, and says on what it rests', 
 });
 
 test('a state that leads to scores that are no numbers is refused', async (t) => {
-  const shop = catalogue(4, 20);
-  const config = modelSchema.parse({ name: 'fast-weights', width: 4, hidden: [4, 4], length: 6 });
-  const model = createModel(config, shop);
-  const restored = { model, config, catalogue: shop, inits: withNoise(model.init(new Random(1)), 2) };
-  const learner = modelLearner(restored, learningSchema.parse({ enabled: false }), 1);
-  const { app } = await startServer(t, { learner, catalogue: shop });
+  const app = await serverOf(t, { name: 'fast-weights', width: 4, hidden: [4, 4], length: 6 });
   const { state } = (await app.inject('/v1/state?user=ann')).json();
   // Layer by layer 1e15 times as much, beyond what single precision holds.
   const reply = await post(app, '/v1/recommendations', { state: state.map(() => 1e15) });

@@ -18,13 +18,20 @@ export interface Ended {
   readonly stderr: string;
 }
 
-/** Starts the real binary in a folder; its standard input is for the caller to end. @param env added to this process's environment */
-export function start(
+/** A program that was started; its standard input is for the caller to end. */
+export interface Started {
+  readonly child: ChildProcessByStdio<Writable, Readable, Readable>;
+  readonly ended: Promise<Ended>;
+}
+
+/** Starts a program in a folder. @param env added to this process's environment */
+export function startProgram(
+  program: string,
   args: readonly string[],
   cwd: string,
   env: Readonly<Record<string, string>> = {},
-): { child: ChildProcessByStdio<Writable, Readable, Readable>; ended: Promise<Ended> } {
-  const child = spawn(process.execPath, [BINARY, ...args], {
+): Started {
+  const child = spawn(program, args, {
     cwd,
     env: { ...process.env, ...env },
     stdio: ['pipe', 'pipe', 'pipe'],
@@ -36,6 +43,13 @@ export function start(
   child.stdin.on('error', () => {});
   return { child, ended: new Promise((done) => child.on('close', (code) => done({ code, stdout, stderr }))) };
 }
+
+/** Starts the real binary in a folder. @param env added to this process's environment */
+export const start = (
+  args: readonly string[],
+  cwd: string,
+  env: Readonly<Record<string, string>> = {},
+): Started => startProgram(process.execPath, [BINARY, ...args], cwd, env);
 
 /** Runs the real binary in a folder to its end. */
 export function recsys(args: readonly string[], cwd: string, stdin = ''): Promise<Ended> {
