@@ -19,7 +19,8 @@ export default defineStage({
   async run(run) {
     const from = await readCheckpoint(run.config.from);
     requireFloat32(from, 'finetune --from');
-    const before = run.config.replay && (await readDataset(run.config.replay.data));
+    const known = run.config.replay ?? run.config.ewc;
+    const before = known && (await readDataset(known.data));
     return runTraining(run, {
       stage: 'finetune',
       also: before,

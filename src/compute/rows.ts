@@ -23,10 +23,10 @@ export class MergedRows {
     if (scale === 1 && l2 === 0 && !pulled) return;
     for (let k = 0; k < this.ids.length; k++) {
       const row = this.ids[k]!;
-      const strength = pulled?.strength[row] ?? 0;
       for (let j = 0; j < this.width; j++) {
         const g = k * this.width + j;
         const w = row * this.width + j;
+        const strength = pulled?.strength[w] ?? 0;
         const back = strength === 0 ? 0 : strength * (table[w]! - pulled!.start[w]!);
         this.gradient[g] = this.gradient[g]! * scale + l2 * table[w]! + back;
       }

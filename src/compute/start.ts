@@ -3,49 +3,46 @@ import type { TensorMap } from '../types.js';
 import { type HeldValue, heldArray } from './cell.js';
 import type { ParameterStore } from './parameters.js';
 
-/** Weights that are pulled back, as tensors of one shape or of shapes that broadcast. */
+/** Weights that are pulled back: where to, and λ of each; 0 where a weight has no start. Of one shape with the weights. */
 export interface Pulled {
   readonly start: tf.Tensor;
-  /** λ, by row; 0 where a row has no start. */
   readonly strength: tf.Tensor;
 }
 
-/** The same of a table held by rows. */
+/** The same of a table held by rows, [rows × width]. */
 export interface PulledRows {
   readonly start: Float32Array;
-  /** [rows] */
   readonly strength: Float32Array;
 }
 
+/** A pull back to where training began. */
+export interface StartOptions {
+  /** λ */
+  readonly strength: number;
+  /** w₀ by parameter; rows that came later are at the end of the store's. */
+  readonly from: TensorMap;
+  /** F, by parameter, of each weight that is in `from`; default 1. */
+  readonly importance?: ReadonlyMap<string, Float32Array> | undefined;
+}
+
 /**
- * Where training began, and the pull back to it: λ (w − w₀) beside the gradients, the derivative of λ/2 ‖w − w₀‖² (L2-SP: Li,
- * Grandvalet & Davoine 2018). A parameter that `from` lacks, and rows beyond those it has, are pulled nowhere.
+ * Where training began, and the pull back to it: λ F (w − w₀) beside the gradients, the derivative of λ/2 Σ F (w − w₀)². With F = 1 it is L2-SP (Li,
+ * Grandvalet & Davoine 2018), with the Fisher information of what was learned before EWC (Kirkpatrick et al. 2017). A parameter that `from` lacks,
+ * and rows beyond those it has, are pulled nowhere.
  */
 export class Start {
   readonly dense = new Map<string, Pulled>();
   readonly tables = new Map<string, PulledRows>();
 
-  /** @param from w₀ by parameter; rows that came later are at the end of the store's */
-  constructor(store: ParameterStore, strength: number, from: TensorMap, trains: (name: string) => boolean) {
-    const known = (name: string, rows: number): Float32Array =>
-      new Float32Array(rows).fill(strength, 0, from.get(name)!.shape[0] ?? 1);
-    const grown = (name: string, size: number): Float32Array => {
-      const start = new Float32Array(size);
-      start.set(from.get(name)!.data);
-      return start;
-    };
-    const pulls = (name: string): boolean => from.has(name) && trains(name);
+  constructor(store: ParameterStore, options: StartOptions, trains: (name: string) => boolean) {
+    const pulls = (name: string): boolean => options.from.has(name) && trains(name);
     for (const [name, { shape, size }] of store.variables) {
       if (!pulls(name)) continue;
-      const rows = shape[0] ?? 1;
-      this.dense.set(name, {
-        start: tf.tensor(grown(name, size), shape),
-        strength: tf.tensor(known(name, rows), [...shape.slice(0, 1), ...shape.slice(1).map(() => 1)]),
-      });
+      const { start, strength } = pullOf(name, size, options);
+      this.dense.set(name, { start: tf.tensor(start, shape), strength: tf.tensor(strength, shape) });
     }
-    for (const [name, { rows, data }] of store.tables)
-      if (pulls(name))
-        this.tables.set(name, { start: grown(name, data.length), strength: known(name, rows) });
+    for (const [name, { data }] of store.tables)
+      if (pulls(name)) this.tables.set(name, pullOf(name, data.length, options));
   }
 
   /** Every array, by its name in a recorded step. */
@@ -58,7 +55,7 @@ export class Start {
     for (const [name, { start, strength }] of this.tables) {
       const { rows, width } = tables.get(name)!;
       out.set(startOf(name), heldArray([rows, width], start));
-      out.set(strengthOf(name), heldArray([rows, 1], strength));
+      out.set(strengthOf(name), heldArray([rows, width], strength));
     }
     return out;
   }
@@ -66,6 +63,16 @@ export class Start {
   dispose(): void {
     for (const { start, strength } of this.dense.values()) tf.dispose([start, strength]);
   }
+}
+
+function pullOf(name: string, size: number, { strength, from, importance }: StartOptions): PulledRows {
+  const known = from.get(name)!.data;
+  const start = new Float32Array(size);
+  start.set(known);
+  const pull = new Float32Array(size).fill(strength, 0, known.length);
+  const weights = importance?.get(name);
+  if (weights) for (let i = 0; i < known.length; i++) pull[i] = strength * weights[i]!;
+  return { start, strength: pull };
 }
 
 export const startOf = (name: string): string => `${name}/start`;

@@ -50,7 +50,7 @@ export class StepState {
         );
     }
     this.averages = ema > 0 ? new Averages(store, ema, trains) : undefined;
-    this.start = l2Start?.strength ? new Start(store, l2Start.strength, l2Start.from, trains) : undefined;
+    this.start = l2Start?.strength ? new Start(store, l2Start, trains) : undefined;
   }
 
   /** The numbers of the step that is counted last. */

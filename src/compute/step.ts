@@ -5,6 +5,7 @@ import type { PassContext } from './dropout.js';
 import type { Precision } from './ops/kernel.js';
 import type { GroupRate, Optimizer } from './optimizers/optimizer.js';
 import type { HeldParams, ParameterStore, Params } from './parameters.js';
+import type { StartOptions } from './start.js';
 
 /** A batch as the step takes it: named host tensors. */
 export type Batch = Readonly<Record<string, HostTensor>>;
@@ -22,11 +23,8 @@ export interface StepOptions {
   readonly groups?: { readonly count: number; of(name: string): number } | undefined;
   /** L2 penalty: adds `l2 × w` to the gradients of matrices (not of biases and gains). */
   readonly l2?: number;
-  /**
-   * Pull to where training began: adds `strength × (w − w₀)` to the gradients of all that trains. What `from` lacks, and rows beyond
-   * its rows, are pulled nowhere.
-   */
-  readonly l2Start?: { readonly strength: number; readonly from: TensorMap } | undefined;
+  /** Pull to where training began, beside the gradients of all that trains. */
+  readonly l2Start?: StartOptions | undefined;
   /** Largest global norm of the gradient; larger ones are scaled down to it. */
   readonly clipNorm?: number;
   /** Asked before each update with what it would be made of: false leaves everything as it is. Such a step is made op by op. */

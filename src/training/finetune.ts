@@ -10,6 +10,7 @@ import type { ModelConfig } from '../model/registry.js';
 import type { RestoredModel } from '../model/restore.js';
 import { isUnder } from '../model/weights.js';
 import type { StageContext } from '../types.js';
+import { ewcSchema } from './ewc.js';
 import { replaySchema } from './replay.js';
 import { commonTraining, supervisedTask } from './schema.js';
 import type { StageHooks, TrainedModel } from './stage.js';
@@ -30,6 +31,11 @@ export const finetuneSchema = z
       .min(0)
       .default(0)
       .describe('L2 penalty on how far weights are from the checkpoint’s (L2-SP); new rows are left out'),
+    ewc: ewcSchema
+      .optional()
+      .describe(
+        'pull by `l2Start` each weight as much as the data of before depends on it (EWC); `l2Start` is the mean',
+      ),
     rateDecay: z
       .number()
       .gt(0)
@@ -65,6 +71,14 @@ export const finetuneSchema = z
     path: ['l2Start'],
     message: 'with `adapter` the checkpoint’s weights stay; `l2` keeps what is added to them small',
   })
+  .refine((c) => !c.ewc || c.l2Start > 0, {
+    path: ['ewc'],
+    message: 'needs `l2Start` above 0, the mean of the pulls',
+  })
+  .refine((c) => !c.ewc || !c.replay, {
+    path: ['ewc'],
+    message: 'with `replay` the data of before is trained on; leave one of them out',
+  })
   .refine((c) => !c.adapter || !c.behaviourHeads, {
     path: ['behaviourHeads'],
     message: 'an adapter goes with the model as it is; fine-tune with heads first',
@@ -74,7 +88,7 @@ export type FinetuneConfig = z.output<typeof finetuneSchema>;
 
 /**
  * Continues any checkpoint on a target dataset; its vocabulary grows by the dataset's new users, items and attributes.
- * @param before the dataset of `config.replay`
+ * @param before the dataset of `config.replay` or `config.ewc`
  */
 export async function finetune(
   config: FinetuneConfig,
@@ -86,6 +100,7 @@ export async function finetune(
 ): Promise<TrainedModel> {
   const { adapter, l2Start, rateDecay, unfreeze } = config;
   const replay = config.replay && before && { ...config.replay, dataset: before };
+  const ewc = config.ewc && before && { ...config.ewc, dataset: before };
   const kept = config.behaviourHeads ? withHeads(from.config, config.behaviourHeads) : from.config;
   const modelConfig = withDropout(kept, config.dropout);
   const frozen = (names: readonly string[]): Set<string> => frozenNames(names, config.freeze);
@@ -96,6 +111,7 @@ export async function finetune(
       from,
       frozen,
       l2Start,
+      ewc,
       layers: { rateDecay, unfreeze },
       replay,
       adapter,

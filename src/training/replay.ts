@@ -21,18 +21,19 @@ export interface Replay extends Pick<ReplayConfig, 'share' | 'targets'> {
 }
 
 /**
- * A target dataset and the one that is replayed under one catalogue: the checkpoint's, with what is new in either.
- * @throws CHECKPOINT_INCOMPATIBLE where the replayed one has items that the checkpoint does not know: it was not trained on that
+ * A target dataset and the one of before under one catalogue: the checkpoint's, with what is new in either.
+ * @param key the YAML's, of the dataset of before
+ * @throws CHECKPOINT_INCOMPATIBLE where the one of before has items that the checkpoint does not know: it was not trained on that
  */
-export function growTogether(old: Catalogue, target: Dataset, replayed: Dataset) {
-  requireSameItems(old, replayed, 'replay.data: the checkpoint');
+export function growTogether(old: Catalogue, target: Dataset, before: Dataset, key: string) {
+  requireSameItems(old, before, `${key}: the checkpoint`);
   const first = growCatalogue(old, target);
-  const second = growCatalogue(first.catalogue, replayed);
-  // Again, for the users that only the replayed one has.
+  const second = growCatalogue(first.catalogue, before);
+  // Again, for the users that only the one of before has.
   const { dataset } = growCatalogue(second.catalogue, target);
   const names = Object.keys(first.added) as (keyof Growth['added'])[];
   const added = Object.fromEntries(names.map((name) => [name, first.added[name] + second.added[name]]));
-  return { dataset, replayed: second.dataset, added: added as Growth['added'] };
+  return { dataset, before: second.dataset, added: added as Growth['added'] };
 }
 
 /**

@@ -11,6 +11,7 @@ import { Random } from '../random.js';
 import type { Catalogue, StageContext, TensorMap } from '../types.js';
 import { type AdversarialConfig, adversaryOf } from './adversarial.js';
 import { type ContrastiveConfig, requireDropout } from './contrastive.js';
+import { type Ewc, importanceOf } from './ewc.js';
 import { growCatalogue } from './growth.js';
 import { type LayerConfig, layerPlan } from './layers.js';
 import { masked, masksOf } from './masks.js';
@@ -40,6 +41,8 @@ export interface Supervised {
   readonly layers?: LayerConfig;
   /** How strongly weights are pulled to those of `from`; default 0. */
   readonly l2Start?: number;
+  /** The data of before, by which some weights are pulled more than others. */
+  readonly ewc?: Ewc | undefined;
   /** The data of before, of which some batches are made. */
   readonly replay?: Replay | undefined;
   /** Trained in place of the model's own parameters, which stay; found among the result's tensors beside them. */
@@ -54,6 +57,7 @@ export async function trainOnLabels(
     frozen,
     keepZeros = new Set(),
     l2Start = 0,
+    ewc,
     layers,
     replay,
     adapter,
@@ -63,7 +67,7 @@ export async function trainOnLabels(
   hooks: StageHooks,
   context: StageContext,
 ): Promise<TrainedModel> {
-  const grown = from && grownFor(from.catalogue, source, replay);
+  const grown = from && grownFor(from.catalogue, source, { replay, ewc });
   if (grown) context.log('info', 'vocabulary grown', { added: grown.added });
   if (grown && adapter) requireKnown(grown.added);
   const dataset = grown?.dataset ?? source;
@@ -87,10 +91,13 @@ export async function trainOnLabels(
   const constants = new Map([...model.constants(), ...masksOf(inits, keepZeros)]);
   const store = new ParameterStore(inits, constants, { sparseTables });
   const objective = labelObjective(model, loss, config.contrastive);
+  const dependence = { store, loss: objective, frozen: stays };
+  const importance =
+    before && grown?.ewc && (await importanceOf(grown.ewc, model, dependence, before, config, context));
   const step = compileStep({
     store,
     ...updateOptions(config),
-    l2Start: before && { strength: l2Start, from: before },
+    l2Start: before && { strength: l2Start, from: before, importance },
     adversary,
     loss: (params, inputs, pass) => objective(masked(params, keepZeros), inputs, pass),
     frozen: stays,
@@ -107,11 +114,22 @@ export async function trainOnLabels(
   }
 }
 
-/** The target dataset, and what is replayed beside it, under the checkpoint's catalogue grown by what is new. */
-function grownFor(old: Catalogue, source: Dataset, replay: Replay | undefined) {
-  if (!replay) return { ...growCatalogue(old, source), replay };
-  const { dataset, replayed, added } = growTogether(old, source, replay.dataset);
-  return { dataset, added, replay: { ...replay, dataset: replayed } };
+/** The target dataset, and that of before, under the checkpoint's catalogue grown by what is new. */
+function grownFor(old: Catalogue, source: Dataset, { replay, ewc }: Pick<Supervised, 'replay' | 'ewc'>) {
+  const known = replay ?? ewc;
+  if (!known) return { ...growCatalogue(old, source), replay, ewc };
+  const { dataset, before, added } = growTogether(
+    old,
+    source,
+    known.dataset,
+    replay ? 'replay.data' : 'ewc.data',
+  );
+  return {
+    dataset,
+    added,
+    replay: replay && { ...replay, dataset: before },
+    ewc: ewc && { ...ewc, dataset: before },
+  };
 }
 
 /** An adapter goes with the model it was trained on, so it can bring no row of a table. */

@@ -233,6 +233,36 @@ export function updatesContract(one: StepCase): void {
     }
   });
 
+  test('with importance, l2Start pulls each weight by its own', async () => {
+    const [strength, rate] = [0.3, 0.1];
+    const known = (name: string) => (name === 'table' ? 5 * WIDTH : start.get(name)!.data.length);
+    const from: TensorMap = new Map(
+      [...start].map(([name, { shape, data }]) => [
+        name,
+        {
+          dtype: 'F32',
+          shape: name === 'table' ? [5, WIDTH] : shape,
+          data: data.slice(0, known(name)).map((w) => w + 1),
+        },
+      ]),
+    );
+    // Whatever it says of rows that have no start.
+    const importance = new Map([...start].map(([name, { data }]) => [name, data.map((_, i) => (i % 4) / 2)]));
+    for (const sparse of [false, true]) {
+      const l2Start = { strength, from, importance };
+      const without = await after({ sparse }, [[OTHER]], rate);
+      const pulled = await after({ sparse, l2Start }, [[OTHER]], rate);
+      for (const [name, { data }] of pulled.tensors) {
+        const first = name === 'table' && sparse ? WIDTH : 0;
+        const moved = Array.from(data, (w, i) => w - without.tensors.get(name)!.data[i]!);
+        const expected = moved.map((_, i) =>
+          i < known(name) ? rate * strength * importance.get(name)![i]! : 0,
+        );
+        assertClose(moved.slice(first), expected.slice(first), `${name}, sparse: ${sparse}`, 1e-6);
+      }
+    }
+  });
+
   test('weight decay takes its share of matrices and of the rows touched, unseen by the moments', async () => {
     for (const sparse of [false, true]) {
       const l2 = 0.2;

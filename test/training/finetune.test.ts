@@ -61,10 +61,55 @@ const distance = (from: Awaited<ReturnType<typeof base>>, { tensors }: TrainedMo
   return Math.sqrt(sum);
 };
 
+/** Six users who go round five items, from `first`: one after the other, or backwards. */
+const rounds = (first: number, step = 1) =>
+  datasetOf(
+    CATALOGUE,
+    Array.from({ length: 6 * 8 }, (_, n) => ({
+      user: 1 + Math.floor(n / 8),
+      item: first + (((((n % 8) * step + Math.floor(n / 8)) % 5) + 5) % 5),
+    })),
+  );
+const ROUNDS = { epochs: 30, batchSize: 3, optimizer: { learningRate: 0.02 }, validation: { patience: 0 } };
+
+const learned = async (dataset: ReturnType<typeof rounds>) => {
+  const model = { ...TRANSFORMER, width: 8, depth: 1, dropout: 0 };
+  const config = pretrainSchema.parse({ data: 'old', model, ...ROUNDS });
+  return restored(await pretrain(config, dataset, undefined, hooks(), recordingContext()));
+};
+
+const continued = async (
+  from: Awaited<ReturnType<typeof base>>,
+  dataset: ReturnType<typeof rounds>,
+  config: object,
+  before: ReturnType<typeof rounds>,
+) =>
+  restored(
+    await finetune(parse({ ...ROUNDS, ...config }), dataset, from, hooks(), recordingContext(), before),
+  );
+
+/** How often of five the item that comes next in a round from `first` is the best. */
+const kept = async (trained: Awaited<ReturnType<typeof base>>, first: number): Promise<number> => {
+  const scorer = modelScorer(trained);
+  let right = 0;
+  for (let place = 0; place < 5; place++) {
+    // Two events: which way it goes.
+    const items = Int32Array.of(first + ((place + 4) % 5), first + place);
+    const scores = await scorer.score([{ user: 0, items, behaviours: new Uint8Array(2) }]);
+    if (scores.indexOf(Math.max(...scores.subarray(1))) === first + ((place + 1) % 5)) right++;
+  }
+  scorer.dispose();
+  return right;
+};
+
 onEachBackend('finetune', () => {
   for (const loss of ['softmax', 'sampled-softmax'])
     test(`l2Start resumes bit for bit (${loss})`, () =>
       resumesBitForBit({ loss, negatives: 4, l2Start: 0.5, optimizer: { learningRate: 0.02 } }));
+
+  for (const loss of ['softmax', 'sampled-softmax'])
+    test(`ewc resumes bit for bit (${loss})`, () =>
+      resumesBitForBit({ loss, negatives: 4, l2Start: 0.5, ewc: { data: 'old', examples: 4 } }));
 
   test('all together resume bit for bit, with averages and accumulation', () =>
     resumesBitForBit({
@@ -120,41 +165,52 @@ onBackend('wasm', 'finetune', () => {
   });
 
   test('what is replayed is forgotten less, by an adapter as well', async () => {
-    // Item 1 to 5 one after the other; then the same, backwards.
-    const round = (step: number) =>
-      Array.from({ length: 6 * 8 }, (_, n) => ({
-        user: 1 + Math.floor(n / 8),
-        item: 1 + (((((n % 8) * step + Math.floor(n / 8)) % 5) + 5) % 5),
-      }));
-    const [forwards, backwards] = [1, -1].map((step) => datasetOf(CATALOGUE, round(step)));
-    const settings = { batchSize: 3, optimizer: { learningRate: 0.02 }, validation: { patience: 0 } };
-    const model = { ...TRANSFORMER, width: 8, depth: 1, dropout: 0 };
-    const first = pretrainSchema.parse({ data: 'old', epochs: 30, model, ...settings });
-    const from = restored(await pretrain(first, forwards!, undefined, hooks(), recordingContext()));
-    /** How often of five the item that came next before is still the first. */
-    const kept = async (trained: ReturnType<typeof restored>): Promise<number> => {
-      const scorer = modelScorer(trained);
-      let right = 0;
-      for (let item = 1; item <= 5; item++) {
-        // Two events: which way it goes.
-        const items = Int32Array.of(((item + 3) % 5) + 1, item);
-        const scores = await scorer.score([{ user: 0, items, behaviours: new Uint8Array(2) }]);
-        if (scores.indexOf(Math.max(...scores.subarray(1))) === (item % 5) + 1) right++;
-      }
-      scorer.dispose();
-      return right;
-    };
-    assert.equal(await kept(from), 5);
+    const [forwards, backwards] = [rounds(1), rounds(1, -1)];
+    const from = await learned(forwards);
+    assert.equal(await kept(from, 1), 5);
     for (const more of [{}, { adapter: { rank: 4, target: ['item.embedding', 'blocks'] } }]) {
-      const config = parse({ epochs: 30, ...settings, ...more });
-      const tune = (replay?: object) => {
-        const whole = { ...config, replay: parse({ replay }).replay };
-        return finetune(whole, backwards!, from, hooks(), recordingContext(), forwards);
-      };
+      const tune = (replay?: object) => continued(from, backwards, { ...more, replay }, forwards);
       const [alone, replayed] = [await tune(), await tune({ data: 'old', share: 0.5 })];
-      const [forgotten, remembered] = [await kept(restored(alone)), await kept(restored(replayed))];
+      const [forgotten, remembered] = [await kept(alone, 1), await kept(replayed, 1)];
       assert.ok(forgotten <= 1 && remembered >= 4, `${Object.keys(more)}: ${forgotten}, ${remembered} of 5`);
     }
+  });
+
+  test('with ewc the same mean pull keeps as much, and leaves more freedom to learn', async () => {
+    const [before, after] = [rounds(1), rounds(6)];
+    const from = await learned(before);
+    const optimizer = { name: 'sgd', learningRate: 0.02 };
+    const tune = (ewc?: object) => continued(from, after, { optimizer, l2Start: 1, ewc }, before);
+    const [pulled, elastic] = [await tune(), await tune({ data: 'old' })];
+    assert.deepEqual([await kept(pulled, 1), await kept(elastic, 1)], [5, 5]);
+    const [stiff, free] = [await kept(pulled, 6), await kept(elastic, 6)];
+    assert.ok(stiff < free && free === 5, `${stiff}, ${free} of 5`);
+  });
+
+  test('ewc stops between examples, and refuses what it cannot measure or is of no use', async () => {
+    const from = await base();
+    const stopped = { ...recordingContext(), signal: AbortSignal.abort() };
+    const config = parse({ l2Start: 0.1, ewc: { data: 'old' } });
+    await assert.rejects(finetune(config, TARGET, from, hooks(), stopped, OLD), { code: 'INTERRUPTED' });
+    await assert.rejects(finetune(config, TARGET, from, hooks(), recordingContext(), TARGET), {
+      code: 'CHECKPOINT_INCOMPATIBLE',
+      message: /ewc\.data: the checkpoint does not know 3 of the dataset's 13 items/,
+    });
+    const still = new Map(
+      [...from.inits].map(([name, init]) => [name, { ...init, data: init.data.map(() => NaN) }]),
+    );
+    await assert.rejects(
+      finetune(config, TARGET, { ...from, inits: still }, hooks(), recordingContext(), OLD),
+      {
+        code: 'CONFIG_INVALID',
+        message: /ewc: squared derivatives have a mean of NaN/,
+      },
+    );
+    assert.throws(() => parse({ ewc: { data: 'old' } }), /needs `l2Start` above 0/);
+    assert.throws(
+      () => parse({ l2Start: 0.1, ewc: { data: 'old' }, replay: { data: 'old' } }),
+      /leave one of them out/,
+    );
   });
 
   test('what does not go with an adapter is refused', () => {

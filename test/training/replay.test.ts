@@ -57,7 +57,7 @@ test('both datasets get the checkpoint’s numbers, and users of either; items i
   const target = datasetOf(bigger, randomEvents(bigger, 3));
   const others = { ...known, users: ['', ...['a', 'b', 'u1', 'c', 'd', 'e']] };
   const before = datasetOf(others, randomEvents(others, 4));
-  const { dataset, replayed, added } = growTogether(known, target, before);
+  const { dataset, before: replayed, added } = growTogether(known, target, before, 'replay.data');
   assert.deepEqual(dataset.catalogue, replayed.catalogue);
   assert.equal(added.items, 3);
   for (const [grown, own] of [
@@ -74,7 +74,7 @@ test('both datasets get the checkpoint’s numbers, and users of either; items i
     assert.deepEqual(events(grown), events(own));
     assert.deepEqual(items.slice(0, 11), known.items);
   }
-  assert.throws(() => growTogether(known, target, target), {
+  assert.throws(() => growTogether(known, target, target, 'replay.data'), {
     code: 'CHECKPOINT_INCOMPATIBLE',
     message: /replay\.data: the checkpoint does not know 3 of the dataset's 13 items/,
   });

@@ -141,7 +141,7 @@ export function updateTable(
   const matrix = decays([1, width]);
   const scaled = tf.mul(gradient, scale);
   const pulled = start?.tables.has(name)
-    ? { start: held(startOf(name)), strength: held(strengthOf(name), 1) }
+    ? { start: held(startOf(name)), strength: held(strengthOf(name)) }
     : undefined;
   const penalty = penalties(weights, matrix ? l2 : 0, pulled);
   const g = penalty ? tf.add(scaled, options.groups ? tf.mul(penalty, active) : penalty) : scaled;
