@@ -7,7 +7,7 @@ import { nativeBackend } from './graph/binding.js';
 import { inPrecision } from './ops/kernel.js';
 import { decays, type GroupNumbers, type GroupRate, type StepNumbers } from './optimizers/optimizer.js';
 import { type Params, type RowGradient, upload } from './parameters.js';
-import { type MergedRows, mergeRows } from './rows.js';
+import { type LookupGradient, type MergedRows, mergeRows } from './rows.js';
 import { penalties } from './start.js';
 import { StepState } from './state.js';
 import type { Batch, CompiledStep, Inputs, StepOptions, StepResult } from './step.js';
@@ -54,12 +54,7 @@ export class EagerStep implements CompiledStep {
       tf.dispose(gradients.filter((g) => g !== undefined));
       tf.dispose(previous.filter((g, i) => g !== undefined && g !== dense[i]) as tf.Tensor[]);
     }
-    const found = rowGradients.map(({ name, ids, gradient }) => {
-      const values = gradient.dataSync() as Float32Array;
-      gradient.dispose();
-      return { name, ids, gradient: values };
-    });
-    const rows = mergeRows(found, this.options.store.tables, share);
+    const rows = mergeRows(rowGradients.map(toHost), this.options.store.tables, share);
     const gradientNorm = this.apply(loss, dense, rows, this.state.numbers(learningRate, rates));
     tf.dispose(dense.filter((g) => g !== undefined));
     return { loss, gradientNorm };
@@ -246,6 +241,13 @@ export function gradientsBy(
     if (gradient) dense[name] = gradient;
   }
   return { value, dense };
+}
+
+/** The gradient of a lookup in host memory; the tensor is disposed. */
+export function toHost({ name, ids, gradient }: RowGradient): LookupGradient {
+  const values = gradient.dataSync() as Float32Array;
+  gradient.dispose();
+  return { name, ids, gradient: values };
 }
 
 function squaresOf(values: Float32Array): number {

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { INFERENCE } from './dropout.js';
-import { gradientsBy, uploadBatch } from './eager-step.js';
+import { gradientsBy, toHost, uploadBatch } from './eager-step.js';
 import type { RowGradient } from './parameters.js';
 import { mergeRows } from './rows.js';
 import type { Batch, StepOptions } from './step.js';
@@ -35,12 +35,7 @@ export class SquaredGradients {
         addSquares(this.sums.get(name)!, gradient.dataSync() as Float32Array);
     });
     tf.dispose(inputs);
-    const found = lookups.map(({ name, ids, gradient }) => {
-      const values = gradient.dataSync() as Float32Array;
-      gradient.dispose();
-      return { name, ids, gradient: values };
-    });
-    for (const { name, ids, gradient } of mergeRows(found, store.tables, 1)) {
+    for (const { name, ids, gradient } of mergeRows(lookups.map(toHost), store.tables, 1)) {
       const { width } = store.tables.get(name)!;
       const sums = this.sums.get(name);
       if (!sums) continue;

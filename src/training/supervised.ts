@@ -1,5 +1,6 @@
 import { compileStep } from '../compute/compile.js';
 import { hostTensor, type ParameterInits, ParameterStore } from '../compute/parameters.js';
+import type { CompiledStep } from '../compute/step.js';
 import type { Dataset } from '../data/dataset.js';
 import { RecsysError } from '../errors.js';
 import { type AdapterConfig, adaptedModel, adapterInits, isAdapter } from '../model/adapted.js';
@@ -91,25 +92,26 @@ export async function trainOnLabels(
   const constants = new Map([...model.constants(), ...masksOf(inits, keepZeros)]);
   const store = new ParameterStore(inits, constants, { sparseTables });
   const objective = labelObjective(model, loss, config.contrastive);
-  const dependence = { store, loss: objective, frozen: stays };
-  const importance =
-    before && grown?.ewc && (await importanceOf(grown.ewc, model, dependence, before, config, context));
-  const step = compileStep({
-    store,
-    ...updateOptions(config),
-    l2Start: before && { strength: l2Start, from: before, importance },
-    adversary,
-    loss: (params, inputs, pass) => objective(masked(params, keepZeros), inputs, pass),
-    frozen: stays,
-    groups: plan?.groups,
-  });
+  let step: CompiledStep | undefined;
   try {
+    const dependence = { store, loss: objective, frozen: stays };
+    const importance =
+      before && grown?.ewc && (await importanceOf(grown.ewc, model, dependence, before, config, context));
+    step = compileStep({
+      store,
+      ...updateOptions(config),
+      l2Start: before && { strength: l2Start, from: before, importance },
+      adversary,
+      loss: (params, inputs, pass) => objective(masked(params, keepZeros), inputs, pass),
+      frozen: stays,
+      groups: plan?.groups,
+    });
     const batches = taskBatches(model, dataset, config, undefined, grown?.replay);
     const parts = { model, store, step, dataset, ...batches, ...(plan ? { layers: plan } : {}) };
     const fit = await runFit(name, parts, config, hooks, context);
     return { config: modelConfig, catalogue: dataset.catalogue, tensors: fit.best, fit };
   } finally {
-    step.dispose();
+    step?.dispose();
     store.dispose();
   }
 }

@@ -5,7 +5,7 @@ import { finetune, finetuneSchema } from '../../src/training/finetune.js';
 import { pretrain, pretrainSchema } from '../../src/training/pretrain.js';
 import type { Snapshot } from '../../src/training/progress.js';
 import type { TrainedModel } from '../../src/training/stage.js';
-import { assertSameTensors } from '../suites/assertions.js';
+import { assertNoLeak, assertSameTensors } from '../suites/assertions.js';
 import { onBackend, onEachBackend } from '../suites/backends.js';
 import { datasetOf, randomEvents, recordingContext, richCatalogue } from '../suites/fixtures.js';
 import { hooks, restored } from '../suites/pretraining.js';
@@ -191,16 +191,18 @@ onBackend('wasm', 'finetune', () => {
     const from = await base();
     const stopped = { ...recordingContext(), signal: AbortSignal.abort() };
     const config = parse({ l2Start: 0.1, ewc: { data: 'old' } });
-    await assert.rejects(finetune(config, TARGET, from, hooks(), stopped, OLD), { code: 'INTERRUPTED' });
+    await assertNoLeak('an interrupted run', () =>
+      assert.rejects(finetune(config, TARGET, from, hooks(), stopped, OLD), { code: 'INTERRUPTED' }),
+    );
     await assert.rejects(finetune(config, TARGET, from, hooks(), recordingContext(), TARGET), {
       code: 'CHECKPOINT_INCOMPATIBLE',
       message: /ewc\.data: the checkpoint does not know 3 of the dataset's 13 items/,
     });
-    const still = new Map(
+    const broken = new Map(
       [...from.inits].map(([name, init]) => [name, { ...init, data: init.data.map(() => NaN) }]),
     );
     await assert.rejects(
-      finetune(config, TARGET, { ...from, inits: still }, hooks(), recordingContext(), OLD),
+      finetune(config, TARGET, { ...from, inits: broken }, hooks(), recordingContext(), OLD),
       {
         code: 'CONFIG_INVALID',
         message: /ewc: squared derivatives have a mean of NaN/,
